@@ -1,0 +1,2 @@
+export * as wasm from './wasm/instructions.ts'
+export * from './wasm/module-builder.ts'

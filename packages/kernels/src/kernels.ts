@@ -1,0 +1,61 @@
+/**
+ * The kernels' exports, as JavaScript sees them. Addresses and counts are u32 passed as numbers (may arrive negative
+ * from WebAssembly: use `>>> 0`). One sub-interface per AssemblyScript file.
+ */
+
+/** assembly/arena.ts */
+export interface ArenaKernels {
+  /** Writes control words and page table. Once per arena, before any other thread sees it. */
+  arenaInit(pageCount: number): void
+  /** First index of an allocatable page. */
+  arenaFirstPage(): number
+  /**
+   * Allocates `count` contiguous pages, lowest address first, below the cap. Thread-safe; returns the address or 0.
+   * @param owner 1 … 65534; `ownerFree` frees all pages of an owner.
+   */
+  pageAlloc(owner: number, count: number): number
+  pageFree(address: number, count: number): void
+  /** Frees every page of `owner`; returns how many. */
+  ownerFree(owner: number): number
+  ownerPages(owner: number): number
+  /** Next page of the chain that `address` belongs to, or 0. */
+  pageNextGet(address: number): number
+  pageNextSet(address: number, next: number): void
+  /** Frees all pages of a chain; returns how many. */
+  chainFree(address: number): number
+  /** Promises `pages` if reservedPages + pages ≤ reservablePages. 1 = granted, 0 = refused. */
+  reserve(pages: number): number
+  release(pages: number): void
+}
+
+/** assembly/convert.ts */
+export interface ConvertKernels {
+  /** Bitmap → one byte per row (0 or 1). Returns the number of zeroes. */
+  bitmapToBytes(bitmap: number, bitOffset: number, rowCount: number, target: number): number
+  /** One byte per row → bitmap (target zero-padded to 8 bytes). Null pointer selection = all rows. Returns zeroes. */
+  bytesToBitmap(source: number, selection: number, rowCount: number, target: number): number
+  /** Arrow offsets (4 or 8 bytes each, at row 0 of the range) → views; string byte k stands at dataAddress + k. */
+  utf8ToViews(offsets: number, offsetBytes: number, rowCount: number, dataAddress: number, target: number): void
+  /** Total string bytes of the selected, valid rows. validity 0 = no nulls, selection 0 = all rows. */
+  viewsByteLength(views: number, validity: number, selection: number, rowCount: number): number
+  /** Views → int32 offsets (rowCount + 1) and bytes. Null rows get length 0. Returns bytes written. */
+  viewsToUtf8(views: number, validity: number, selection: number, rowCount: number, offsets: number, data: number): number
+  /** target[k] = source[indices[k]] for values of `width` 1, 2, 4, 8, 16 bytes; indices of `indexBytes` 1, 2, 4 bytes. */
+  gather(source: number, indices: number, indexBytes: number, width: number, rowCount: number, target: number): void
+  /** Repeats the value of `width` bytes at `value`. */
+  fillValue(value: number, width: number, rowCount: number, target: number): void
+  /** target[i] = start + i × step, int64. */
+  iota64(start: bigint, step: bigint, rowCount: number, target: number): void
+}
+
+/** assembly/strings.ts */
+export interface StringKernels {
+  /** 64-bit hash of bytes, for strings longer than 12 bytes. */
+  hashBytes(address: number, length: number): bigint
+  /** 1 if two views (addresses of views) are equal. */
+  viewEqual(a: number, b: number): number
+  /** Order by unsigned UTF-8 bytes: -1, 0, 1. Arguments are addresses of views. */
+  viewCompare(a: number, b: number): number
+  /** Order of bytes: -1, 0, 1. */
+  compareBytes(a: number, aLength: number, b: number, bLength: number): number
+}

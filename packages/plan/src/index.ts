@@ -1,0 +1,2 @@
+export * from './expr-node.ts'
+export * from './logical-node.ts'

@@ -1,0 +1,89 @@
+/**
+ * The logical plan: a closed union of frozen nodes, each with its output schema.
+ * Nodes are made by the `make…` functions beside their explain text (nodes/*.ts), never by object literals.
+ */
+import type { Schema } from '@spillway/columnar'
+import type { LiteralValue, NamedAggregate, NamedExpr, TypedExpr } from './expr-node.ts'
+import type { DataType } from '@spillway/columnar'
+
+/** What a Parquet scan was asked for; `files` are resolved, sorted absolute paths. */
+export interface ScanParquet {
+  readonly kind: 'scanParquet'
+  readonly files: readonly string[]
+  readonly schema: Schema
+  /** Columns to read, in output order: the schema's names after projection pushdown. */
+  readonly columns: readonly string[]
+  /** Pushed-down predicate over the file's columns (also ones not in `columns`); rows that fail it are dropped. */
+  readonly predicate: TypedExpr | undefined
+  /** Pushed-down slice, applied to rows in file order before the predicate; only set when predicate is undefined. */
+  readonly slice: { readonly offset: number; readonly length: number } | undefined
+  /** The whole file schema. */
+  readonly fileSchema: Schema
+}
+
+/** Columns already in memory. `table` is an opaque handle that the engine resolves (never the data itself). */
+export interface InMemory {
+  readonly kind: 'inMemory'
+  readonly schema: Schema
+  readonly rowCount: number
+  readonly table: object
+  /** Columns to read, in output order. */
+  readonly columns: readonly string[]
+  readonly slice: { readonly offset: number; readonly length: number } | undefined
+}
+
+/** Columns computed from the row number: nothing is materialised. */
+export type GeneratedColumn =
+  | { readonly kind: 'intRange'; readonly name: string; readonly start: bigint; readonly step: bigint; readonly type: DataType }
+  | { readonly kind: 'repeat'; readonly name: string; readonly value: LiteralValue; readonly type: DataType }
+
+export interface Generated {
+  readonly kind: 'generated'
+  readonly schema: Schema
+  readonly rowCount: number
+  readonly columns: readonly GeneratedColumn[]
+  readonly slice: { readonly offset: number; readonly length: number } | undefined
+}
+
+export interface Filter {
+  readonly kind: 'filter'
+  readonly input: LogicalNode
+  readonly predicate: TypedExpr
+  readonly schema: Schema
+}
+
+/** select, withColumns, drop and rename all become a projection. */
+export interface Project {
+  readonly kind: 'project'
+  readonly input: LogicalNode
+  readonly exprs: readonly NamedExpr[]
+  readonly schema: Schema
+}
+
+/** groupBy().agg(), unique(), and select() of aggregates (no keys: exactly one row, also for no input). */
+export interface GroupBy {
+  readonly kind: 'groupBy'
+  readonly input: LogicalNode
+  readonly keys: readonly NamedExpr[]
+  readonly aggregates: readonly NamedAggregate[]
+  readonly schema: Schema
+}
+
+/** Rows offset … offset+length of the input in its order. length may be Infinity. */
+export interface Slice {
+  readonly kind: 'slice'
+  readonly input: LogicalNode
+  readonly offset: number
+  readonly length: number
+  readonly schema: Schema
+}
+
+/** All rows of the first input, then of the second …; schemas have equal names and types. */
+export interface Concat {
+  readonly kind: 'concat'
+  readonly inputs: readonly LogicalNode[]
+  readonly schema: Schema
+}
+
+export type LogicalNode = ScanParquet | InMemory | Generated | Filter | Project | GroupBy | Slice | Concat
+export type LogicalKind = LogicalNode['kind']

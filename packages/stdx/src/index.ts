@@ -1,0 +1,2 @@
+export { assert, unreachable } from './assert.ts'
+export * from './errors.ts'
