@@ -1,1 +1,23 @@
-export {};
+/** Physical plans, operators and the engine that runs them. */
+import { fileURLToPath } from 'node:url'
+
+export { EngineCore, type EngineCoreOptions, megabytes } from './main/engine-core.ts'
+export { labelOf, type MemoryClass, memoryClassOf } from './main/labels.ts'
+export {
+  type AdmittedQuery,
+  noTesting,
+  type OperatorMetrics,
+  type Progress,
+  type QueryMetrics,
+  type QueryOptions,
+  type QueryRequest,
+  type TestingOptions,
+} from './main/query-request.ts'
+export { operatorsOf } from './main/query-run.ts'
+export type { CollectOutput } from './operators/collect/collect.ts'
+export type { SinkParquetOutput } from './operators/sink-parquet/sink-parquet.ts'
+export type { OperatorSpec, PhysicalPipeline, PhysicalPlan, SinkSpec } from './physical/physical-plan.ts'
+export type { RootSink } from './lowering/lower-plan.ts'
+
+/** The built file that worker threads run. */
+export const workerFile: string = fileURLToPath(new URL('./worker.bundle.js', import.meta.url))

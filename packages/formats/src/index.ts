@@ -1,1 +1,2 @@
-export {};
+export * from './ipc/index.ts'
+export * from './parquet/index.ts'

@@ -5,6 +5,7 @@
  *   page 1   control words (below)
  *   page 2…  page table: next page of a chain, u32 × pageCount; owner, u16 × pageCount (0 = free)
  *   then     allocatable pages
+ *   last     a guard that is never handed out: any buffer may be read 16 bytes past its end
  */
 export const PAGE_BYTES = 65536
 export const CONTROL_ADDRESS = 65536

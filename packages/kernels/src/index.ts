@@ -1,1 +1,7 @@
-export {};
+export * from './arena-layout.ts'
+export * from './cast-kernels.ts'
+export * from './decimal-kernels.ts'
+export * from './kernels.ts'
+export * from './load-kernels.ts'
+export * from './row-kernels.ts'
+export * from './test-arena.ts'

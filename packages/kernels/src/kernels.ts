@@ -7,7 +7,7 @@
 export interface ArenaKernels {
   /** Writes control words and page table. Once per arena, before any other thread sees it. */
   arenaInit(pageCount: number): void
-  /** First index of an allocatable page. */
+  /** First index of an allocatable page. The last page of the memory is a guard and is never handed out either. */
   arenaFirstPage(): number
   /**
    * Allocates `count` contiguous pages, lowest address first, below the cap. Thread-safe; returns the address or 0.
@@ -28,24 +28,47 @@ export interface ArenaKernels {
   release(pages: number): void
 }
 
-/** assembly/convert.ts */
+/**
+ * assembly/convert.ts. Sources must be readable 16 bytes past their end (everywhere in an arena: its last page is a
+ * guard). Targets must not overlap sources unless said.
+ */
 export interface ConvertKernels {
   /** Bitmap → one byte per row (0 or 1). Returns the number of zeroes. */
   bitmapToBytes(bitmap: number, bitOffset: number, rowCount: number, target: number): number
   /** One byte per row → bitmap (target zero-padded to 8 bytes). Null pointer selection = all rows. Returns zeroes. */
   bytesToBitmap(source: number, selection: number, rowCount: number, target: number): number
-  /** Arrow offsets (4 or 8 bytes each, at row 0 of the range) → views; string byte k stands at dataAddress + k. */
+  /**
+   * Arrow offsets (4 or 8 bytes each, at row 0 of the range) → views; string byte k stands at dataAddress + k, modulo
+   * 2^32: with strings copied to `heap`, dataAddress is heap minus the first offset.
+   */
   utf8ToViews(offsets: number, offsetBytes: number, rowCount: number, dataAddress: number, target: number): void
   /** Total string bytes of the selected, valid rows. validity 0 = no nulls, selection 0 = all rows. */
   viewsByteLength(views: number, validity: number, selection: number, rowCount: number): number
-  /** Views → int32 offsets (rowCount + 1) and bytes. Null rows get length 0. Returns bytes written. */
-  viewsToUtf8(views: number, validity: number, selection: number, rowCount: number, offsets: number, data: number): number
-  /** target[k] = source[indices[k]] for values of `width` 1, 2, 4, 8, 16 bytes; indices of `indexBytes` 1, 2, 4 bytes. */
+  /**
+   * Views → int32 offsets (rowCount + 1) and bytes. Null rows get length 0. Returns bytes written. `data` must be
+   * writable 16 bytes past those: they are clobbered.
+   */
+  viewsToUtf8(
+    views: number,
+    validity: number,
+    selection: number,
+    rowCount: number,
+    offsets: number,
+    data: number,
+  ): number
+  /** target[k] = source[indices[k]]; values of `width` 1, 2, 4, 8, 16 bytes, indices of `indexBytes` 1, 2, 4 bytes. */
   gather(source: number, indices: number, indexBytes: number, width: number, rowCount: number, target: number): void
   /** Repeats the value of `width` bytes at `value`. */
   fillValue(value: number, width: number, rowCount: number, target: number): void
   /** target[i] = start + i × step, int64. */
   iota64(start: bigint, step: bigint, rowCount: number, target: number): void
+  /**
+   * In place: indices of null rows, and those not below `limit`, become 0, so that `gather` is safe. Returns how many
+   * valid rows had an index not below `limit` (with limit 0 null rows count too).
+   */
+  sanitizeIndices(indices: number, indexBytes: number, validity: number, rowCount: number, limit: number): number
+  /** target[i] = a[i] & b[i] for validity bytes; the target may be a or b. Returns the number of zeroes. */
+  andValidity(a: number, b: number, rowCount: number, target: number): number
 }
 
 /** assembly/strings.ts */

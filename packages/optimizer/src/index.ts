@@ -1,1 +1,3 @@
-export {};
+export * from './optimize.ts'
+export type { Rule } from './rule.ts'
+export { rules } from './rules.ts'

@@ -7,7 +7,10 @@
  */
 import type { DataType } from '@spillway/columnar'
 
-/** Decimals are bigint scaled by the literal's type; dates are days, timestamps are units of their type (bigint). */
+/**
+ * In a typed literal: int64, uint64 and timestamps (units of their type) are bigint, decimals are bigint scaled by the
+ * type; smaller integers, floats and dates (days) are number.
+ */
 export type LiteralValue = null | boolean | number | bigint | string
 
 export type BinaryOp =
@@ -38,7 +41,13 @@ export type ExprNode =
   | { readonly kind: 'binary'; readonly op: BinaryOp; readonly left: ExprNode; readonly right: ExprNode }
   | { readonly kind: 'unary'; readonly op: UnaryOp; readonly operand: ExprNode }
   | { readonly kind: 'fillNull'; readonly operand: ExprNode; readonly fill: ExprNode }
-  | { readonly kind: 'isIn'; readonly operand: ExprNode; readonly values: readonly LiteralValue[] }
+  | {
+      readonly kind: 'isIn'
+      readonly operand: ExprNode
+      readonly values: readonly LiteralValue[]
+      /** Type of the values; undefined lets them adapt to the operand. */
+      readonly valueType: DataType | undefined
+    }
   | { readonly kind: 'cast'; readonly operand: ExprNode; readonly type: DataType; readonly strict: boolean }
   | { readonly kind: 'when'; readonly branches: readonly WhenBranch<ExprNode>[]; readonly otherwise: ExprNode }
   | { readonly kind: 'alias'; readonly operand: ExprNode; readonly name: string }
@@ -52,6 +61,7 @@ export interface WhenBranch<E> {
 /**
  * A typed expression. Operand types obey these rules, which `typeExpr` establishes and the code generator relies on:
  * - add/sub/mul/mod: both operands have the node's type (numeric). Integers and decimals raise OVERFLOW.
+ *   One exception: the operands of a decimal mul keep their own decimal types; their scales add up to the node's scale.
  * - div: operands and result are float32 or float64, all the same.
  * - comparisons: both operands have the same type (any but null); result boolean.
  * - and/or/not: boolean. isNull/isNotNull: any operand. negate: signed integer, float or decimal.
@@ -116,7 +126,8 @@ export interface NamedExpr {
 
 /**
  * One aggregate. `operand` is undefined for `len` only. Result types:
- * sum: int* → int64, uint* → uint64, boolean → int64, float* → float64, decimal(p,s) → decimal(38,s); sum of nothing is 0.
+ * sum: int* → int64, uint* → uint64, boolean → int64, float* → float64, decimal(p,s) → decimal(38,s).
+ * The sum of nothing is 0.
  * mean → float64. min, max, first, last → operand type. count, len, nUnique → int64, never null.
  * count skips nulls; nUnique counts null as a value (as Polars does); first and last keep nulls.
  */

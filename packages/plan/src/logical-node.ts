@@ -34,7 +34,13 @@ export interface InMemory {
 
 /** Columns computed from the row number: nothing is materialised. */
 export type GeneratedColumn =
-  | { readonly kind: 'intRange'; readonly name: string; readonly start: bigint; readonly step: bigint; readonly type: DataType }
+  | {
+      readonly kind: 'intRange'
+      readonly name: string
+      readonly start: bigint
+      readonly step: bigint
+      readonly type: DataType
+    }
   | { readonly kind: 'repeat'; readonly name: string; readonly value: LiteralValue; readonly type: DataType }
 
 export interface Generated {

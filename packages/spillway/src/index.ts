@@ -1,1 +1,62 @@
-export {};
+/** Spillway: a larger-than-memory query engine for Node.js and TypeScript. */
+import { createEngine, type Engine } from './engine/engine.ts'
+import { setDefaultSession } from './session.ts'
+
+let defaultEngine: Engine | undefined
+
+/** The engine of frames that name none: made at first use, with options from the environment. */
+export function requireDefaultEngine(): Engine {
+  defaultEngine ??= createEngine()
+  return defaultEngine
+}
+
+/** Closes the default engine; the next query makes a new one. */
+export async function closeDefaultEngine(): Promise<void> {
+  const closing = defaultEngine
+  defaultEngine = undefined
+  setDefaultSession(requireDefaultEngine)
+  await closing?.close()
+}
+
+setDefaultSession(requireDefaultEngine)
+
+export type { Field, Schema } from '@spillway/columnar'
+export type { OperatorMetrics, Progress, QueryMetrics } from '@spillway/engine'
+export {
+  col,
+  count,
+  DataType,
+  Expr,
+  first,
+  intRange,
+  last,
+  len,
+  lit,
+  max,
+  mean,
+  min,
+  nUnique,
+  repeat,
+  sum,
+  when,
+} from '@spillway/plan'
+export {
+  CancelledError,
+  DataError,
+  type ErrorCode,
+  InternalError,
+  MemoryLimitError,
+  PlanError,
+  ResourceError,
+  SpillCorruptionError,
+  SpillDiskFullError,
+  SpillIoError,
+  SpillwayError,
+} from '@spillway/stdx'
+export { concat } from './concat.ts'
+export { DataFrame, fromArrow } from './data-frame/data-frame.ts'
+export { createEngine, Engine, type EngineUsage, setEngineAffinity } from './engine/engine.ts'
+export type { EngineOptions, ExplainOptions, QueryOptions, SinkParquetOptions } from './engine/engine-options.ts'
+export { LazyFrame } from './lazy-frame/make-lazy-frame.ts'
+export { type ScanParquetOptions, scanParquet } from './scan-parquet.ts'
+export type { QuerySession, SinkResult } from './session.ts'

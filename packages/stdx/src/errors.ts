@@ -23,6 +23,7 @@ export const errorCodes = {
   PARQUET_CORRUPT: { family: 'DataError', advice: 'The file is truncated or damaged; write it again.' },
   PAGE_CHECKSUM_MISMATCH: { family: 'DataError', advice: 'Stored bytes changed after writing; restore the file.' },
   UNSUPPORTED_TYPE: { family: 'DataError', advice: 'Select the other columns, or cast before writing.' },
+  ARROW_INVALID: { family: 'DataError', advice: 'The Arrow data breaks its own format; write it again.' },
   SCHEMA_MISMATCH: { family: 'DataError', advice: 'All files of one scan need the same schema.' },
   CAST_FAILED: { family: 'DataError', advice: 'Use cast(type, { strict: false }) to get nulls instead.' },
   OVERFLOW: { family: 'DataError', advice: 'Cast to a wider type before the operation.' },

@@ -1,1 +1,14 @@
-export {};
+/** Tools for the tests of all packages: generators, the DuckDB oracle, comparison, variants, measured children. */
+export * from './arbitraries.ts'
+export * from './arrow-cells.ts'
+export * from './cells.ts'
+export * from './compare-tables.ts'
+export * from './duckdb-oracle.ts'
+export * from './generated-table.ts'
+export * from './choices.ts'
+export * from './expr-generator.ts'
+export * from './measure-child.ts'
+export * from './query-generator.ts'
+export * from './report-peak.ts'
+export * from './variants.ts'
+export * from './check-query.ts'

@@ -1,0 +1,188 @@
+// Side-by-side benchmark: for each query, every engine gets a process of its own; after a warm-up in each, the runs
+// alternate between the processes, so that noise of the machine hits all alike. Medians, ratios and peak memory are
+// printed as a table and kept as JSON together with the facts of machine and commit.
+//
+// node bench/run.mjs [--rows 10000000] [--threads 2] [--runs 5] [--limit 400MB] [--only q1,q10-memory] [--engine a,b]
+import { fork, spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpus, release, tmpdir, totalmem } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { generateG1 } from './generate-g1.mjs'
+import { queries } from './queries.mjs'
+
+const here = dirname(fileURLToPath(import.meta.url))
+
+function readOptions(argv) {
+  const get = (name, fallback) => {
+    const at = argv.indexOf(`--${name}`)
+    return at < 0 ? fallback : argv[at + 1]
+  }
+  const list = (text) => text.split(',').filter((each) => each !== '')
+  const options = {
+    rows: Number(get('rows', '10000000')),
+    threads: Number(get('threads', '2')),
+    runs: Number(get('runs', '5')),
+    limit: get('limit', undefined),
+    only: list(get('only', [...queries.keys()].join(','))),
+    engines: list(get('engine', 'spillway,polars,polars-eager,duckdb')),
+  }
+  for (const name of options.only) {
+    if (!queries.has(name)) throw new Error(`Unknown query: "${name}". Known: ${[...queries.keys()].join(', ')}`)
+  }
+  return options
+}
+
+/** Starts an engine process; `ask` sends one request and resolves with its answer, or rejects with its error. */
+function startEngine(name, threads) {
+  const child = fork(join(here, 'engine-process.mjs'), [], {
+    env: { ...process.env, POLARS_MAX_THREADS: String(threads), UV_THREADPOOL_SIZE: '4' },
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  })
+  const ask = (action, options) =>
+    new Promise((resolve, reject) => {
+      const onExit = (code, signal) => reject(new Error(`process ended with ${signal ?? code}`))
+      child.once('exit', onExit)
+      child.once('message', (answer) => {
+        child.off('exit', onExit)
+        if (answer.error === undefined) resolve(answer.value)
+        else reject(new Error(answer.error))
+      })
+      child.send({ action, options }, (error) => {
+        if (error !== null && error !== undefined) reject(error)
+      })
+    })
+  return { name, ask, stop: () => child.exitCode === null && child.kill('SIGKILL') }
+}
+
+const median = (values) => {
+  const sorted = [...values].sort((a, b) => a - b)
+  const middle = Math.floor(sorted.length / 2)
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+}
+
+/** Runs one query in all engines; an engine that fails gets `error` instead of figures and the others go on. */
+async function runQuery(query, file, options, scratch) {
+  const results = new Map()
+  const alive = []
+  for (const name of options.engines) {
+    const engine = startEngine(name, options.threads)
+    try {
+      await engine.ask('open', {
+        engine: name,
+        query: query.name,
+        file,
+        threads: options.threads,
+        limit: options.limit,
+        inMemory: query.kind === 'memory',
+        target: join(scratch, `${name}.parquet`),
+      })
+      const warmUpMs = await engine.ask('run')
+      results.set(name, { warmUpMs, runsMs: [] })
+      alive.push(engine)
+    } catch (error) {
+      results.set(name, { error: error.message.slice(0, 500) })
+      engine.stop()
+    }
+  }
+  for (let run = 0; run < options.runs; run++) {
+    // The order rotates, so that no engine always runs after the same neighbour.
+    for (let index = 0; index < alive.length; index++) {
+      const engine = alive[(index + run) % alive.length]
+      const result = results.get(engine.name)
+      if (result.error !== undefined) continue
+      try {
+        result.runsMs.push(await engine.ask('run'))
+      } catch (error) {
+        result.error = error.message.slice(0, 500)
+      }
+    }
+  }
+  for (const engine of alive) {
+    const result = results.get(engine.name)
+    try {
+      if (result.error === undefined) {
+        result.medianMs = median(result.runsMs)
+        result.peakBytes = await engine.ask('peak')
+        result.check = await engine.ask('check')
+        await engine.ask('close')
+      }
+    } catch (error) {
+      result.error = error.message.slice(0, 500)
+    }
+    engine.stop()
+  }
+  return results
+}
+
+/** Names of engines whose answer differs from the first engine's: rows exactly, totals within 1e-9. */
+function findDisagreement(results) {
+  const answers = [...results].filter(([, result]) => result.check !== undefined)
+  const [, first] = answers[answers.length - 1] ?? []
+  return answers
+    .filter(([, { check }]) => {
+      const close = (a, b) => Math.abs(a - b) <= 1e-9 * Math.max(Math.abs(a), Math.abs(b), 1)
+      return check.rows !== first.check.rows || !check.sums.every((sum, index) => close(sum, first.check.sums[index]))
+    })
+    .map(([name]) => name)
+}
+
+function machineFacts() {
+  const git = spawnSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: here, encoding: 'utf8' })
+  const dirty = spawnSync('git', ['status', '--porcelain'], { cwd: here, encoding: 'utf8' })
+  return {
+    commit: git.status === 0 ? git.stdout.trim() : 'unknown',
+    dirty: dirty.status === 0 && dirty.stdout.trim() !== '',
+    node: process.version,
+    kernel: release(),
+    cpu: cpus()[0]?.model ?? 'unknown',
+    cores: cpus().length,
+    memoryBytes: totalmem(),
+  }
+}
+
+function printRow(query, engines, results) {
+  const baseline = results.get('spillway')?.medianMs
+  const cells = engines.map((name) => {
+    const result = results.get(name)
+    if (result.error !== undefined) return 'failed'.padStart(26)
+    const ratio = baseline === undefined || name === 'spillway' ? '' : ` (${(result.medianMs / baseline).toFixed(2)}x)`
+    const memory = `${Math.round(result.peakBytes / 2 ** 20)} MiB`
+    return `${Math.round(result.medianMs)} ms${ratio} ${memory}`.padStart(26)
+  })
+  console.log(`${query.padEnd(14)}${cells.join('')}`)
+}
+
+async function main() {
+  const options = readOptions(process.argv.slice(2))
+  const machine = machineFacts()
+  const file = await generateG1(options.rows)
+  console.log(
+    `${options.rows} rows, ${options.threads} threads, median of ${options.runs} hot runs, peak resident memory`,
+  )
+  console.log(
+    `limit ${options.limit ?? 'default'}; ratio = time of the engine / time of spillway (above 1: spillway ahead)`,
+  )
+  console.log(`${''.padEnd(14)}${options.engines.map((name) => name.padStart(26)).join('')}`)
+  const scratch = mkdtempSync(join(tmpdir(), 'spillway-bench-'))
+  const report = { startedAt: new Date().toISOString(), machine, options, queries: {} }
+  try {
+    for (const name of options.only) {
+      const results = await runQuery(queries.get(name), file, options, scratch)
+      const disagreeing = findDisagreement(results)
+      printRow(name, options.engines, results)
+      for (const [engine, { error }] of results) if (error !== undefined) console.log(`  ${engine}: ${error}`)
+      if (disagreeing.length > 0) console.log(`  DIFFERENT ANSWER: ${disagreeing.join(', ')}`)
+      report.queries[name] = { disagreeing, engines: Object.fromEntries(results) }
+    }
+  } finally {
+    rmSync(scratch, { recursive: true, force: true })
+  }
+  const folder = join(here, 'results')
+  mkdirSync(folder, { recursive: true })
+  const path = join(folder, `${report.startedAt.slice(0, 19).replaceAll(':', '')}-${machine.commit}.json`)
+  writeFileSync(path, `${JSON.stringify(report, null, 2)}\n`)
+  console.log(`written: ${path}`)
+}
+
+await main()

@@ -1,0 +1,85 @@
+/**
+ * Compiles a group-by to a WebAssembly module: one function per step of GroupByExports, made for its keys and
+ * aggregates. The sink drives them through GroupTable.
+ */
+import { typeName } from '@spillway/columnar'
+import { spillSchemaOf } from '../rows/row-layout.ts'
+import { addLoadRows, addSpillRows, transferRow } from '../rows/move-code.ts'
+import { addStoreFunctions } from '../rows/string-code.ts'
+import { ModuleBuilder } from '../wasm/module-builder.ts'
+import { nullWordsOf } from './aggregate-code.ts'
+import { addEmit } from './emit-code.ts'
+import {
+  addAbsorb,
+  addCreateSingle,
+  addFind,
+  addHash,
+  addInsert,
+  addPageFunction,
+  type GroupModule,
+} from './find-code.ts'
+import { addFused } from './fused-code.ts'
+import { planGroupBy } from './group-by-plan.ts'
+import type { CompiledGroupBy, GroupBySpec } from './group-by-spec.ts'
+import { addCounters, addUpdate, addUpdateSingle } from './update-code.ts'
+
+/** Compiles a spec. Instantiate with { env: { memory }, kernel: kernel exports }; exports are GroupByExports. */
+export function compileGroupBy(spec: GroupBySpec): CompiledGroupBy {
+  const plan = planGroupBy(spec)
+  const builder = new ModuleBuilder()
+  const kernels = {
+    hashBytes: builder.importKernel('hashBytes', { params: ['i32', 'i32'], results: ['i64'] }),
+    viewCompare: builder.importKernel('viewCompare', { params: ['i32', 'i32'], results: ['i32'] }),
+    longBytesEqual: builder.importKernel('longBytesEqual', { params: ['i32', 'i32', 'i32'], results: ['i32'] }),
+  }
+  const module: GroupModule = { builder, plan, store: addStoreFunctions(builder), kernels }
+  addLookups(module)
+  addUpdate(module)
+  addUpdateSingle(module)
+  for (const aggregate of plan.aggregates) if (aggregate.kind > 0) addCounters(module, aggregate)
+  addMoves(module)
+  addEmit(module)
+  return {
+    key: shapeKey(spec),
+    bytes: builder.encode(),
+    params: { bytes: new Uint8Array(0), relocations: [] },
+    layout: plan.layout,
+    spillSchema: spillSchemaOf(plan.layout),
+    outputSchema: plan.outputSchema,
+    keyCount: plan.keys.length,
+    nUniqueCount: plan.aggregates.filter((aggregate) => aggregate.kind > 0).length,
+  }
+}
+
+function addLookups(module: GroupModule): void {
+  const { keys } = module.plan
+  const insert = addInsert(module)
+  const own = keys.map((key) => key.column)
+  const leading = keys.map((_, index) => index)
+  for (const [columns, suffix] of [[own, '0'] as const, [leading, '1'] as const]) {
+    addHash(module, columns, suffix)
+    addFind(module, insert, columns, 'upsert', suffix)
+    addFind(module, insert, columns, 'append', suffix)
+  }
+  addCreateSingle(module, insert)
+  addFused(module, insert)
+}
+
+function addMoves(module: GroupModule): void {
+  const { builder, plan, store } = module
+  addPageFunction(module, 'transfer', (body, page) => transferRow(body, plan.layout, store, page))
+  addAbsorb(module, 'absorb')
+  addAbsorb(module, 'mergeMatching')
+  addSpillRows(builder, plan.layout)
+  addLoadRows(builder, plan.layout, store, (field) => nullWordsOf(plan.aggregates, field))
+}
+
+/** Names do not matter for the code: only types, positions, functions and nullability. */
+function shapeKey(spec: GroupBySpec): string {
+  const keys = spec.keys.map((key) => `${key.column}:${typeName(key.type)}${key.nullable ? '?' : ''}`)
+  const aggregates = spec.aggregates.map((aggregate) => {
+    const type = aggregate.type === undefined ? '' : typeName(aggregate.type)
+    return `${aggregate.function}(${aggregate.column ?? ''}:${type}${aggregate.nullable ? '?' : ''})`
+  })
+  return `group-by ${keys.join()} | ${aggregates.join()} | ${spec.hashMask ?? ''}`
+}

@@ -1,0 +1,84 @@
+/**
+ * How a row of a row store lies in a page: fixed-width fields at fixed offsets, so that rows can be built, compared,
+ * merged, spilled and loaded by generated code. Shared by group-by, join and sort.
+ *
+ *   ┌──────────┬────────────────┬──────────────┬─────────────────────────────┬──────┬─────────┐
+ *   │ hash u64 │ 16-byte fields │ 8, 4, 2, 1 … │ null flags, one byte each   │ dead │ padding │
+ *   └──────────┴────────────────┴──────────────┴─────────────────────────────┴──────┴─────────┘
+ *
+ * rowBytes is a multiple of 8. A row never crosses a page. Strings are 16-byte views whose long bytes lie in heap pages
+ * of the same partition.
+ * The view of a null string is all zeroes, so "length > 12" alone says whether a view owns heap bytes.
+ */
+import { assert } from '@spillway/stdx'
+import { type DataType, makeSchema, type Schema, widthOf } from '@spillway/columnar'
+import { PAGE_BYTES } from '@spillway/kernels'
+
+export type RowFieldRole = 'hash' | 'key' | 'state'
+
+export interface RowField {
+  readonly name: string
+  readonly type: DataType
+  /** Byte offset of the value in the row. */
+  readonly offset: number
+  /** Byte offset of the flag (1 = valid, 0 = null); undefined = never null. */
+  readonly nullOffset: number | undefined
+  readonly role: RowFieldRole
+}
+
+export interface RowLayout {
+  readonly rowBytes: number
+  /** In declaration order (hash first), not in order of offset. */
+  readonly fields: readonly RowField[]
+  /** Byte offset of the flag that is 1 when the row was merged into another one. */
+  readonly deadOffset: number
+}
+
+/** A field before it has a place. */
+export interface RowFieldSpec {
+  readonly name: string
+  readonly type: DataType
+  readonly nullable: boolean
+  readonly role: RowFieldRole
+}
+
+/** Name of the field that every row starts with. */
+export const HASH_FIELD = 'hash'
+
+const hashType: DataType = { kind: 'uint64' }
+
+/** Places the fields: hash, then by falling width, then the flags. */
+export function makeRowLayout(specs: readonly RowFieldSpec[]): RowLayout {
+  const offsets = new Map<RowFieldSpec, number>()
+  let cursor = 8
+  for (const width of [16, 8, 4, 2, 1]) {
+    for (const spec of specs) {
+      if (widthOf(spec.type) !== width) continue
+      offsets.set(spec, cursor)
+      cursor += width
+    }
+  }
+  const fields: RowField[] = [{ name: HASH_FIELD, type: hashType, offset: 0, nullOffset: undefined, role: 'hash' }]
+  for (const spec of specs) {
+    const offset = offsets.get(spec)
+    assert(offset !== undefined, 'every field has a width of 1, 2, 4, 8 or 16 bytes')
+    const nullOffset = spec.nullable ? cursor++ : undefined
+    fields.push(Object.freeze({ name: spec.name, type: spec.type, offset, nullOffset, role: spec.role }))
+  }
+  const deadOffset = cursor++
+  const rowBytes = Math.ceil(cursor / 8) * 8
+  assert(rowBytes <= PAGE_BYTES, 'a row fits in one page')
+  return Object.freeze({ rowBytes, fields: Object.freeze(fields), deadOffset })
+}
+
+/** Rows that fit in a page. */
+export function rowsPerPage(layout: RowLayout): number {
+  return Math.floor(PAGE_BYTES / layout.rowBytes)
+}
+
+/** The columns that raw rows are spilled as: one per field, in field order. */
+export function spillSchemaOf(layout: RowLayout): Schema {
+  return makeSchema(
+    layout.fields.map((field) => ({ name: field.name, type: field.type, nullable: field.nullOffset !== undefined })),
+  )
+}

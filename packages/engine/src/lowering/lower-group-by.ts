@@ -1,0 +1,141 @@
+/**
+ * Group-by: a sink and the stream of its merged groups.
+ *
+ * nUnique becomes a group-by over (keys, value) beside the main one: both take the input's batches, and the distinct
+ * rows then feed a counter of the main one. So distinct values spill like any rows, however large a group is.
+ *
+ *   input ─┬─▶ group-by keys            ◀─ kind j ─┐
+ *          └─▶ group-by (keys, value j) ──output───┘   then: group-by keys ──output──▶
+ */
+import { compileGroupBy, type CompiledGroupBy, type GroupAggregate, type GroupKey } from '@spillway/codegen'
+import { type Field, findFieldIndex, makeSchema, type Schema } from '@spillway/columnar'
+import { type GroupBy, namedAggregateText, type NamedExpr, namedExprText, type TypedExpr } from '@spillway/plan'
+import { assert } from '@spillway/stdx'
+import type { GroupByOutputSpec, GroupByShape, GroupBySinkSpec } from '../operators/group-by/group-by.ts'
+import type { Lowering } from './lower-plan.ts'
+import { addProject, type Stream } from './stream.ts'
+
+/** A column that the group-by reads: a key or an operand. */
+interface Input {
+  readonly expr: TypedExpr
+  readonly column: number
+}
+
+export function lowerGroupBy(lowering: Lowering, node: GroupBy): Stream {
+  const { streams, columnOf, schema } = layInput(lowering, node)
+  const keys = node.keys.map((key): GroupKey => keyOf(key, columnOf(key.expr)))
+  const aggregates = node.aggregates.map((aggregate): GroupAggregate => {
+    const { name, operand } = aggregate
+    const isCounter = aggregate.function === 'nUnique'
+    return {
+      name,
+      function: aggregate.function,
+      column: operand === undefined || isCounter ? undefined : columnOf(operand),
+      type: operand?.type,
+      nullable: operand?.nullable ?? false,
+    }
+  })
+  const text = `groupBy(${node.keys.map(namedExprText).join(', ')})`
+  const aggregateTexts = node.aggregates.map(namedAggregateText)
+  const main = makeSink(lowering, schema, keys, aggregates, text, aggregateTexts)
+  const distinct = node.aggregates
+    .filter((aggregate) => aggregate.function === 'nUnique')
+    .map(({ operand, name }, index) => {
+      assert(operand !== undefined, 'nUnique has an operand')
+      const value = keyOf({ name: `distinct ${index} of ${name}`, expr: operand }, columnOf(operand))
+      return makeSink(lowering, schema, [...keys, value], [], `distinct values of ${name} in ${text}`, [])
+    })
+  const uses = [main, ...distinct].map((sink, index) => ({
+    sink,
+    inputKind: 0,
+    publishes: index > 0 || distinct.length === 0,
+  }))
+  lowering.addPipelines(streams, uses)
+  distinct.forEach((sink, index) => {
+    const isLast = index === distinct.length - 1
+    lowering.addPipelines([outputOf(lowering, sink)], [{ sink: main, inputKind: index + 1, publishes: isLast }])
+  })
+  return { ...outputOf(lowering, main), schema: node.schema }
+}
+
+function keyOf(key: NamedExpr, column: number): GroupKey {
+  return { name: key.name, column, type: key.expr.type, nullable: key.expr.nullable }
+}
+
+/**
+ * Makes keys and operands plain columns. A single stream in which they are columns already is taken as it is, so that
+ * a filter's selection reaches the group-by without a copy.
+ */
+function layInput(
+  lowering: Lowering,
+  node: GroupBy,
+): { streams: readonly Stream[]; columnOf: (expr: TypedExpr) => number; schema: Schema } {
+  const streams = lowering.lower(node.input)
+  const exprs = [...node.keys.map((key) => key.expr), ...node.aggregates.flatMap(({ operand }) => operand ?? [])]
+  const [first] = streams
+  if (streams.length === 1 && first !== undefined && exprs.every((expr) => expr.kind === 'column')) {
+    const columnOf = (expr: TypedExpr): number => {
+      assert(expr.kind === 'column', 'keys and operands are columns here')
+      const column = findFieldIndex(first.schema, expr.name)
+      assert(column >= 0, 'a group-by reads columns of its input')
+      return column
+    }
+    return { streams, columnOf, schema: first.schema }
+  }
+  const inputs: Input[] = exprs.map((expr, column) => ({ expr, column }))
+  const named = inputs.map(({ expr, column }): NamedExpr => ({ name: `input ${column}`, expr }))
+  const fields = named.map(({ name, expr }): Field => ({ name, type: expr.type, nullable: expr.nullable }))
+  const schema = makeSchema(fields)
+  const columnOf = (expr: TypedExpr): number => {
+    const input = inputs.find((candidate) => candidate.expr === expr)
+    assert(input !== undefined, 'keys and operands are computed before the group-by')
+    return input.column
+  }
+  return { streams: streams.map((stream) => addProject(stream, named, schema)), columnOf, schema }
+}
+
+function makeSink(
+  lowering: Lowering,
+  input: Schema,
+  keys: readonly GroupKey[],
+  aggregates: readonly GroupAggregate[],
+  text: string,
+  aggregateTexts: readonly string[],
+): GroupBySinkSpec {
+  const { sizing, hashMask } = lowering.context
+  const compiled = compileGroupBy({ input, keys, aggregates, hashMask })
+  lowering.addModule(compiled)
+  return {
+    kind: 'groupBy',
+    operatorId: lowering.nextOperatorId(),
+    sinkId: lowering.nextSinkId(),
+    shape: shapeOf(compiled, text, aggregateTexts),
+    partitionBits: keys.length === 0 ? 0 : sizing.partitionBits,
+    directoryBits: sizing.directoryBits,
+    batchRows: sizing.batchRows,
+  }
+}
+
+function shapeOf(compiled: CompiledGroupBy, text: string, aggregateTexts: readonly string[]): GroupByShape {
+  const { key, layout, spillSchema, outputSchema, keyCount } = compiled
+  return { moduleKey: key, layout, spillSchema, outputSchema, keyCount, text, aggregateTexts }
+}
+
+function outputOf(lowering: Lowering, sink: GroupBySinkSpec): Stream {
+  const source: GroupByOutputSpec = {
+    kind: 'groupByOutput',
+    operatorId: lowering.nextOperatorId(),
+    sinkId: sink.sinkId,
+    shape: sink.shape,
+    partitionBits: sink.partitionBits,
+    batchRows: sink.batchRows,
+  }
+  return {
+    source,
+    morselCount: 2 ** sink.partitionBits,
+    steps: [],
+    schema: sink.shape.outputSchema,
+    isOrdered: false,
+    isSerial: false,
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * The engine's arena: made when the first query needs it, sized by the limit, replaced when it must shrink.
+ *
+ * Resident memory only goes down when the whole arena is dropped and collected in every isolate, so a query with a
+ * limit below what was touched waits for quiet (the engine sees to that), then gets a new arena. While queries run, the
+ * ceiling follows the process's resident memory: what the heaps take, the arena does not get.
+ */
+import v8 from 'node:v8'
+import vm from 'node:vm'
+import { PAGE_BYTES } from '@spillway/kernels'
+import { Arena, ARENA_PAGES_MAX } from '@spillway/memory'
+import type { ControlBlock, FromWorker, WorkerPool } from '@spillway/scheduler'
+import { type BudgetFacts, baseBytes, budgetPages, growthBytes } from './memory-budget.ts'
+
+const WATCH_INTERVAL_MS = 100
+/** Part of the budget that touched pages may take while a query keeps its results: the rest is theirs. */
+export const ARENA_SHARE_BESIDE_RESULTS = 0.6
+const ARENA_PAGES_MIN = 64
+
+export class ArenaKeeper {
+  readonly #pool: WorkerPool
+  readonly #control: ControlBlock
+  #arena: Arena | undefined
+  #generation = 0
+  #collections = new Map<number, { waiting: number; done: () => void }>()
+  #ticket = 0
+  #watch: NodeJS.Timeout | undefined
+  #collect: (() => void) | undefined
+
+  constructor(pool: WorkerPool, control: ControlBlock) {
+    this.#pool = pool
+    this.#control = control
+  }
+
+  get arena(): Arena | undefined {
+    return this.#arena
+  }
+
+  /** Budget in pages for a query with these facts, were it alone. */
+  budget(facts: BudgetFacts): number {
+    const pages = budgetPages(baseBytes(this.#arena), growthBytes(this.#control, facts), facts.limitBytes)
+    return Math.min(pages - (this.#arena?.firstPage ?? firstPageOf(pages)), ARENA_PAGES_MAX - 16)
+  }
+
+  /** True when a query with this budget can use the present arena. */
+  fits(budget: number): boolean {
+    const arena = this.#arena
+    if (arena === undefined) return false
+    return arena.highWaterPages - arena.firstPage <= budget && arena.pageCount >= Math.min(budget, ARENA_PAGES_MAX - 16)
+  }
+
+  /** Drops the arena and what the heaps hold of it, and makes one for `limitBytes`. No query may be running. */
+  async replace(limitBytes: number, poison: boolean): Promise<Arena> {
+    const hadArena = this.#arena !== undefined
+    this.#arena = undefined
+    if (hadArena) {
+      // A small arena takes the old one's place in the workers, so that nobody refers to the old one.
+      this.#publish(Arena.create(this.#generation++, ARENA_PAGES_MIN))
+      this.#arena = undefined
+      await this.collectGarbage()
+    }
+    const pages = Math.max(ARENA_PAGES_MIN, Math.min(ARENA_PAGES_MAX, Math.ceil(limitBytes / PAGE_BYTES)))
+    const arena = Arena.create(this.#generation++, pages)
+    arena.setPoison(poison)
+    this.#publish(arena)
+    return arena
+  }
+
+  #publish(arena: Arena): void {
+    this.#arena = arena
+    this.#pool.broadcast({ kind: 'arena', arena: arena.handle })
+  }
+
+  /** Collects garbage in every isolate and waits for it. */
+  async collectGarbage(): Promise<void> {
+    const ticket = this.#ticket++
+    const done = new Promise<void>((resolve) => {
+      this.#collections.set(ticket, { waiting: this.#pool.workerCount, done: resolve })
+    })
+    this.#pool.broadcast({ kind: 'collectGarbage', ticket })
+    if (this.#collect === undefined) {
+      v8.setFlagsFromString('--expose-gc')
+      this.#collect = vm.runInNewContext('gc') as () => void
+    }
+    this.#collect()
+    await done
+    this.#collect()
+  }
+
+  receive(message: FromWorker & { kind: 'garbageCollected' }): void {
+    const collection = this.#collections.get(message.ticket)
+    if (collection === undefined) return
+    collection.waiting -= 1
+    if (collection.waiting > 0) return
+    this.#collections.delete(message.ticket)
+    collection.done()
+  }
+
+  /** Sets the ceiling for the running queries and keeps it right until `unwatch`. */
+  watch(limitBytes: number, budget: number, keepsResults: boolean, resultPages: () => number): void {
+    const arena = this.#arena
+    if (arena === undefined) return
+    this.unwatch()
+    const apply = (): void => {
+      // Results are resident already and promised as pages: they are not taken off twice.
+      const room = Math.floor((limitBytes - baseBytes(arena)) / PAGE_BYTES) - arena.firstPage + resultPages()
+      const pages = Math.max(0, Math.min(budget, room))
+      arena.setCeiling(pages, keepsResults ? Math.floor(pages * ARENA_SHARE_BESIDE_RESULTS) : pages)
+    }
+    apply()
+    this.#watch = setInterval(apply, WATCH_INTERVAL_MS)
+    this.#watch.unref()
+  }
+
+  unwatch(): void {
+    clearInterval(this.#watch)
+    this.#watch = undefined
+  }
+}
+
+/** Pages taken by control words and page table in an arena of `pages`. */
+function firstPageOf(pages: number): number {
+  return 2 + Math.ceil((Math.max(0, pages) * 6) / PAGE_BYTES)
+}

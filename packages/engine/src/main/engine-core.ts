@@ -1,0 +1,449 @@
+/**
+ * The engine on the main thread: workers, arena, admission, and the life of each query.
+ *
+ *   execute ─ optimise ─ wait for admission (size the plan to the budget, reserve its floor) ─ run ─ close
+ *
+ * Admission is first come, first served. Floors are never lent: a query starts when all of its floor is reserved.
+ */
+import { PAGE_BYTES } from '@spillway/kernels'
+import { makeSpillQuota } from '@spillway/memory'
+import { parquetWasmModule } from '@spillway/formats'
+import { optimize, rules } from '@spillway/optimizer'
+import type { LogicalNode } from '@spillway/plan'
+import { ControlBlock, type FromWorker, QUERY_SLOTS, queryCounter, queryWord, WorkerPool } from '@spillway/scheduler'
+import { assert, makeError } from '@spillway/stdx'
+import { lowerPlan } from '../lowering/lower-plan.ts'
+import type { PhysicalPlan } from '../physical/physical-plan.ts'
+import type { QuerySetup } from '../worker/query-context.ts'
+import { ARENA_SHARE_BESIDE_RESULTS, ArenaKeeper } from './arena-keeper.ts'
+import { memoryClassOf } from './labels.ts'
+import { ModuleCache } from './module-cache.ts'
+import { operatorsOf, QueryRun } from './query-run.ts'
+import type { QueryMetrics, QueryOptions, QueryRequest } from './query-request.ts'
+import { sizingTries } from './sizing.ts'
+import { type SpillPlace, SpillSpace } from './spill-space.ts'
+import { TableRegistry } from './table-registry.ts'
+
+export interface EngineCoreOptions {
+  readonly threads: number
+  readonly workerFile: string
+}
+
+/** Everything that exists once workers are up; replaced as a whole when a worker is lost. */
+interface Crew {
+  readonly control: ControlBlock
+  readonly pool: WorkerPool
+  readonly keeper: ArenaKeeper
+  readonly tables: TableRegistry
+  readonly slots: (QueryRun | undefined)[]
+}
+
+interface SizedPlan {
+  readonly physical: PhysicalPlan
+  readonly budget: number
+}
+
+const CLOSE_GRACE_MS = 200
+const PROGRESS_INTERVAL_MS = 100
+
+export class EngineCore {
+  readonly #options: EngineCoreOptions
+  readonly #modules = new ModuleCache()
+  readonly #spillSpace = new SpillSpace()
+  readonly #running = new Set<QueryRun>()
+  readonly #waiting: (() => void)[] = []
+  #crew: Promise<Crew> | undefined
+  #admission: Promise<void> = Promise.resolve()
+  #nextQueryId = 1
+  #isClosed = false
+  #limitInForce = Number.POSITIVE_INFINITY
+
+  constructor(options: EngineCoreOptions) {
+    this.#options = options
+  }
+
+  // --- life -------------------------------------------------------------------------------------------------------
+
+  async #start(): Promise<Crew> {
+    const parquetModule = await parquetWasmModule()
+    const control = ControlBlock.create(this.#options.threads)
+    const slots = new Array<QueryRun | undefined>(QUERY_SLOTS).fill(undefined)
+    const byId = (queryId: number): QueryRun | undefined =>
+      [...this.#running].find((run) => run.facts.queryId === queryId)
+    const pool: WorkerPool = new WorkerPool({
+      workerFile: this.#options.workerFile,
+      control,
+      setup: { parquetModule },
+      onMessage: (message: FromWorker) => {
+        if (message.kind === 'garbageCollected') keeper.receive(message)
+        else byId(message.queryId)?.receive(message)
+      },
+      onWorkerLost: (error) => void this.#replaceCrew(error),
+    })
+    const keeper: ArenaKeeper = new ArenaKeeper(pool, control)
+    // The answer of every worker says that all of them are up, and what they hold then is part of the base.
+    await keeper.collectGarbage()
+    return { control, pool, keeper, tables: new TableRegistry((message) => pool.broadcast(message)), slots }
+  }
+
+  async #requireCrew(): Promise<Crew> {
+    if (this.#isClosed) throw makeError('ENGINE_CLOSED', 'The engine is closed. Create a new one with createEngine().')
+    this.#crew ??= this.#start()
+    return this.#crew
+  }
+
+  /** A worker died or trapped: all queries on the arena fail, and a new crew starts with the next query. */
+  async #replaceCrew(cause: Error): Promise<void> {
+    const lost = this.#crew
+    this.#crew = undefined
+    const text = `A worker failed (${cause.message}); all queries on its memory were ended. Run the query again.`
+    for (const run of this.#running) run.abandon(makeError('WORKER_FAILED', text, {}, { cause }))
+    const crew = await lost?.catch(() => undefined)
+    crew?.keeper.unwatch()
+    await crew?.pool.close(0)
+    this.#wakeWaiting()
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    const ended = makeError('CANCELLED', 'The query was cancelled: its engine was closed.')
+    for (const run of this.#running) run.fail(ended)
+    this.#wakeWaiting()
+    const crew = await this.#crew?.catch(() => undefined)
+    while (this.#running.size > 0) await new Promise((resolve) => setTimeout(resolve, 2))
+    crew?.keeper.unwatch()
+    await crew?.pool.close(CLOSE_GRACE_MS)
+    this.#spillSpace.close()
+  }
+
+  /** What is held right now; all zero between queries. */
+  async inspect(): Promise<{ runningQueries: number; reservedPages: number; usedPages: number; arenaBytes: number }> {
+    const arena = (await this.#crew)?.keeper.arena
+    return {
+      runningQueries: this.#running.size,
+      reservedPages: arena?.reservedPages ?? 0,
+      usedPages: arena?.usedPages ?? 0,
+      arenaBytes: arena === undefined ? 0 : arena.highWaterBytes,
+    }
+  }
+
+  // --- plans ------------------------------------------------------------------------------------------------------
+
+  optimize(plan: LogicalNode, options: QueryOptions): LogicalNode {
+    const { disabledRules } = options.testing
+    const disabled = disabledRules === 'all' ? rules.map((rule) => rule.name) : disabledRules
+    return optimize(plan, { disabled }).plan
+  }
+
+  /** The plan as it would run now, and its floor in bytes of process memory. */
+  async plan(request: QueryRequest): Promise<{ physical: PhysicalPlan; floorBytes: number; budgetPages: number }> {
+    const crew = await this.#requireCrew()
+    const optimized = this.optimize(request.plan, request.options)
+    const { physical, budget } = this.#size(crew, optimized, request)
+    return { physical, budgetPages: budget, floorBytes: this.#floorBytes(crew, request, physical) }
+  }
+
+  /** Tries sizings until the floor fits. @throws MemoryLimitError with the floor of the smallest one */
+  #size(crew: Crew, plan: LogicalNode, request: QueryRequest): SizedPlan {
+    const { options } = request
+    const { testing } = options
+    const hashMask = testing.hashBits === undefined ? undefined : lowBitsMask(testing.hashBits)
+    let last: SizedPlan | undefined
+    for (const { sizing, share } of sizingTries(Math.min(options.threads, this.#options.threads), testing)) {
+      const context = { sizing, tableIdOf: (table: object) => crew.tables.idOf(table), hashMask }
+      const physical = lowerPlan(plan, request.makeSink, context)
+      const codecBytesPerWorker = codecBytes(physical, request)
+      const facts = { limitBytes: options.memoryLimitBytes, threads: sizing.threads, codecBytesPerWorker }
+      const budget = Math.min(crew.keeper.budget(facts), testing.budgetPages ?? Number.POSITIVE_INFINITY)
+      const usable = request.keepsResults ? budget * ARENA_SHARE_BESIDE_RESULTS : budget
+      last = { physical, budget }
+      if (physical.floorPages <= usable * share) return last
+    }
+    assert(last !== undefined, 'at least one sizing is tried')
+    throw this.#tooSmall(crew, request, last.physical)
+  }
+
+  #floorBytes(crew: Crew, request: QueryRequest, physical: PhysicalPlan): number {
+    const { threads } = physical.sizing
+    const facts = { limitBytes: 0, threads, codecBytesPerWorker: codecBytes(physical, request) }
+    const share = request.keepsResults ? ARENA_SHARE_BESIDE_RESULTS : 1
+    return -crew.keeper.budget(facts) * PAGE_BYTES + Math.ceil(physical.floorPages / share) * PAGE_BYTES
+  }
+
+  #tooSmall(crew: Crew, request: QueryRequest, physical: PhysicalPlan): Error {
+    const floorBytes = this.#floorBytes(crew, request, physical)
+    const limit = request.options.memoryLimitBytes
+    return makeError(
+      'MEMORY_LIMIT',
+      `Memory limit is below the query's floor: it needs ${megabytes(floorBytes)} with one thread, the limit is ` +
+        `${megabytes(limit)}. Raise memoryLimit to at least that.`,
+      { operator: 'admission', floorBytes, limitBytes: limit },
+    )
+  }
+
+  // --- queries ----------------------------------------------------------------------------------------------------
+
+  /** Runs a query to its end. Rejects with a SpillwayError; nothing of the query is left in either case. */
+  async execute(request: QueryRequest): Promise<QueryMetrics> {
+    const started = performance.now()
+    const { signal } = request.options
+    throwIfAborted(signal)
+    const plan = this.optimize(request.plan, request.options)
+    const crew = await this.#requireCrew()
+    const { run, place } = await this.#admit(crew, plan, request)
+    const admissionMs = performance.now() - started
+    const abort = (): void => run.fail(cancelledBy(signal))
+    signal?.addEventListener('abort', abort, { once: true })
+    const progress = this.#startProgress(run, request)
+    const { arena } = crew.keeper
+    try {
+      throwIfAborted(signal)
+      request.onAdmitted({ slot: run.slot, isOrdered: run.facts.physical.isOrdered })
+      await run.run()
+      progress.finish()
+      return this.#metricsOf(crew, run, request, performance.now() - started, admissionMs)
+    } finally {
+      progress.stop()
+      signal?.removeEventListener('abort', abort)
+      await this.#end(crew, run, place, arena)
+    }
+  }
+
+  /** One query at a time is sized and reserved, in the order of asking. */
+  async #admit(crew: Crew, plan: LogicalNode, request: QueryRequest): Promise<{ run: QueryRun; place: SpillPlace | undefined }> {
+    const turn = this.#admission
+    let release: () => void = () => {}
+    this.#admission = new Promise((resolve) => {
+      release = resolve
+    })
+    try {
+      await turn
+      for (;;) {
+        throwIfAborted(request.options.signal)
+        if (this.#isClosed) await this.#requireCrew()
+        if ((await this.#requireCrew()) !== crew) throw makeError('WORKER_FAILED', 'The workers were replaced. Run the query again.')
+        const admitted = await this.#tryAdmit(crew, plan, request)
+        if (admitted !== undefined) return admitted
+        crew.control.setPressure(1)
+        await this.#waitForChange(request.options.signal)
+      }
+    } finally {
+      crew.control.setPressure(0)
+      release()
+    }
+  }
+
+  async #tryAdmit(
+    crew: Crew,
+    plan: LogicalNode,
+    request: QueryRequest,
+  ): Promise<{ run: QueryRun; place: SpillPlace | undefined } | undefined> {
+    const slot = crew.slots.indexOf(undefined)
+    if (slot < 0) return undefined
+    const { options } = request
+    const isAlone = this.#running.size === 0
+    const sized = this.#size(crew, plan, request)
+    if (options.strict) refuseUnbounded(sized.physical, options.mode === 'streaming')
+    const { budget, physical } = sized
+    if (isAlone) {
+      this.#limitInForce = options.memoryLimitBytes
+      if (!crew.keeper.fits(budget)) await crew.keeper.replace(options.memoryLimitBytes, options.testing.poison)
+    } else {
+      this.#limitInForce = Math.min(this.#limitInForce, options.memoryLimitBytes)
+    }
+    const { arena } = crew.keeper
+    assert(arena !== undefined, 'an arena exists once a query was admitted')
+    const keepsResults = request.keepsResults || [...this.#running].some((run) => run.facts.request.keepsResults)
+    crew.keeper.watch(this.#limitInForce, budget, keepsResults, () => this.#resultPages(crew))
+    if (arena.kernels.reserve(physical.floorPages) === 0) {
+      if (isAlone) throw this.#tooSmall(crew, request, physical)
+      this.#askForMemory(crew, physical.floorPages)
+      return undefined
+    }
+    return this.#open(crew, slot, sized, request)
+  }
+
+  /** Running queries spill what they hold above their floors. */
+  #askForMemory(crew: Crew, pages: number): void {
+    for (const run of this.#running) {
+      for (const worker of run.facts.workers) {
+        if (crew.control.usedPages(run.slot, worker) > 0) crew.control.requestSpill(run.slot, worker, pages)
+      }
+    }
+    crew.control.wakeWorkers()
+  }
+
+  #open(crew: Crew, slot: number, sized: SizedPlan, request: QueryRequest): { run: QueryRun; place: SpillPlace | undefined } {
+    const { options } = request
+    const { physical, budget } = sized
+    const queryId = this.#nextQueryId++
+    const { arena } = crew.keeper
+    assert(arena !== undefined, 'a query opens in an arena')
+    let place: SpillPlace | undefined
+    try {
+      const spills = options.mode === 'streaming' && physical.pipelines.some((each) => operatorsOf(each).some(isSpillable))
+      if (spills) place = this.#spillSpace.place(queryId, options.tempDir, options.allowTmpfs, options.maxSpillBytes)
+    } catch (error) {
+      arena.kernels.release(physical.floorPages)
+      throw error
+    }
+    const { threads } = physical.sizing
+    const first = queryId % this.#options.threads
+    const workers = Array.from({ length: threads }, (_, index) => (first + index) % this.#options.threads)
+    const setup: QuerySetup = {
+      slot,
+      owner: 1 + slot,
+      firstWorker: workers[0] as number,
+      threads,
+      spillPrefix: place?.prefix,
+      spillQuota: makeSpillQuota(place?.maxSpillBytes ?? 0),
+      limitText: megabytes(options.memoryLimitBytes),
+      floorText: megabytes(this.#floorBytes(crew, request, physical)),
+      isVerbose: options.isVerbose,
+      testing: options.testing,
+    }
+    crew.control.resetSlot(slot)
+    const run = new QueryRun(
+      { queryId, setup, physical, request, workers, budgetPages: budget },
+      crew.pool,
+      crew.control,
+      this.#modules,
+    )
+    crew.slots[slot] = run
+    this.#running.add(run)
+    crew.pool.setReferenced(true)
+    return { run, place }
+  }
+
+  async #end(crew: Crew, run: QueryRun, place: SpillPlace | undefined, arena: ArenaKeeper['arena']): Promise<void> {
+    if (run.isTrapped) {
+      this.#running.delete(run)
+      await this.#replaceCrew(run.error ?? new Error('a worker trapped'))
+    } else {
+      await run.close()
+      this.#running.delete(run)
+      crew.slots[run.slot] = undefined
+      const isAlive = (await this.#crew) === crew
+      if (isAlive && arena !== undefined && arena === crew.keeper.arena) {
+        arena.kernels.ownerFree(run.facts.setup.owner)
+        const { control } = crew
+        const promised =
+          run.facts.physical.floorPages +
+          control.load(run.slot, queryWord.publishedPages) +
+          control.counted(run.slot, queryCounter.resultPages)
+        arena.kernels.release(promised)
+        if (this.#running.size === 0) {
+          assert(arena.reservedPages === 0 && arena.usedPages === 0, 'no page is held when no query runs')
+        }
+      }
+    }
+    if (place !== undefined) this.#spillSpace.removeFiles(place)
+    if (this.#running.size === 0) {
+      crew.keeper.unwatch()
+      crew.pool.setReferenced(false)
+    }
+    this.#wakeWaiting()
+  }
+
+  #resultPages(crew: Crew): number {
+    let pages = 0
+    for (const run of this.#running) pages += crew.control.counted(run.slot, queryCounter.resultPages)
+    return pages
+  }
+
+  #waitForChange(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve)
+      signal?.addEventListener('abort', () => resolve(), { once: true })
+      // Memory may also come back without a query ending: spilled, or the ceiling moved.
+      setTimeout(resolve, 20)
+    })
+  }
+
+  #wakeWaiting(): void {
+    for (const wake of this.#waiting.splice(0)) wake()
+  }
+
+  #startProgress(run: QueryRun, request: QueryRequest): { finish: () => void; stop: () => void } {
+    const { onProgress } = request.options
+    if (onProgress === undefined) return { finish: () => {}, stop: () => {} }
+    let highest = 0
+    const tell = (): void => {
+      const progress = run.progress()
+      highest = Math.max(highest, progress.fraction)
+      onProgress({ ...progress, fraction: highest })
+    }
+    const timer = setInterval(tell, PROGRESS_INTERVAL_MS)
+    return {
+      finish: () => {
+        highest = 1
+        tell()
+      },
+      stop: () => clearInterval(timer),
+    }
+  }
+
+  #metricsOf(crew: Crew, run: QueryRun, request: QueryRequest, timeMs: number, admissionMs: number): QueryMetrics {
+    const counted = (counter: number): number => crew.control.counted(run.slot, counter)
+    const operators = run.operatorMetrics()
+    return {
+      rowsIn: counted(queryCounter.rowsIn),
+      rowsOut: counted(queryCounter.rowsOut),
+      timeMs,
+      admissionMs,
+      threads: run.facts.physical.sizing.threads,
+      memoryLimitBytes: request.options.memoryLimitBytes,
+      floorBytes: this.#floorBytes(crew, request, run.facts.physical),
+      arenaPeakBytes: crew.keeper.arena?.highWaterBytes ?? 0,
+      bytesRead: counted(queryCounter.bytesRead),
+      spilledBytes: counted(queryCounter.spilledBytes),
+      spilledFiles: counted(queryCounter.spillFiles),
+      operators,
+    }
+  }
+
+  /** Words through which a streaming result steers its workers. */
+  async steering(): Promise<ControlBlock> {
+    return (await this.#requireCrew()).control
+  }
+}
+
+function isSpillable(spec: { readonly kind: string }): boolean {
+  return spec.kind === 'groupBy'
+}
+
+function codecBytes(physical: PhysicalPlan, request: QueryRequest): number {
+  return Math.max(physical.codecBytesPerWorker, request.encoderBytes)
+}
+
+/** A mask that keeps `bits` of the highest hash bits; 0 keeps none. */
+function lowBitsMask(bits: number): bigint {
+  return bits === 0 ? 0n : ((1n << BigInt(bits)) - 1n) << BigInt(64 - bits)
+}
+
+function refuseUnbounded(physical: PhysicalPlan, canSpill: boolean): void {
+  for (const pipeline of physical.pipelines) {
+    for (const spec of operatorsOf(pipeline)) {
+      if (memoryClassOf(spec, canSpill) !== 'unbounded') continue
+      throw makeError(
+        'UNBOUNDED_OPERATOR',
+        `Strict mode refuses an operator without a memory bound: ${spec.kind}. Use sinkParquet or collectBatches.`,
+        { operator: spec.kind },
+      )
+    }
+  }
+}
+
+function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) throw cancelledBy(signal)
+}
+
+function cancelledBy(signal: AbortSignal | undefined) {
+  return makeError('CANCELLED', 'The query was cancelled by its signal.', {}, { cause: signal?.reason })
+}
+
+export function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`
+}
+

@@ -1,0 +1,31 @@
+/** Names and memory classes of operators, as explain, metrics and strict mode know them. */
+import type { OperatorSpec } from '../physical/physical-plan.ts'
+
+/** bounded: constant memory. spillable: bounded by spilling. unbounded: grows with the data. */
+export type MemoryClass = 'bounded' | 'spillable' | 'unbounded'
+
+interface Label {
+  readonly label: string
+  readonly memoryClass: MemoryClass
+}
+
+const labels: { readonly [K in OperatorSpec['kind']]: Label } = {
+  scanParquet: { label: 'PARQUET SCAN', memoryClass: 'bounded' },
+  scanTable: { label: 'IN-MEMORY SCAN', memoryClass: 'bounded' },
+  generate: { label: 'GENERATE', memoryClass: 'bounded' },
+  groupByOutput: { label: 'GROUP_BY OUTPUT', memoryClass: 'spillable' },
+  stage: { label: 'STAGE', memoryClass: 'bounded' },
+  slice: { label: 'SLICE', memoryClass: 'bounded' },
+  groupBy: { label: 'STREAMING_GROUP_BY', memoryClass: 'spillable' },
+  collect: { label: 'COLLECT', memoryClass: 'bounded' },
+  sinkParquet: { label: 'PARQUET SINK', memoryClass: 'bounded' },
+}
+
+export const labelOf = (spec: OperatorSpec): string => labels[spec.kind].label
+
+/** A collect of everything holds the result; all else is as the table says, and nothing spills in memory mode. */
+export function memoryClassOf(spec: OperatorSpec, canSpill: boolean): MemoryClass {
+  if (spec.kind === 'collect' && spec.mode === 'all') return 'unbounded'
+  const { memoryClass } = labels[spec.kind]
+  return memoryClass === 'spillable' && !canSpill ? 'unbounded' : memoryClass
+}

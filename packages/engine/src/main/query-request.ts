@@ -1,0 +1,109 @@
+/** What the engine is asked to run, and what it tells while and after. Options are validated before they get here. */
+import type { FaultPlan } from '@spillway/memory'
+import type { LogicalNode } from '@spillway/plan'
+import type { RootSink } from '../lowering/lower-plan.ts'
+import type { OperatorCounts } from '../pipeline/operator-meter.ts'
+
+/** Settings that only tests use; plain data. */
+export interface TestingOptions {
+  /** Spill the largest partition after every batch. */
+  readonly forceSpill: boolean
+  readonly batchRows: number | undefined
+  readonly morselRows: number | undefined
+  readonly partitionBits: number | undefined
+  /** Keep this many bits of group hashes; undefined = all 64. */
+  readonly hashBits: number | undefined
+  /** Fill freed pages and check red zones. */
+  readonly poison: boolean
+  /** Names of optimizer rules to leave out; `all` leaves out every rule. */
+  readonly disabledRules: readonly string[] | 'all'
+  readonly ioFaults: FaultPlan | undefined
+  readonly reservationFault: { readonly at: number; readonly sticky: boolean; readonly counter: SharedArrayBuffer } | undefined
+  readonly refuseProbability: number
+  /** Arena pages at most, however high the limit is. */
+  readonly budgetPages: number | undefined
+}
+
+export const noTesting: TestingOptions = {
+  forceSpill: false,
+  batchRows: undefined,
+  morselRows: undefined,
+  partitionBits: undefined,
+  hashBits: undefined,
+  poison: false,
+  disabledRules: [],
+  ioFaults: undefined,
+  reservationFault: undefined,
+  refuseProbability: 0,
+  budgetPages: undefined,
+}
+
+/** Options of one query, defaults filled in. */
+export interface QueryOptions {
+  readonly mode: 'streaming' | 'in-memory'
+  readonly memoryLimitBytes: number
+  readonly threads: number
+  readonly tempDir: string | undefined
+  readonly allowTmpfs: boolean
+  /** Undefined: 90 % of the free disk. */
+  readonly maxSpillBytes: number | undefined
+  readonly strict: boolean
+  readonly signal: AbortSignal | undefined
+  readonly onProgress: ((progress: Progress) => void) | undefined
+  readonly isVerbose: boolean
+  readonly testing: TestingOptions
+}
+
+export interface QueryRequest {
+  readonly plan: LogicalNode
+  readonly options: QueryOptions
+  readonly makeSink: RootSink
+  /** The result leaves the arena and stays with the process until the query returns. */
+  readonly keepsResults: boolean
+  /** Bytes that encoding needs on each worker, outside the arena. */
+  readonly encoderBytes: number
+  /** Called on the main thread for each output of the last sink. */
+  readonly onOutput: (output: unknown) => void
+  /** Called once, when the query has its slot and before workers start. */
+  readonly onAdmitted: (query: AdmittedQuery) => void
+}
+
+/** Handles on a running query for its last sink. */
+export interface AdmittedQuery {
+  readonly slot: number
+  readonly isOrdered: boolean
+}
+
+export interface Progress {
+  /** 0 … 1 over all pipelines; never falls. */
+  readonly fraction: number
+  /** Such as `PARQUET SCAN → STREAMING_GROUP_BY`. */
+  readonly phase: string
+  readonly rowsIn: number
+  readonly rowsOut: number
+  readonly bytesRead: number
+  readonly spilledBytes: number
+}
+
+export interface OperatorMetrics extends Readonly<OperatorCounts> {
+  readonly operatorId: number
+  readonly label: string
+  /** Spilled bytes ÷ input bytes in arena layout; 0 when nothing was spilled. */
+  readonly amplification: number
+}
+
+export interface QueryMetrics {
+  readonly rowsIn: number
+  readonly rowsOut: number
+  readonly timeMs: number
+  /** From asking until the first worker was started: waiting for memory and making code. */
+  readonly admissionMs: number
+  readonly threads: number
+  readonly memoryLimitBytes: number
+  readonly floorBytes: number
+  readonly arenaPeakBytes: number
+  readonly bytesRead: number
+  readonly spilledBytes: number
+  readonly spilledFiles: number
+  readonly operators: readonly OperatorMetrics[]
+}

@@ -1,0 +1,232 @@
+/**
+ * One admitted query on the main thread: opens it on its workers, runs its pipelines one after the other, collects
+ * metrics, and closes it everywhere. Whatever happens, `finish` ends with the query's workers having let go.
+ */
+import { PAGE_BYTES } from '@spillway/kernels'
+import { formatBytes } from '@spillway/memory'
+import { type ControlBlock, type FromWorker, queryCounter, queryWord, type WorkerPool } from '@spillway/scheduler'
+import { fromEnvelope, makeError, type SpillwayError } from '@spillway/stdx'
+import type { OperatorSpec, PhysicalPipeline, PhysicalPlan } from '../physical/physical-plan.ts'
+import { emptyCounts, mergeCounts, type OperatorCounts } from '../pipeline/operator-meter.ts'
+import type { PipelineSummary } from '../pipeline/pull-loop.ts'
+import type { QuerySetup } from '../worker/query-context.ts'
+import type { PipelineStart } from '../worker/pipeline-host.ts'
+import { labelOf } from './labels.ts'
+import type { ModuleCache } from './module-cache.ts'
+import type { OperatorMetrics, Progress, QueryRequest } from './query-request.ts'
+
+export interface RunFacts {
+  readonly queryId: number
+  readonly setup: QuerySetup
+  readonly physical: PhysicalPlan
+  readonly request: QueryRequest
+  /** The workers that run it, first worker first. */
+  readonly workers: readonly number[]
+  /** Arena pages that were free to promise when it was admitted. */
+  readonly budgetPages: number
+}
+
+export class QueryRun {
+  readonly facts: RunFacts
+  readonly #pool: WorkerPool
+  readonly #control: ControlBlock
+  readonly #modules: ModuleCache
+  readonly #operators = new Map<number, OperatorCounts>()
+  readonly #published = new Map<number, unknown[]>()
+  /** Workers that have not finished the running pipeline. */
+  #waiting = new Set<number>()
+  #pipelineDone: (() => void) | undefined
+  #closing = new Set<number>()
+  #closed: (() => void) | undefined
+  #error: SpillwayError | undefined
+  #pipelineIndex = 0
+  /** True once a worker trapped on this query. */
+  isTrapped = false
+
+  constructor(facts: RunFacts, pool: WorkerPool, control: ControlBlock, modules: ModuleCache) {
+    this.facts = facts
+    this.#pool = pool
+    this.#control = control
+    this.#modules = modules
+  }
+
+  get slot(): number {
+    return this.facts.setup.slot
+  }
+  get error(): SpillwayError | undefined {
+    return this.#error
+  }
+
+  /** Runs all pipelines. @throws the first error of any worker, or of `cancel` */
+  async run(): Promise<void> {
+    const { queryId, setup, physical, workers } = this.facts
+    for (const worker of workers) this.#pool.post(worker, { kind: 'openQuery', queryId, slot: setup.slot, query: setup })
+    for (const pipeline of physical.pipelines) {
+      await this.#runPipeline(pipeline)
+      if (this.#error !== undefined) throw this.#error
+      this.#pipelineIndex += 1
+    }
+  }
+
+  #runPipeline(pipeline: PhysicalPipeline): Promise<void> {
+    if (this.#error !== undefined) return Promise.resolve()
+    const { queryId, physical, workers, budgetPages, setup } = this.facts
+    this.#control.store(setup.slot, queryWord.nextMorsel, 0)
+    this.#log(`phase ${this.#phaseOf(pipeline)} morsels=${pipeline.morselCount} workers=${workers.length}`)
+    const modules = this.#modulesOf(pipeline).map((planned) => this.#modules.require(planned))
+    const { source } = pipeline
+    const published =
+      source.kind === 'groupByOutput'
+        ? [{ sinkId: source.sinkId, states: this.#published.get(source.sinkId) ?? [] }]
+        : []
+    const start: PipelineStart = {
+      pipeline,
+      published,
+      // A partition being emitted is pinned: all of them together leave half of the memory to others.
+      pipelinePagesMax: Math.floor(budgetPages / 2 / physical.sizing.threads),
+      sinkPagesMax: budgetPages,
+    }
+    this.#waiting = new Set(workers)
+    const done = new Promise<void>((resolve) => {
+      this.#pipelineDone = resolve
+    })
+    workers.forEach((worker, index) => {
+      const pulls = !pipeline.isSerial || index === 0
+      const { pipelineId } = pipeline
+      const message = { kind: 'startPipeline', queryId, slot: setup.slot, pipelineId, pulls, modules, pipeline: start } as const
+      this.#pool.post(worker, message)
+    })
+    this.#control.wakeWorkers()
+    return done
+  }
+
+  #modulesOf(pipeline: PhysicalPipeline) {
+    const keys = new Set<string>()
+    for (const spec of operatorsOf(pipeline)) {
+      if (spec.kind === 'stage') keys.add(spec.moduleKey)
+      if (spec.kind === 'groupBy' || spec.kind === 'groupByOutput') keys.add(spec.shape.moduleKey)
+    }
+    return this.facts.physical.modules.filter((module) => keys.has(module.key))
+  }
+
+  /** A message of a worker about this query. */
+  receive(message: FromWorker): void {
+    switch (message.kind) {
+      case 'output':
+        if (this.#error === undefined) this.#guard(() => this.facts.request.onOutput(message.output))
+        return
+      case 'pipelineFinished':
+        this.#addSummary(message.summary as PipelineSummary)
+        this.#workerDone(message.worker)
+        return
+      case 'pipelineFailed':
+        if (message.isTrap) this.isTrapped = true
+        this.fail(fromEnvelope(message.error))
+        return
+      case 'queryClosed':
+        this.#closing.delete(message.worker)
+        if (this.#closing.size === 0) this.#closed?.()
+        return
+      default:
+    }
+  }
+
+  #guard(work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      this.fail(makeError('INVARIANT', `Handling an output failed: ${String(error)}`, {}, { cause: error }))
+    }
+  }
+
+  #workerDone(worker: number): void {
+    this.#waiting.delete(worker)
+    if (this.#waiting.size === 0) this.#pipelineDone?.()
+  }
+
+  #addSummary(summary: PipelineSummary): void {
+    for (const { sinkId, state } of summary.published) {
+      const states = this.#published.get(sinkId) ?? []
+      states.push(state)
+      this.#published.set(sinkId, states)
+    }
+    for (const { operatorId, counts } of summary.operators) {
+      const total = this.#operators.get(operatorId) ?? emptyCounts()
+      mergeCounts(total, counts)
+      this.#operators.set(operatorId, total)
+    }
+  }
+
+  /** Ends the query with an error: the first one counts. Workers let go at their next batch. */
+  fail(error: SpillwayError): void {
+    this.#error ??= error
+    this.#control.store(this.slot, queryWord.cancelled, 1)
+    this.#control.wakeWorkers()
+    this.#pipelineDone?.()
+  }
+
+  /** Every worker drops the query; resolves when all have. */
+  async close(): Promise<void> {
+    const { queryId, workers } = this.facts
+    this.#closing = new Set(workers)
+    const closed = new Promise<void>((resolve) => {
+      this.#closed = resolve
+    })
+    for (const worker of workers) this.#pool.post(worker, { kind: 'closeQuery', queryId })
+    this.#control.wakeWorkers()
+    await closed
+  }
+
+  /** The pool is gone: nobody will answer. */
+  abandon(error: SpillwayError): void {
+    this.fail(error)
+    this.#closing.clear()
+    this.#closed?.()
+    this.#closed = undefined
+  }
+
+  progress(): Progress {
+    const { physical } = this.facts
+    const counted = (counter: number): number => this.#control.counted(this.slot, counter)
+    const pipeline = physical.pipelines[Math.min(this.#pipelineIndex, physical.pipelines.length - 1)]
+    const before = physical.pipelines.slice(0, this.#pipelineIndex).reduce((sum, each) => sum + each.morselCount, 0)
+    const morsels = Math.max(1, pipeline?.morselCount ?? 1)
+    const within = Math.min(1, Math.max(0, counted(queryCounter.morselsDone) - before) / morsels)
+    return {
+      fraction: Math.min(1, (this.#pipelineIndex + within) / physical.pipelines.length),
+      phase: pipeline === undefined ? '' : this.#phaseOf(pipeline),
+      rowsIn: counted(queryCounter.rowsIn),
+      rowsOut: counted(queryCounter.rowsOut),
+      bytesRead: counted(queryCounter.bytesRead),
+      spilledBytes: counted(queryCounter.spilledBytes),
+    }
+  }
+
+  #phaseOf(pipeline: PhysicalPipeline): string {
+    return `${labelOf(pipeline.source)} -> ${pipeline.sinks.map((use) => labelOf(use.sink)).join(', ')}`
+  }
+
+  operatorMetrics(): OperatorMetrics[] {
+    const specs = new Map<number, OperatorSpec>()
+    for (const pipeline of this.facts.physical.pipelines) {
+      for (const spec of operatorsOf(pipeline)) specs.set(spec.operatorId, spec)
+    }
+    return [...specs.entries()]
+      .sort(([a], [b]) => a - b)
+      .map(([operatorId, spec]) => {
+        const counts = this.#operators.get(operatorId) ?? emptyCounts()
+        const amplification = counts.inputBytes === 0 ? 0 : counts.spilledBytes / counts.inputBytes
+        return { operatorId, label: labelOf(spec), ...counts, amplification }
+      })
+  }
+
+  #log(line: string): void {
+    if (!this.facts.setup.isVerbose) return
+    const { budgetPages, queryId } = this.facts
+    process.stderr.write(`[spillway] q${queryId} ${line} budget=${formatBytes(budgetPages * PAGE_BYTES)}\n`)
+  }
+}
+
+export function operatorsOf(pipeline: PhysicalPipeline): OperatorSpec[] {
+  return [pipeline.source, ...pipeline.transforms, ...pipeline.sinks.map((use) => use.sink)]
+}

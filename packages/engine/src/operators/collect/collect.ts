@@ -1,0 +1,29 @@
+/**
+ * COLLECT: hands batches to the caller as Arrow columns in ordinary buffers.
+ *
+ * Order     as the input's: the main thread puts batches in order of their morsels.
+ * Memory    `all`: everything is charged to the query until it returns, and passing the limit is a MEMORY_LIMIT error that
+ *           advises sinkParquet or collectBatches. `stream`: a bounded number of batches is on its way (back-pressure).
+ */
+import type { ArrowColumn, Schema } from '@spillway/columnar'
+import type { OperatorBase } from '../../physical/physical-plan.ts'
+
+export interface CollectSpec extends OperatorBase {
+  readonly kind: 'collect'
+  readonly sinkId: number
+  readonly schema: Schema
+  readonly mode: 'all' | 'stream'
+  /** Batches on their way at a time, `stream` only. */
+  readonly tokensMax: number
+  readonly batchRows: number
+}
+
+export type CollectOutput =
+  | {
+      readonly kind: 'batch'
+      readonly sequence: number
+      readonly rowCount: number
+      readonly columns: readonly ArrowColumn[]
+      readonly bytes: number
+    }
+  | { readonly kind: 'morselEnd'; readonly sequence: number }

@@ -1,0 +1,181 @@
+/** Worker side of phase 1: consume, spill when refused, publish. */
+import type { GroupByExports } from '@spillway/codegen'
+import { PAGE_BYTES } from '@spillway/kernels'
+import { newSpillFile, type SpillFileState, spillTotals, type WorkspaceSize } from '@spillway/memory'
+import { assert, makeError } from '@spillway/stdx'
+import { selectedRows } from '../../pipeline/batch-buffers.ts'
+import type { OpenContext, Sink } from '../../pipeline/contracts.ts'
+import type { GroupBySinkSpec, PublishedGroups } from './group-by.ts'
+import { GroupTable, type GroupTableSizes, type JobStatus } from './group-table.ts'
+import { PUBLISHED_PARTITION_BYTES, writePublished } from './published-partition.ts'
+import { chainBytes, type RowChain } from './row-chain.ts'
+import { RowSpiller, sizeRowSpiller } from './row-spiller.ts'
+
+const INITIAL_DIRECTORY_BITS = 12
+
+function tableSizes(spec: GroupBySinkSpec): GroupTableSizes {
+  const least = Math.max(INITIAL_DIRECTORY_BITS, spec.partitionBits + 3)
+  return {
+    partitionBits: spec.partitionBits,
+    initialCapacityBits: least,
+    maxCapacityBits: Math.max(least, spec.directoryBits),
+    batchRows: spec.batchRows,
+  }
+}
+
+export function sizeGroupBySink(spec: GroupBySinkSpec, size: WorkspaceSize): void {
+  size.add(GroupTable.workspaceBytes(tableSizes(spec)))
+  size.add(PUBLISHED_PARTITION_BYTES * 2 ** spec.partitionBits)
+  sizeRowSpiller(spec.shape, spec.batchRows, size)
+}
+
+/** Pages beyond the workspace that make progress certain: one row page and one heap page per partition. */
+export function groupBySinkFloorPages(spec: GroupBySinkSpec): number {
+  const hasStrings = spec.shape.layout.fields.some((field) => field.type.kind === 'utf8')
+  return 2 ** spec.partitionBits * (hasStrings ? 2 : 1) + 4
+}
+
+export function openGroupBySink(spec: GroupBySinkSpec, context: OpenContext): Sink {
+  return new GroupBySinkLocal(spec, context)
+}
+
+class GroupBySinkLocal implements Sink {
+  readonly #spec: GroupBySinkSpec
+  readonly #context: OpenContext
+  readonly #table: GroupTable
+  readonly #spiller: RowSpiller
+  readonly #publishedAddress: number
+  readonly #files: (SpillFileState | undefined)[]
+  #isPublished = false
+
+  constructor(spec: GroupBySinkSpec, context: OpenContext) {
+    this.#spec = spec
+    this.#context = context
+    const { arena, workspace, reservation, query } = context
+    const sizes = tableSizes(spec)
+    const exports = query.instance(spec.shape.moduleKey) as unknown as GroupByExports
+    this.#table = new GroupTable({
+      ...sizes,
+      memory: arena.handle.memory,
+      kernels: arena.kernels,
+      exports,
+      layout: spec.shape.layout,
+      pages: reservation,
+      workspace: workspace.take(GroupTable.workspaceBytes(sizes)),
+      levelShift: 0,
+      keyCount: spec.shape.keyCount,
+      lookupWindowRows: undefined,
+    })
+    this.#publishedAddress = workspace.take(PUBLISHED_PARTITION_BYTES * 2 ** spec.partitionBits)
+    this.#spiller = new RowSpiller(context, spec.shape, exports, spec.batchRows)
+    this.#files = new Array<SpillFileState | undefined>(2 ** spec.partitionBits).fill(undefined)
+  }
+
+  setClaims(): void {}
+
+  consume(batch: number, _sequence: number, inputKind: number): 'taken' {
+    const { meter, query, arena, reservation } = this.#context
+    meter.counts.inputBytes += selectedRows(arena, batch) * this.#spec.shape.layout.rowBytes
+    let status: JobStatus = this.#table.consume(batch, inputKind)
+    while (status === 'refused') {
+      this.#makeRoom()
+      status = this.#table.resume()
+    }
+    if (query.setup.testing.forceSpill && this.#table.totalBytes() > 0) this.#spillLargest()
+    meter.counts.peakBytes = Math.max(meter.counts.peakBytes, reservation.peakPages * PAGE_BYTES)
+    return 'taken'
+  }
+
+  endMorsel(): 'taken' {
+    return 'taken'
+  }
+
+  /** Refused: nothing of others is waited for, the largest own partition goes to disk. */
+  #makeRoom(): void {
+    if (this.#spillLargest() > 0) return
+    const { reservation, query } = this.#context
+    throw makeError(
+      'MEMORY_LIMIT',
+      `Not enough memory in ${this.#spec.shape.text}: one more page was refused and nothing is left to spill. ` +
+        `The query needs at least ${query.setup.floorText}. Raise memoryLimit or lower threads.`,
+      { operator: this.#spec.shape.text, needBytes: PAGE_BYTES, heldBytes: reservation.usedPages * PAGE_BYTES },
+    )
+  }
+
+  /** Returns the pages freed. */
+  #spillLargest(): number {
+    const partition = this.#table.largestPartition()
+    if (partition < 0) return 0
+    return this.#spillPartition(partition)
+  }
+
+  #spillPartition(partition: number): number {
+    const { query, meter } = this.#context
+    query.requireSpill(this.#spec.shape.text)
+    const chain = this.#table.takePartition(partition)
+    const known = this.#files[partition]
+    const file = known ?? newSpillFile(this.#path(partition), this.#spec.shape.spillSchema)
+    try {
+      this.#files[partition] = this.#spiller.write(file, chain, partition)
+    } finally {
+      this.#freeChain(chain)
+    }
+    if (known === undefined) meter.counts.partitionsSpilled += 1
+    return chain.rowPages + chain.heapPages
+  }
+
+  #freeChain(chain: RowChain): void {
+    this.#context.reservation.giveChain(chain.rowHead)
+    this.#context.reservation.giveChain(chain.heapHead)
+  }
+
+  #path(partition: number): string {
+    const { query } = this.#context
+    return query.spillPath(`s${this.#spec.sinkId}-w${query.workerIndex}-p${partition}`)
+  }
+
+  spill(pages: number): number {
+    if (this.#isPublished || !this.#context.query.canSpill) return 0
+    let freed = 0
+    while (freed < pages) {
+      const freedNow = this.#spillLargest()
+      if (freedNow === 0) break
+      freed += freedNow
+    }
+    return freed
+  }
+
+  publish(): PublishedGroups {
+    assert(!this.#isPublished, 'a local is published once')
+    this.#isPublished = true
+    const { arena, query, reservation, meter } = this.#context
+    if (this.#spec.shape.keyCount === 0 && query.workerIndex === query.setup.firstWorker) this.#ensureSingle()
+    const isDistinct = this.#table.abandonedRanges === 0 && this.#table.appendedRows === 0
+    for (let partition = 0; partition < this.#files.length; partition++) {
+      const file = this.#files[partition] ?? newSpillFile(this.#path(partition), this.#spec.shape.spillSchema)
+      const chain = this.#table.takePartition(partition)
+      const address = this.#publishedAddress + partition * PUBLISHED_PARTITION_BYTES
+      writePublished(arena.view, address, { chain, spilled: spillTotals(file), isDistinct })
+      if (file.blocks.length > 0 && chain.rowCount > 0) {
+        query.log(
+          `group-by: partition ${partition} published with ${chainBytes(chain)} bytes in memory, ${file.bytes} on disk`,
+        )
+      }
+    }
+    meter.counts.peakBytes = Math.max(meter.counts.peakBytes, reservation.peakPages * PAGE_BYTES)
+    query.publishPages(reservation.detach())
+    return { worker: query.workerIndex, address: this.#publishedAddress }
+  }
+
+  #ensureSingle(): void {
+    let status = this.#table.ensureSingle()
+    while (status === 'refused') {
+      this.#makeRoom()
+      status = this.#table.resume()
+    }
+  }
+
+  close(): void {
+    this.#context.workspace.check(this.#spec.shape.text)
+  }
+}

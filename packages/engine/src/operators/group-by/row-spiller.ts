@@ -1,0 +1,152 @@
+/**
+ * Writes chains of rows to spill files and reads them back as batches: rows → columns (generated code) → Arrow → disk.
+ */
+import type { GroupByExports } from '@spillway/codegen'
+import { type ExportedColumn, exportColumn, widthOf } from '@spillway/columnar'
+import { PAGE_BYTES } from '@spillway/kernels'
+import { appendBlock, formatBytes, type SpillFileState, type WorkspaceSize } from '@spillway/memory'
+import { makeError } from '@spillway/stdx'
+import { type BatchBuffers, batchShape, columnAddress, openBatch, sizeBatch } from '../../pipeline/batch-buffers.ts'
+import type { OpenContext } from '../../pipeline/contracts.ts'
+import { type GroupByShape, SPILL_BLOCK_ROWS } from './group-by.ts'
+import { type RowChain, RowCursor } from './row-chain.ts'
+
+/** String bytes per row that a block has room for; longer ones make blocks of fewer rows. */
+const ROOM_BYTES_PER_STRING = 24
+
+export function spillBlockRows(batchRows: number): number {
+  return Math.min(SPILL_BLOCK_ROWS, Math.max(batchRows, 1024))
+}
+
+function roomBytes(shape: GroupByShape, rows: number): number {
+  let bytes = 4096
+  for (const { type } of shape.spillSchema.fields) {
+    bytes += Math.ceil(rows / 8) * 2 + 192
+    if (type.kind === 'utf8') bytes += rows * (4 + ROOM_BYTES_PER_STRING) + 192
+  }
+  return bytes
+}
+
+export function sizeRowSpiller(shape: GroupByShape, batchRows: number, size: WorkspaceSize): void {
+  const rows = spillBlockRows(batchRows)
+  sizeBatch(batchShape(shape.spillSchema, rows), size)
+  size.add(rows * 4)
+  size.add(roomBytes(shape, rows))
+}
+
+export class RowSpiller {
+  readonly #context: OpenContext
+  readonly #shape: GroupByShape
+  readonly #exports: GroupByExports
+  readonly #rowsMax: number
+  readonly #batch: BatchBuffers
+  readonly #rows: number
+  readonly #room: number
+  readonly #roomBytes: number
+
+  constructor(context: OpenContext, shape: GroupByShape, exports: GroupByExports, batchRows: number) {
+    this.#context = context
+    this.#shape = shape
+    this.#exports = exports
+    this.#rowsMax = spillBlockRows(batchRows)
+    this.#batch = openBatch(context.arena, context.workspace, batchShape(shape.spillSchema, this.#rowsMax))
+    this.#rows = context.workspace.take(this.#rowsMax * 4)
+    this.#roomBytes = roomBytes(shape, this.#rowsMax)
+    this.#room = context.workspace.take(this.#roomBytes)
+  }
+
+  /**
+   * Appends the live rows of a chain to a spill file. The chain stays; the caller frees it.
+   * @throws SpillDiskFullError, SpillIoError: the file is then as it was before
+   */
+  write(file: SpillFileState, chain: RowChain, partition: number): SpillFileState {
+    const { meter, query } = this.#context
+    const spill = query.requireSpill(this.#shape.text)
+    const cursor = new RowCursor(this.#context.arena.kernels, this.#shape.layout, chain)
+    let state = file
+    for (;;) {
+      const rows = cursor.next(this.#rows, this.#rowsMax)
+      if (rows === 0) break
+      for (let done = 0; done < rows; ) {
+        const count = this.#spillRows(this.#rows + done * 4, rows - done, (columns, n) => {
+          state = appendBlock(spill, state, columns, n)
+        })
+        done += count
+      }
+      query.throwIfCancelled()
+    }
+    const written = state.bytes - file.bytes
+    if (file.blocks.length === 0 && state.blocks.length > 0) {
+      meter.counts.spilledFiles += 1
+      query.countSpillFile()
+    }
+    meter.counts.spilledBytes += written
+    query.countSpilled(written)
+    query.log(
+      `memory: pressure=${query.pressureText()} evict partition ${partition} (${formatBytes(
+        (chain.rowPages + chain.heapPages) * PAGE_BYTES,
+      )}) -> ${state.path}`,
+    )
+    return state
+  }
+
+  /** Lays as many of the rows out as the room holds, hands them over, and returns how many they were. */
+  #spillRows(rows: number, n: number, take: (columns: readonly ExportedColumn[], rowCount: number) => void): number {
+    let count = n
+    for (;;) {
+      this.#exports.spillRows(rows, count, this.#batch.address)
+      const columns = this.#exportColumns(count, this.#room, this.#room + this.#roomBytes)
+      if (columns !== undefined) {
+        take(columns, count)
+        return count
+      }
+      if (count === 1) {
+        this.#spillOversized(take)
+        return 1
+      }
+      count = Math.ceil(count / 4)
+    }
+  }
+
+  #exportColumns(count: number, cursor: number, end: number): ExportedColumn[] | undefined {
+    const { arena } = this.#context
+    const room = { cursor, end }
+    const columns: ExportedColumn[] = []
+    for (let index = 0; index < this.#shape.spillSchema.fields.length; index++) {
+      const field = this.#shape.spillSchema.fields[index]
+      if (field === undefined) break
+      const entry = columnAddress(this.#batch.address, index) >> 2
+      const values = arena.u32[entry] as number
+      const validity = arena.u32[entry + 1] as number
+      const column = exportColumn(arena.kernels, arena.handle.memory, field.type, values, validity, 0, count, room)
+      if (column === undefined) return undefined
+      columns.push(column)
+    }
+    return columns
+  }
+
+  /** One row whose strings pass the room: pages for it are asked for, and given back at once. */
+  #spillOversized(take: (columns: readonly ExportedColumn[], rowCount: number) => void): void {
+    const { arena, reservation } = this.#context
+    let bytes = this.#roomBytes
+    this.#shape.spillSchema.fields.forEach((field, index) => {
+      const values = arena.u32[columnAddress(this.#batch.address, index) >> 2] as number
+      bytes += 256 + (field.type.kind === 'utf8' ? (arena.u32[values >> 2] as number) : widthOf(field.type))
+    })
+    const pages = Math.ceil(bytes / PAGE_BYTES)
+    const address = reservation.take(pages)
+    if (address === 0) {
+      throw makeError(
+        'MEMORY_LIMIT',
+        `Not enough memory to spill one row of ${this.#shape.text}: ${pages * PAGE_BYTES} bytes. Raise memoryLimit.`,
+        { operator: this.#shape.text, needBytes: pages * PAGE_BYTES },
+      )
+    }
+    try {
+      const columns = this.#exportColumns(1, address, address + pages * PAGE_BYTES)
+      if (columns !== undefined) take(columns, 1)
+    } finally {
+      reservation.give(address, pages)
+    }
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * The physical plan: pipelines of plain data that cross to the workers.
+ *
+ * A pipeline is one source, transforms, and one or more sinks. Pipelines of a query run one after the other, each on all
+ * of the query's workers. A sink that several pipelines feed (concat, nUnique) is published by the last of them.
+ * Every operator's spec lives in its folder; this file only forms the closed unions.
+ */
+import type { Schema } from '@spillway/columnar'
+import type { CollectSpec } from '../operators/collect/collect.ts'
+import type { GenerateSpec } from '../operators/generate/generate.ts'
+import type { GroupByOutputSpec, GroupBySinkSpec } from '../operators/group-by/group-by.ts'
+import type { ScanParquetSpec } from '../operators/scan-parquet/scan-parquet.ts'
+import type { ScanTableSpec } from '../operators/scan-table/scan-table.ts'
+import type { SinkParquetSpec } from '../operators/sink-parquet/sink-parquet.ts'
+import type { SliceSpec } from '../operators/slice/slice.ts'
+import type { StageSpec } from '../operators/stage/stage.ts'
+
+export type SourceSpec = ScanParquetSpec | ScanTableSpec | GenerateSpec | GroupByOutputSpec
+export type TransformSpec = StageSpec | SliceSpec
+export type SinkSpec = GroupBySinkSpec | CollectSpec | SinkParquetSpec
+export type OperatorSpec = SourceSpec | TransformSpec | SinkSpec
+
+/** Fields that every operator's spec has. */
+export interface OperatorBase {
+  /** Unique in the plan; metrics are merged by it. */
+  readonly operatorId: number
+}
+
+export interface SinkUse {
+  readonly sink: SinkSpec
+  /** Which of the sink's inputs this pipeline feeds (group-by: 0 = rows, j = distinct values of the j-th nUnique). */
+  readonly inputKind: number
+  /** True in the last pipeline that feeds the sink. */
+  readonly publishes: boolean
+}
+
+export interface PhysicalPipeline {
+  readonly pipelineId: number
+  readonly source: SourceSpec
+  readonly transforms: readonly TransformSpec[]
+  readonly sinks: readonly SinkUse[]
+  /** Only one worker pulls: a slice needs its input in order. */
+  readonly isSerial: boolean
+  /** Number of morsels of the source. */
+  readonly morselCount: number
+  /** Sequence of the source's first morsel among all pipelines that feed the same sink. */
+  readonly sequenceBase: number
+}
+
+/** A generated module that pipelines refer to by key. */
+export interface PlannedModule {
+  readonly key: string
+  readonly bytes: Uint8Array<ArrayBuffer>
+}
+
+export interface PhysicalPlan {
+  readonly schema: Schema
+  readonly pipelines: readonly PhysicalPipeline[]
+  readonly modules: readonly PlannedModule[]
+  readonly sizing: Sizing
+  /** Arena pages that must be reserved before the query starts, for all workers together. */
+  readonly floorPages: number
+  readonly floorPagesPerWorker: number
+  /** Bytes one worker needs outside the arena for decoding and encoding, at most. */
+  readonly codecBytesPerWorker: number
+  /** True when the output is in the order of the input. */
+  readonly isOrdered: boolean
+}
+
+/** How much room a plan is made for. Smaller sizings are tried until the floor fits the budget. */
+export interface Sizing {
+  readonly threads: number
+  readonly batchRows: number
+  readonly morselRows: number
+  readonly partitionBits: number
+  /** Largest pre-aggregation directory, log2 of entries. */
+  readonly directoryBits: number
+}

@@ -1,0 +1,60 @@
+/**
+ * The three roles of running operators, and what a worker lends them.
+ *
+ * Batches are named by the address of their descriptor; a batch is valid until the next one is pulled.
+ * All of these objects live on one worker and are called by its pull loop only.
+ */
+import type { Arena, Reservation, Workspace } from '@spillway/memory'
+import type { ControlBlock } from '@spillway/scheduler'
+import type { MorselClaims } from './morsel-claims.ts'
+import type { OperatorMeter } from './operator-meter.ts'
+import type { QueryContext } from '../worker/query-context.ts'
+
+export type PullStatus = 'batch' | 'working' | 'morselEnd' | 'blocked' | 'finished'
+
+export interface Source {
+  /** `batch`: see `batch`. `working`: progress without a batch, pull again. `morselEnd`: a morsel is complete. `finished`: no morsel is left for this worker. */
+  pull(): PullStatus
+  /** Address of the descriptor of the batch that the last `pull` gave. */
+  readonly batch: number
+  /** Sequence of the morsel being read; orders the outputs of all workers. */
+  readonly sequence: number
+  /** Set by the pull loop: the pipeline waits for something else and may give up what it can make again. */
+  isParked: boolean
+  /** Frees what it holds outside the workspace. Called once, also after failures. */
+  close(): void
+}
+
+export interface Transform {
+  /** Address of the resulting batch, or 0 when no row is left. */
+  apply(batch: number): number
+  /** True when no further input can produce output (a slice that is full). */
+  readonly isFinished: boolean
+  close(): void
+}
+
+export interface Sink {
+  /** A pipeline that feeds it starts: how it claims morsels. A sink may outlive several pipelines. */
+  setClaims(claims: MorselClaims): void
+  /** Takes a batch, or says `blocked`: nothing was taken, offer the same batch again later. */
+  consume(batch: number, sequence: number, inputKind: number): 'taken' | 'blocked'
+  /** The morsel's batches have all been offered. */
+  endMorsel(sequence: number): 'taken' | 'blocked'
+  /** Links local state into global state. Own worker, once. Returns plain data for the coordinator. */
+  publish(): unknown
+  /** Frees about `pages` pages by spilling; returns the pages freed. */
+  spill(pages: number): number
+  close(): void
+}
+
+/** What an operator gets when it opens on a worker. */
+export interface OpenContext {
+  readonly query: QueryContext
+  readonly arena: Arena
+  readonly control: ControlBlock
+  readonly reservation: Reservation
+  readonly workspace: Workspace
+  readonly meter: OperatorMeter
+  readonly sequenceBase: number
+  readonly morselCount: number
+}

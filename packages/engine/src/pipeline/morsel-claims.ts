@@ -1,0 +1,48 @@
+/**
+ * How a worker claims morsels of the running pipeline: an atomic add, nobody pushes.
+ *
+ * Claims are runs of consecutive morsels. A sink that must keep order in large pieces (Parquet row groups) asks for
+ * longer runs when morsels turn out to produce few rows.
+ */
+import { type ControlBlock, queryWord } from '@spillway/scheduler'
+
+export class MorselClaims {
+  readonly #control: ControlBlock
+  readonly #slot: number
+  readonly #count: number
+  readonly #pulls: boolean
+  #next = 0
+  #end = 0
+  /** Morsels per claim. */
+  runLength = 1
+
+  constructor(control: ControlBlock, slot: number, count: number, pulls: boolean) {
+    this.#control = control
+    this.#slot = slot
+    this.#count = count
+    this.#pulls = pulls
+  }
+
+  /** Index of the next morsel, or -1. `isRunStart`: it does not follow the previous one that this worker read. */
+  claim(): number {
+    if (!this.#pulls) return -1
+    if (this.#next >= this.#end) {
+      const start = this.#control.add(this.#slot, queryWord.nextMorsel, this.runLength)
+      if (start >= this.#count || start < 0) return -1
+      this.#next = start
+      this.#end = Math.min(start + this.runLength, this.#count)
+    }
+    return this.#next++
+  }
+
+  /** True when the last claimed morsel ends its run. */
+  get isRunEnd(): boolean {
+    return this.#next >= this.#end
+  }
+
+  /** No further morsel is handed out to anyone. */
+  exhaust(): void {
+    this.#end = this.#next
+    this.#control.store(this.#slot, queryWord.nextMorsel, this.#count)
+  }
+}

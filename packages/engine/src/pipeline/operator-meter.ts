@@ -1,0 +1,44 @@
+/** What one operator did on one worker: numbers that add up over workers (peaks: maximum per worker, then summed). */
+export interface OperatorCounts {
+  rowsIn: number
+  rowsOut: number
+  timeMs: number
+  peakBytes: number
+  spilledBytes: number
+  spilledFiles: number
+  /** Bytes in arena layout of what was spilled or kept: the denominator of amplification. */
+  inputBytes: number
+  partitionsSpilled: number
+  recursionDepth: number
+  terminalChunks: number
+}
+
+export class OperatorMeter {
+  readonly operatorId: number
+  readonly counts: OperatorCounts = emptyCounts()
+  constructor(operatorId: number) {
+    this.operatorId = operatorId
+  }
+}
+
+export function emptyCounts(): OperatorCounts {
+  return {
+    rowsIn: 0,
+    rowsOut: 0,
+    timeMs: 0,
+    peakBytes: 0,
+    spilledBytes: 0,
+    spilledFiles: 0,
+    inputBytes: 0,
+    partitionsSpilled: 0,
+    recursionDepth: 0,
+    terminalChunks: 0,
+  }
+}
+
+/** Adds one worker's counts; depth is a maximum. */
+export function mergeCounts(total: OperatorCounts, part: OperatorCounts): void {
+  const depth = Math.max(total.recursionDepth, part.recursionDepth)
+  for (const name of Object.keys(total) as (keyof OperatorCounts)[]) total[name] += part[name]
+  total.recursionDepth = depth
+}

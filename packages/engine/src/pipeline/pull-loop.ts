@@ -1,0 +1,187 @@
+/**
+ * One worker's part of one pipeline: source → transforms → sinks, a few milliseconds at a time.
+ *
+ * The loop is a state machine. Between steps it holds at most one batch that a sink has not taken yet ("pending"); a
+ * step that cannot go on returns `blocked` with everything kept. Spill requests of other workers are served before
+ * each step and after each batch.
+ */
+import { queryCounter, queryWord, type RunningPipeline, type StepStatus } from '@spillway/scheduler'
+import { makeError } from '@spillway/stdx'
+import type { QueryContext } from '../worker/query-context.ts'
+import { selectedRows } from './batch-buffers.ts'
+import type { Sink, Source, Transform } from './contracts.ts'
+import type { OperatorCounts, OperatorMeter } from './operator-meter.ts'
+
+const STEP_BUDGET_MS = 8
+
+export interface Metered<T> {
+  readonly operator: T
+  readonly meter: OperatorMeter
+}
+
+export interface OpenSink extends Metered<Sink> {
+  readonly sinkId: number
+  readonly inputKind: number
+  readonly publishes: boolean
+}
+
+export interface PipelineParts {
+  readonly queryId: number
+  readonly pipelineId: number
+  readonly context: QueryContext
+  readonly source: Metered<Source>
+  readonly transforms: readonly Metered<Transform>[]
+  readonly sinks: readonly OpenSink[]
+  /** Stops all workers from claiming further morsels. */
+  readonly exhaust: () => void
+  /** Frees the pipeline's buffers. */
+  readonly close: () => void
+}
+
+/** What `pipelineFinished` carries. */
+export interface PipelineSummary {
+  readonly published: readonly { readonly sinkId: number; readonly state: unknown }[]
+  readonly operators: readonly { readonly operatorId: number; readonly counts: OperatorCounts }[]
+}
+
+export class PullLoop implements RunningPipeline {
+  readonly queryId: number
+  readonly pipelineId: number
+  readonly #parts: PipelineParts
+  #pendingBatch = 0
+  /** 0 … sinks.length: which sink takes the pending batch (or morsel end) next. */
+  #pendingSink = 0
+  #isMorselEnding = false
+  #sequence = 0
+  #isDrained = false
+  #summary: PipelineSummary | undefined
+
+  constructor(parts: PipelineParts) {
+    this.#parts = parts
+    this.queryId = parts.queryId
+    this.pipelineId = parts.pipelineId
+  }
+
+  step(): StepStatus {
+    const { operator } = this.#parts.source
+    operator.isParked = false
+    const status = this.#run()
+    operator.isParked = status === 'blocked'
+    return status
+  }
+
+  #run(): StepStatus {
+    const { context } = this.#parts
+    if (context.isCancelled()) throw makeError('CANCELLED', 'The query was cancelled.')
+    this.#serveSpillRequest()
+    const end = performance.now() + STEP_BUDGET_MS
+    do {
+      if (!this.#offerPending()) return 'blocked'
+      if (this.#isDrained) return this.#finish()
+      const status = this.#pull()
+      if (status === 'blocked') return 'blocked'
+      if (context.isCancelled()) throw makeError('CANCELLED', 'The query was cancelled.')
+      this.#serveSpillRequest()
+    } while (performance.now() < end)
+    return 'progressed'
+  }
+
+  summary(): PipelineSummary {
+    return this.#summary ?? { published: [], operators: [] }
+  }
+
+  /** Pulls once and runs the transforms; leaves the outcome pending. */
+  #pull(): 'pulled' | 'blocked' {
+    const { source, transforms, context } = this.#parts
+    const { meter } = source
+    const started = performance.now()
+    const status = source.operator.pull()
+    meter.counts.timeMs += performance.now() - started
+    this.#sequence = source.operator.sequence
+    switch (status) {
+      case 'blocked':
+        return 'blocked'
+      case 'working':
+        return 'pulled'
+      case 'finished':
+        this.#isDrained = true
+        return 'pulled'
+      case 'morselEnd':
+        this.#isMorselEnding = true
+        this.#pendingSink = 0
+        context.control.count(context.slot, queryCounter.morselsDone, 1)
+        return 'pulled'
+      default:
+    }
+    let batch = source.operator.batch
+    const rows = selectedRows(context.arena, batch)
+    meter.counts.rowsOut += rows
+    context.control.count(context.slot, queryCounter.rowsIn, rows)
+    for (const transform of transforms) {
+      const before = performance.now()
+      transform.meter.counts.rowsIn += selectedRows(context.arena, batch)
+      batch = transform.operator.apply(batch)
+      transform.meter.counts.timeMs += performance.now() - before
+      if (transform.operator.isFinished) this.#parts.exhaust()
+      if (batch === 0) return 'pulled'
+      transform.meter.counts.rowsOut += selectedRows(context.arena, batch)
+    }
+    this.#pendingBatch = batch
+    this.#pendingSink = 0
+    return 'pulled'
+  }
+
+  /** True when nothing is pending any more. */
+  #offerPending(): boolean {
+    if (this.#pendingBatch === 0 && !this.#isMorselEnding) return true
+    const { sinks, context } = this.#parts
+    while (this.#pendingSink < sinks.length) {
+      const { operator, meter, inputKind } = sinks[this.#pendingSink] as OpenSink
+      const started = performance.now()
+      const taken =
+        this.#pendingBatch !== 0
+          ? operator.consume(this.#pendingBatch, this.#sequence, inputKind)
+          : operator.endMorsel(this.#sequence)
+      meter.counts.timeMs += performance.now() - started
+      if (taken === 'blocked') return false
+      if (this.#pendingBatch !== 0) meter.counts.rowsIn += selectedRows(context.arena, this.#pendingBatch)
+      this.#pendingSink += 1
+    }
+    this.#pendingBatch = 0
+    this.#isMorselEnding = false
+    return true
+  }
+
+  #serveSpillRequest(): void {
+    const { context, sinks } = this.#parts
+    const pages = context.control.takeSpillRequest(context.slot, context.workerIndex)
+    if (pages <= 0) return
+    let freed = 0
+    for (const { operator } of sinks) {
+      freed += operator.spill(pages - freed)
+      if (freed >= pages) break
+    }
+    if (freed > 0) context.control.wakeWorkers()
+  }
+
+  #finish(): 'finished' {
+    const { source, transforms, sinks, close } = this.#parts
+    const published = sinks
+      .filter((sink) => sink.publishes)
+      .map((sink) => ({ sinkId: sink.sinkId, state: sink.operator.publish() }))
+    source.operator.close()
+    for (const { operator } of transforms) operator.close()
+    close()
+    const metered = [source, ...transforms, ...sinks.filter((sink) => sink.publishes)]
+    this.#summary = {
+      published,
+      operators: metered.map(({ meter }) => ({ operatorId: meter.operatorId, counts: meter.counts })),
+    }
+    return 'finished'
+  }
+
+  /** The progress words of a query start anew with each pipeline. */
+  static resetClaims(context: { control: QueryContext['control']; slot: number }): void {
+    context.control.store(context.slot, queryWord.nextMorsel, 0)
+  }
+}

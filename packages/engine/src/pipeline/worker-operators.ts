@@ -1,0 +1,60 @@
+/**
+ * The registry of running operators: kind → how much workspace and floor it needs, and how a worker opens it.
+ * A kind that is missing is a compile error. No plan code may be imported here: this is bundled for the workers.
+ */
+import type { WorkspaceSize } from '@spillway/memory'
+import { openCollect, sizeCollect } from '../operators/collect/collect.sink.ts'
+import { openGenerate, sizeGenerate } from '../operators/generate/generate.source.ts'
+import { groupByOutputFloorPages, openGroupByOutput, sizeGroupByOutput } from '../operators/group-by/group-by.output.ts'
+import { groupBySinkFloorPages, openGroupBySink, sizeGroupBySink } from '../operators/group-by/group-by.sink.ts'
+import { openScanParquet, sizeScanParquet } from '../operators/scan-parquet/scan-parquet.source.ts'
+import { openScanTable, sizeScanTable } from '../operators/scan-table/scan-table.source.ts'
+import { openSinkParquet, sizeSinkParquet } from '../operators/sink-parquet/sink-parquet.sink.ts'
+import { openSlice, sizeSlice } from '../operators/slice/slice.transform.ts'
+import { openStage, sizeStage } from '../operators/stage/stage.transform.ts'
+import type { SinkSpec, SourceSpec, TransformSpec } from '../physical/physical-plan.ts'
+import type { OpenContext, Sink, Source, Transform } from './contracts.ts'
+import type { MorselClaims } from './morsel-claims.ts'
+
+interface Sized<S> {
+  /** Counts the buffers it takes from the workspace. */
+  readonly size: (spec: S, size: WorkspaceSize) => void
+  /** Guaranteed pages beyond the workspace, per worker. */
+  readonly floorPages: (spec: S) => number
+}
+interface SourceDef<S> extends Sized<S> {
+  readonly open: (spec: S, context: OpenContext, claims: MorselClaims) => Source
+}
+interface TransformDef<S> extends Sized<S> {
+  readonly open: (spec: S, context: OpenContext) => Transform
+}
+interface SinkDef<S> extends Sized<S> {
+  readonly open: (spec: S, context: OpenContext) => Sink
+}
+type Of<U extends { readonly kind: string }, K extends U['kind']> = Extract<U, { readonly kind: K }>
+
+const none = () => 0
+
+export const sources: { readonly [K in SourceSpec['kind']]: SourceDef<Of<SourceSpec, K>> } = {
+  scanParquet: { size: sizeScanParquet, floorPages: none, open: openScanParquet },
+  scanTable: { size: sizeScanTable, floorPages: none, open: openScanTable },
+  generate: { size: sizeGenerate, floorPages: none, open: openGenerate },
+  groupByOutput: { size: sizeGroupByOutput, floorPages: groupByOutputFloorPages, open: openGroupByOutput },
+}
+
+export const transforms: { readonly [K in TransformSpec['kind']]: TransformDef<Of<TransformSpec, K>> } = {
+  stage: { size: sizeStage, floorPages: none, open: openStage },
+  slice: { size: sizeSlice, floorPages: none, open: openSlice },
+}
+
+export const sinks: { readonly [K in SinkSpec['kind']]: SinkDef<Of<SinkSpec, K>> } = {
+  groupBy: { size: sizeGroupBySink, floorPages: groupBySinkFloorPages, open: openGroupBySink },
+  collect: { size: sizeCollect, floorPages: none, open: openCollect },
+  sinkParquet: { size: sizeSinkParquet, floorPages: none, open: openSinkParquet },
+}
+
+/** The definition of a spec; the one place where the union is narrowed by its kind. */
+export const sourceOf = (spec: SourceSpec): SourceDef<SourceSpec> => sources[spec.kind] as SourceDef<SourceSpec>
+export const transformOf = (spec: TransformSpec): TransformDef<TransformSpec> =>
+  transforms[spec.kind] as TransformDef<TransformSpec>
+export const sinkOf = (spec: SinkSpec): SinkDef<SinkSpec> => sinks[spec.kind] as SinkDef<SinkSpec>

@@ -1,0 +1,184 @@
+/**
+ * The engine's side of the worker loop: opens queries and pipelines, keeps sinks between the pipelines that feed them,
+ * and frees everything when a query closes.
+ */
+import type { SharedTable } from '@spillway/columnar'
+import { Reservation, Workspace } from '@spillway/memory'
+import type { PipelineHost, RunningPipeline, StartPipeline, ToWorker } from '@spillway/scheduler'
+import { assert, unreachable } from '@spillway/stdx'
+import type { OperatorBase, PhysicalPipeline, SinkSpec } from '../physical/physical-plan.ts'
+import type { OpenContext } from '../pipeline/contracts.ts'
+import { MorselClaims } from '../pipeline/morsel-claims.ts'
+import { OperatorMeter } from '../pipeline/operator-meter.ts'
+import { pipelineFloor, sinkFloor } from '../pipeline/pipeline-floor.ts'
+import { type Metered, type OpenSink, PullLoop } from '../pipeline/pull-loop.ts'
+import { sinkOf, sourceOf, transformOf } from '../pipeline/worker-operators.ts'
+import { QueryContext, type QuerySetup } from './query-context.ts'
+import type { WorkerState } from './worker-state.ts'
+
+/** What `StartPipeline.pipeline` carries. */
+export interface PipelineStart {
+  readonly pipeline: PhysicalPipeline
+  /** Global states that the pipeline reads: sink id → what each worker published. */
+  readonly published: readonly { readonly sinkId: number; readonly states: readonly unknown[] }[]
+  /** Most pages one worker may hold in the pipeline (merges) and in each sink. */
+  readonly pipelinePagesMax: number
+  readonly sinkPagesMax: number
+}
+
+interface OpenQuery {
+  readonly context: QueryContext
+  readonly sinks: Map<number, OpenSink>
+  readonly reservations: Reservation[]
+}
+
+type HostMessage = Exclude<ToWorker, StartPipeline | { kind: 'shutdown' }>
+
+export class EngineHost implements PipelineHost {
+  readonly #state: WorkerState
+  readonly #post: (message: unknown, transfer: ArrayBuffer[]) => void
+  readonly #queries = new Map<number, OpenQuery>()
+
+  constructor(state: WorkerState, post: (message: unknown, transfer: ArrayBuffer[]) => void) {
+    this.#state = state
+    this.#post = post
+  }
+
+  handle(message: HostMessage): void {
+    switch (message.kind) {
+      case 'arena':
+        this.#state.attachArena(message.arena)
+        return
+      case 'openQuery':
+        this.#openQuery(message.queryId, message.query as QuerySetup)
+        return
+      case 'closeQuery':
+        this.closeQuery(message.queryId)
+        return
+      case 'shareTable':
+        this.#state.tables.set(message.tableId, message.table as SharedTable)
+        return
+      case 'dropTable':
+        this.#state.tables.delete(message.tableId)
+        return
+      case 'collectGarbage':
+        this.#state.collectGarbage()
+        this.#post({ kind: 'garbageCollected', worker: this.#state.worker, ticket: message.ticket }, [])
+        return
+      default:
+        unreachable(message)
+    }
+  }
+
+  #openQuery(queryId: number, setup: QuerySetup): void {
+    const { worker } = this.#state
+    const post = (output: unknown, transfer: ArrayBuffer[]): void =>
+      this.#post({ kind: 'output', worker, queryId, output }, transfer)
+    this.#queries.set(queryId, { context: new QueryContext(queryId, setup, this.#state, post), sinks: new Map(), reservations: [] })
+  }
+
+  start(message: StartPipeline): RunningPipeline {
+    const query = this.#queries.get(message.queryId)
+    assert(query !== undefined, 'a query is opened before its pipelines start')
+    const { context } = query
+    const start = message.pipeline as PipelineStart
+    const { pipeline } = start
+    for (const module of message.modules) context.addInstance(module.key, this.#state.instantiate(module))
+    for (const { sinkId, states } of start.published) context.setPublished(sinkId, states)
+    const claims = new MorselClaims(context.control, context.slot, pipeline.morselCount, message.pulls)
+    const floor = pipelineFloor(pipeline)
+    const reservation = this.#reserve(query, floor.guaranteedPages, start.pipelinePagesMax)
+    const open = this.#opener(context, reservation, floor.workspacePages, pipeline)
+    const source = open(pipeline.source, (with_) => sourceOf(pipeline.source).open(pipeline.source, with_, claims))
+    const transforms = pipeline.transforms.map((spec) => open(spec, (with_) => transformOf(spec).open(spec, with_)))
+    const sinks = pipeline.sinks.map((use): OpenSink => {
+      const sink = query.sinks.get(use.sink.sinkId) ?? this.#openSink(query, use.sink, pipeline, start)
+      sink.operator.setClaims(claims)
+      return { ...sink, inputKind: use.inputKind, publishes: use.publishes }
+    })
+    const workspace = open.workspace
+    return new PullLoop({
+      queryId: message.queryId,
+      pipelineId: message.pipelineId,
+      context,
+      source,
+      transforms,
+      sinks,
+      exhaust: () => claims.exhaust(),
+      close: () => {
+        workspace.check('the pipeline')
+        reservation.give(workspace.address, workspace.pages)
+      },
+    })
+  }
+
+  #reserve(query: OpenQuery, guaranteedPages: number, maxPages: number): Reservation {
+    const { context } = query
+    const { testing, owner } = context.setup
+    const reservation: Reservation = new Reservation({
+      arena: context.arena,
+      owner,
+      guaranteedPages,
+      maxPages: Math.max(maxPages, guaranteedPages),
+      onChange: (pages) => context.noteUsedPages(reservation, pages),
+      shouldRefuse: () => {
+        if (testing.refuseProbability > 0 && Math.random() < testing.refuseProbability) return true
+        const fault = testing.reservationFault
+        if (fault === undefined) return false
+        const asked = Atomics.add(new Int32Array(fault.counter), 0, 1)
+        return fault.sticky ? asked >= fault.at : asked === fault.at
+      },
+    })
+    query.reservations.push(reservation)
+    return reservation
+  }
+
+  #opener(
+    context: QueryContext,
+    reservation: Reservation,
+    workspacePages: number,
+    pipeline: PhysicalPipeline,
+  ) {
+    const { poison } = context.setup.testing
+    const workspace = Workspace.open(context.arena, reservation, Math.max(1, workspacePages), 'a pipeline', poison)
+    const open = <T>(spec: OperatorBase, build: (context: OpenContext) => T): Metered<T> => {
+      const meter = new OperatorMeter(spec.operatorId)
+      const operator = build({
+        query: context,
+        arena: context.arena,
+        control: context.control,
+        reservation,
+        workspace,
+        meter,
+        sequenceBase: pipeline.sequenceBase,
+        morselCount: pipeline.morselCount,
+      })
+      return { operator, meter }
+    }
+    return Object.assign(open, { workspace })
+  }
+
+  #openSink(
+    query: OpenQuery,
+    spec: SinkSpec,
+    pipeline: PhysicalPipeline,
+    start: PipelineStart,
+  ): OpenSink {
+    const floor = sinkFloor(spec)
+    const reservation = this.#reserve(query, floor.guaranteedPages, start.sinkPagesMax)
+    const open = this.#opener(query.context, reservation, floor.workspacePages, pipeline)
+    const { operator, meter } = open(spec, (with_) => sinkOf(spec).open(spec, with_))
+    const sink: OpenSink = { operator, meter, sinkId: spec.sinkId, inputKind: 0, publishes: false }
+    query.sinks.set(spec.sinkId, sink)
+    return sink
+  }
+
+  /** Pages are freed by the main thread, by owner, once every worker has let go. */
+  closeQuery(queryId: number): void {
+    const query = this.#queries.get(queryId)
+    if (query === undefined) return
+    this.#queries.delete(queryId)
+    for (const { operator } of query.sinks.values()) operator.close()
+    for (const reservation of query.reservations) reservation.close()
+  }
+}

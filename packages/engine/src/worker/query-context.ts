@@ -1,0 +1,188 @@
+/**
+ * One query on one worker: its memory, its sinks, its spill files, and the way back to the main thread.
+ */
+import { writeSync } from 'node:fs'
+import type { SharedTable } from '@spillway/columnar'
+import { type Arena, createSpillIo, type FaultPlan, type SpillContext, SpillQuota } from '@spillway/memory'
+import { type ControlBlock, queryCounter, queryWord } from '@spillway/scheduler'
+import { assert, makeError } from '@spillway/stdx'
+import type { WorkerState } from './worker-state.ts'
+
+/** Test settings that cross to the workers. */
+export interface TestingSetup {
+  readonly forceSpill: boolean
+  readonly poison: boolean
+  readonly ioFaults: FaultPlan | undefined
+  /** Refuse the N-th page request above the guaranteed ones (counted over all workers on `counter`). */
+  readonly reservationFault: { readonly at: number; readonly sticky: boolean; readonly counter: SharedArrayBuffer } | undefined
+  /** Refuse page requests at random with this probability. */
+  readonly refuseProbability: number
+}
+
+/** What the main thread tells every worker when a query opens. Plain data. */
+export interface QuerySetup {
+  readonly slot: number
+  /** Tag of the query's pages. */
+  readonly owner: number
+  readonly firstWorker: number
+  readonly threads: number
+  /** Undefined: the query may not spill (`engine: "in-memory"`). */
+  readonly spillPrefix: string | undefined
+  readonly spillQuota: SharedArrayBuffer
+  readonly limitText: string
+  readonly floorText: string
+  readonly isVerbose: boolean
+  readonly testing: TestingSetup
+}
+
+export class QueryContext {
+  readonly queryId: number
+  readonly setup: QuerySetup
+  readonly worker: WorkerState
+  readonly #post: (output: unknown, transfer: ArrayBuffer[]) => void
+  readonly #instances = new Map<string, WebAssembly.Exports>()
+  readonly #published = new Map<number, readonly unknown[]>()
+  readonly #spill: SpillContext | undefined
+  readonly #usedPages = new Map<object, number>()
+
+  constructor(
+    queryId: number,
+    setup: QuerySetup,
+    worker: WorkerState,
+    post: (output: unknown, transfer: ArrayBuffer[]) => void,
+  ) {
+    this.queryId = queryId
+    this.setup = setup
+    this.worker = worker
+    this.#post = post
+    this.#spill =
+      setup.spillPrefix === undefined
+        ? undefined
+        : {
+            io: createSpillIo(setup.testing.ioFaults),
+            quota: new SpillQuota(setup.spillQuota),
+            checksum: worker.checksum,
+            memory: worker.arena.handle.memory,
+          }
+  }
+
+  get slot(): number {
+    return this.setup.slot
+  }
+  get arena(): Arena {
+    return this.worker.arena
+  }
+  get control(): ControlBlock {
+    return this.worker.control
+  }
+  get workerIndex(): number {
+    return this.worker.worker
+  }
+
+  isCancelled(): boolean {
+    return this.control.load(this.slot, queryWord.cancelled) === 1
+  }
+  throwIfCancelled(): void {
+    if (this.isCancelled()) throw makeError('CANCELLED', 'The query was cancelled.')
+  }
+
+  // --- generated code ---------------------------------------------------------------------------------------------
+
+  addInstance(key: string, exports: WebAssembly.Exports): void {
+    this.#instances.set(key, exports)
+  }
+  instance(key: string): WebAssembly.Exports {
+    const exports = this.#instances.get(key)
+    assert(exports !== undefined, 'a pipeline is started with the modules it names')
+    return exports
+  }
+
+  // --- shared state -----------------------------------------------------------------------------------------------
+
+  requireTable(tableId: number): SharedTable {
+    const table = this.worker.tables.get(tableId)
+    assert(table !== undefined, 'a table is shared before a pipeline scans it')
+    return table
+  }
+  setPublished(sinkId: number, states: readonly unknown[]): void {
+    this.#published.set(sinkId, states)
+  }
+  published(sinkId: number): readonly unknown[] {
+    return this.#published.get(sinkId) ?? []
+  }
+  /** Adds to one of the query's slice counters; returns what it was. */
+  countSliced(counter: number, rows: number): number {
+    return this.control.count(this.slot, queryCounter.sliceRows + counter, rows)
+  }
+
+  // --- memory -----------------------------------------------------------------------------------------------------
+
+  /** Publishes what this worker holds for the query, over all its reservations. */
+  noteUsedPages(reservation: object, pages: number): void {
+    this.#usedPages.set(reservation, pages)
+    let total = 0
+    for (const part of this.#usedPages.values()) total += part
+    this.control.setUsedPages(this.slot, this.workerIndex, total)
+  }
+
+  /** Promised pages that stay behind a published state. */
+  publishPages(pages: number): void {
+    this.control.add(this.slot, queryWord.publishedPages, pages)
+  }
+
+  /** Frees a chain of published pages and gives their promise back. */
+  freePublished(head: number): void {
+    if (head === 0) return
+    const freed = this.arena.kernels.chainFree(head) >>> 0
+    const { words } = this.control
+    const index = this.control.wordIndex(this.slot, queryWord.publishedPages)
+    for (;;) {
+      const promised = Atomics.load(words, index)
+      const give = Math.min(promised, freed)
+      if (Atomics.compareExchange(words, index, promised, promised - give) !== promised) continue
+      if (give > 0) this.arena.kernels.release(give)
+      return
+    }
+  }
+
+  // --- spilling ---------------------------------------------------------------------------------------------------
+
+  get canSpill(): boolean {
+    return this.#spill !== undefined
+  }
+
+  /** @throws MemoryLimitError when this query may not spill */
+  requireSpill(operator: string): SpillContext {
+    if (this.#spill !== undefined) return this.#spill
+    throw makeError(
+      'MEMORY_LIMIT',
+      `Not enough memory in ${operator} within ${this.setup.limitText}, and engine "in-memory" does not spill. ` +
+        'Use engine: "streaming" or raise memoryLimit.',
+      { operator },
+    )
+  }
+
+  spillPath(name: string): string {
+    assert(this.setup.spillPrefix !== undefined, 'a query that may not spill names no spill file')
+    return `${this.setup.spillPrefix}-${name}.arrow`
+  }
+  countSpilled(bytes: number): void {
+    this.control.count(this.slot, queryCounter.spilledBytes, bytes)
+  }
+  countSpillFile(): void {
+    this.control.count(this.slot, queryCounter.spillFiles, 1)
+  }
+
+  // --- to the outside ---------------------------------------------------------------------------------------------
+
+  postOutput(output: unknown, transfer: ArrayBuffer[]): void {
+    this.#post(output, transfer)
+  }
+  pressureText(): string {
+    return this.control.pressure > 0 ? 'admission' : 'high'
+  }
+  /** One grep-able line on stderr under SPILLWAY_VERBOSE=1. Written directly: a worker's stderr stream is not flushed. */
+  log(line: string): void {
+    if (this.setup.isVerbose) writeSync(2, `[spillway] q${this.queryId} w${this.workerIndex} ${line}\n`)
+  }
+}

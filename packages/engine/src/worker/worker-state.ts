@@ -1,0 +1,115 @@
+/**
+ * What a worker keeps for its whole life: its kernels' arena, module instances, the codec, shared tables.
+ */
+import v8 from 'node:v8'
+import vm from 'node:vm'
+import { ParquetDecoder, ParquetEncoder } from '@spillway/formats'
+import type { SharedTable } from '@spillway/columnar'
+import { Arena, type ArenaHandle, type Checksum } from '@spillway/memory'
+import type { ControlBlock, ModuleRef } from '@spillway/scheduler'
+import { assert } from '@spillway/stdx'
+
+/** A scan that keeps a decoded row group in the codec's memory. */
+export interface CodecHolder {
+  readonly isParked: boolean
+  evictCodec(): void
+}
+
+const INSTANCES_MAX = 256
+/** A forced collection costs about a millisecond in a lean worker; without one, freed buffers stay resident. */
+const MORSELS_PER_COLLECTION = 8
+
+export class WorkerState {
+  readonly worker: number
+  readonly control: ControlBlock
+  readonly checksum: Checksum
+  readonly tables = new Map<number, SharedTable>()
+  readonly #parquetModule: WebAssembly.Module | undefined
+  readonly #collect: () => void
+  #arena: Arena | undefined
+  /** By module key, least recently used first. */
+  readonly #instances = new Map<string, WebAssembly.Exports>()
+  #codecHolder: CodecHolder | undefined
+  #encoder: ParquetEncoder | undefined
+  #morselsSinceCollection = 0
+
+  constructor(worker: number, control: ControlBlock, checksum: Checksum, parquetModule: WebAssembly.Module | undefined) {
+    this.worker = worker
+    this.control = control
+    this.checksum = checksum
+    this.#parquetModule = parquetModule
+    v8.setFlagsFromString('--expose-gc')
+    this.#collect = vm.runInNewContext('gc') as () => void
+  }
+
+  get arena(): Arena {
+    assert(this.#arena !== undefined, 'an arena is attached before a query opens')
+    return this.#arena
+  }
+
+  /** Replaces the arena; instances belong to one memory and go with it. */
+  attachArena(handle: ArenaHandle): void {
+    this.#arena = undefined
+    this.#instances.clear()
+    this.#arena = Arena.attach(handle)
+  }
+
+  collectGarbage(): void {
+    this.#collect()
+    this.#morselsSinceCollection = 0
+  }
+
+  collectGarbageSometimes(): void {
+    this.#morselsSinceCollection += 1
+    if (this.#morselsSinceCollection >= MORSELS_PER_COLLECTION) this.collectGarbage()
+  }
+
+  /** Exports of a module's instance over the present arena. */
+  instantiate({ key, module }: ModuleRef): WebAssembly.Exports {
+    const known = this.#instances.get(key)
+    if (known !== undefined) {
+      this.#instances.delete(key)
+      this.#instances.set(key, known)
+      return known
+    }
+    const { handle, kernels } = this.arena
+    const imports = { env: { memory: handle.memory }, kernel: kernels as unknown as WebAssembly.ModuleImports }
+    const { exports } = new WebAssembly.Instance(module, imports)
+    this.#instances.set(key, exports)
+    if (this.#instances.size > INSTANCES_MAX) {
+      const oldest = this.#instances.keys().next()
+      if (oldest.done !== true) this.#instances.delete(oldest.value)
+    }
+    return exports
+  }
+
+  openDecoder(): ParquetDecoder {
+    assert(this.#parquetModule !== undefined, 'the codec is loaded before a scan opens')
+    return new ParquetDecoder(this.#parquetModule)
+  }
+
+  openEncoder(): ParquetEncoder {
+    assert(this.#parquetModule !== undefined, 'the codec is loaded before a sink opens')
+    this.#encoder ??= new ParquetEncoder(this.#parquetModule)
+    return this.#encoder
+  }
+
+  /** True when `holder` may keep a decoded row group; a parked holder is evicted, a busy one is waited for. */
+  tryHoldCodec(holder: CodecHolder): boolean {
+    const present = this.#codecHolder
+    if (present !== undefined && present !== holder) {
+      if (!present.isParked) return false
+      present.evictCodec()
+    }
+    this.#codecHolder = holder
+    return true
+  }
+
+  releaseCodec(holder: CodecHolder): void {
+    if (this.#codecHolder === holder) this.#codecHolder = undefined
+  }
+
+  noteCodecMemory(bytes: number): void {
+    this.control.setWorkerMemory(this.worker, Math.ceil(bytes / 1024), 0)
+  }
+}

@@ -1,0 +1,227 @@
+/**
+ * Assembles one Parquet file from row groups that workers encode independently.
+ *
+ *   PAR1 | body of row group b | body of row group a | ... | footer | length | PAR1
+ *
+ * Workers append bodies wherever a shared counter tells them to, so bodies lie in any order; the footer lists the row
+ * groups in the order of the result. The file has a temporary name until it is complete.
+ */
+import { randomUUID } from 'node:crypto'
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type { Schema } from '@spillway/columnar'
+import { assert, makeError } from '@spillway/stdx'
+import { encodeFooter, parseFooterStruct } from './footer.ts'
+import { schemaElementsOf } from './schema-elements.ts'
+import {
+  findNumber,
+  findStruct,
+  i64Field,
+  requireNumber,
+  structField,
+  structsOf,
+  ThriftType,
+  listField,
+} from './thrift.ts'
+import type { ThriftStruct } from './thrift.ts'
+
+/** The footer's part for one row group, offsets counted from the start of its body. Plain data: it crosses threads. */
+export interface RowGroupFooter {
+  readonly rowCount: number
+  readonly bodyBytes: number
+  /** The file's schema elements as written, root first. */
+  readonly schemaElements: readonly ThriftStruct[]
+  /** Undefined when the encoded table had no rows. */
+  readonly rowGroup: ThriftStruct | undefined
+}
+
+export interface PlacedRowGroup {
+  /** Where the body begins in the file. */
+  readonly offset: number
+  readonly footer: RowGroupFooter
+}
+
+/** Offset of the first body: after the magic bytes. */
+export const PARQUET_BODY_START = 4
+
+/** `<target>.spillway-<uuid>.tmp`, beside the target so that the final rename stays within one file system. */
+export const temporaryParquetPath = (target: string): string => `${target}.spillway-${randomUUID()}.tmp`
+
+/** Creates the temporary file with the magic bytes. Main thread, before workers append. @throws OUTPUT_FAILED */
+export function beginParquetFile(temporary: string): void {
+  onOutput(temporary, () => {
+    const descriptor = openSync(temporary, 'wx')
+    try {
+      writeFully(descriptor, new TextEncoder().encode('PAR1'), 0)
+    } finally {
+      closeSync(descriptor)
+    }
+  })
+}
+
+/**
+ * Cuts the encoder's one-row-group file into the bytes to append and what the footer must say about them. Statistics
+ * stay; page indexes and Bloom filters, which lie outside the body, are dropped. Worker.
+ */
+export function rowGroupBody(miniFile: Uint8Array): { body: Uint8Array; footer: RowGroupFooter } {
+  const footer = parseFooterStruct(miniFile, 'the encoded row group')
+  const schemaElements = structsOf(footer, 2)
+  const rowGroups = structsOf(footer, 4)
+  const rowGroup = rowGroups[0]
+  assert(rowGroups.length <= 1, 'The encoder writes one row group at a time.')
+  if (rowGroup === undefined) {
+    return { body: miniFile.subarray(0, 0), footer: { rowCount: 0, bodyBytes: 0, schemaElements, rowGroup } }
+  }
+  let start = miniFile.length
+  let end = 0
+  for (const column of structsOf(rowGroup, 1)) {
+    const meta = findStruct(column, 3) ?? []
+    const chunkStart = findNumber(meta, 11) ?? requireNumber(meta, 9)
+    start = Math.min(start, chunkStart)
+    end = Math.max(end, chunkStart + requireNumber(meta, 7))
+  }
+  assert(start >= PARQUET_BODY_START && end <= miniFile.length && start <= end, 'Encoded chunks lie within their file.')
+  return {
+    body: miniFile.subarray(start, end),
+    footer: {
+      rowCount: requireNumber(rowGroup, 3),
+      bodyBytes: end - start,
+      schemaElements,
+      rowGroup: moveRowGroup(rowGroup, -start),
+    },
+  }
+}
+
+/** Appends a body at its place. Worker. @throws OUTPUT_FAILED */
+export function writeRowGroupBody(temporary: string, body: Uint8Array, offset: number): void {
+  onOutput(temporary, () => {
+    const descriptor = openSync(temporary, 'r+')
+    try {
+      writeFully(descriptor, body, offset)
+    } finally {
+      closeSync(descriptor)
+    }
+  })
+}
+
+export interface ParquetFileParts {
+  /** In the order of the result. May be empty: the file then has the schema and no rows. */
+  readonly rowGroups: readonly PlacedRowGroup[]
+  readonly schema: Schema
+  /** Rows that the query produced; the row groups must hold as many. */
+  readonly rowCount: number
+  readonly keyValue: Readonly<Record<string, string>>
+}
+
+/**
+ * Writes the footer behind the last body and syncs the file. Main thread, after all bodies are written.
+ * @returns the file's size in bytes.
+ * @throws OUTPUT_FAILED when writing fails or rows are missing
+ */
+export function writeParquetFooter(temporary: string, parts: ParquetFileParts): number {
+  const { rowGroups, schema, rowCount, keyValue } = parts
+  const written = rowGroups.reduce((sum, { footer }) => sum + footer.rowCount, 0)
+  if (written !== rowCount) {
+    const message = `Parquet file is incomplete: ${written} of ${rowCount} rows were encoded. Please report it.`
+    throw makeError('OUTPUT_FAILED', message, { file: temporary })
+  }
+  assertDisjoint(rowGroups)
+  const filled = rowGroups.filter(({ footer }) => footer.rowGroup !== undefined)
+  const schemaElements = filled[0]?.footer.schemaElements ?? schemaElementsOf(schema)
+  assert(schemaElements.length === schema.fields.length + 1, 'Encoded row groups have the columns of the schema.')
+  const footer = encodeFooter({
+    schemaElements,
+    rowCount,
+    rowGroups: filled.map(({ offset, footer: { rowGroup } }) => moveRowGroup(rowGroup ?? [], offset)),
+    keyValue,
+  })
+  const end = rowGroups.reduce(
+    (max, { offset, footer }) => Math.max(max, offset + footer.bodyBytes),
+    PARQUET_BODY_START,
+  )
+  onOutput(temporary, () => {
+    const descriptor = openSync(temporary, 'r+')
+    try {
+      writeFully(descriptor, footer, end)
+      fsyncSync(descriptor)
+    } finally {
+      closeSync(descriptor)
+    }
+  })
+  return end + footer.length
+}
+
+/** Gives the complete file its name. @throws OUTPUT_FAILED */
+export function finishParquetFile(temporary: string, target: string): void {
+  onOutput(target, () => {
+    renameSync(temporary, target)
+    syncDirectory(dirname(target))
+  })
+}
+
+/** Removes the temporary file of a query that failed or was cancelled; nothing happens when there is none. */
+export function discardParquetFile(temporary: string): void {
+  rmSync(temporary, { force: true })
+}
+
+/** Copies a row group with its offsets moved by `distance`; drops what points outside of the body. */
+function moveRowGroup(rowGroup: ThriftStruct, distance: number): ThriftStruct {
+  const columns = structsOf(rowGroup, 1).map((column) => moveColumn(column, distance))
+  const kept = rowGroup.filter(({ id }) => id === 2 || id === 3 || id === 4 || id === 6)
+  const position = columns[0] === undefined ? undefined : chunkStart(columns[0])
+  return [listField(1, ThriftType.STRUCT, columns), ...kept, ...(position === undefined ? [] : [i64Field(5, position)])]
+}
+
+function moveColumn(column: ThriftStruct, distance: number): ThriftStruct {
+  const meta = findStruct(column, 3)
+  assert(meta !== undefined, 'The encoder writes the metadata of every chunk.')
+  // 9, 10, 11: offsets of pages. 14, 15: a Bloom filter, which lies behind the body.
+  const moved = meta
+    .filter(({ id }) => id !== 14 && id !== 15)
+    .map((field) =>
+      field.id >= 9 && field.id <= 11 ? i64Field(field.id, requireNumber(meta, field.id) + distance) : field,
+    )
+  return [i64Field(2, 0), structField(3, moved)]
+}
+
+function chunkStart(column: ThriftStruct): number {
+  const meta = findStruct(column, 3) ?? []
+  return findNumber(meta, 11) ?? requireNumber(meta, 9)
+}
+
+function assertDisjoint(rowGroups: readonly PlacedRowGroup[]): void {
+  let end = PARQUET_BODY_START
+  for (const { offset, footer } of [...rowGroups].sort((a, b) => a.offset - b.offset)) {
+    assert(offset >= end || footer.bodyBytes === 0, 'Bodies of row groups do not overlap.')
+    end = Math.max(end, offset + footer.bodyBytes)
+  }
+}
+
+function onOutput(path: string, write: () => void): void {
+  try {
+    write()
+  } catch (cause) {
+    const errno = (cause as NodeJS.ErrnoException | undefined)?.code ?? 'unknown'
+    const message = `Output file cannot be written: ${path} (${errno}). Check the output directory.`
+    throw makeError('OUTPUT_FAILED', message, { file: path, errno }, { cause })
+  }
+}
+
+function writeFully(descriptor: number, bytes: Uint8Array, position: number): void {
+  let done = 0
+  while (done < bytes.length) done += writeSync(descriptor, bytes, done, bytes.length - done, position + done)
+}
+
+/** Makes the rename durable; some systems do not let a directory be opened, and then it is left to them. */
+function syncDirectory(directory: string): void {
+  try {
+    const descriptor = openSync(directory, 'r')
+    try {
+      fsyncSync(descriptor)
+    } finally {
+      closeSync(descriptor)
+    }
+  } catch {
+    // The file itself is synced and complete under its name.
+  }
+}

@@ -1,0 +1,83 @@
+/** Reading a file synchronously, with every failure as a DataError that names it. */
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { makeError } from '@spillway/stdx'
+import type { ErrorDetails, SpillwayError } from '@spillway/stdx'
+
+/** Facts that locate a failure; absent ones are undefined. */
+export interface FilePlace {
+  readonly file: string
+  readonly rowGroup?: number | undefined
+  readonly column?: string | undefined
+  readonly page?: number | undefined
+}
+
+/** ` in row group 3, column "price", page 1 of /data/a.parquet`: the end of a message. */
+export function describePlace(place: FilePlace): string {
+  const parts: string[] = []
+  if (place.rowGroup !== undefined) parts.push(`row group ${place.rowGroup}`)
+  if (place.column !== undefined) parts.push(`column "${place.column}"`)
+  if (place.page !== undefined) parts.push(`page ${place.page}`)
+  return parts.length === 0 ? place.file : `${parts.join(', ')} of ${place.file}`
+}
+
+export const placeDetails = (place: FilePlace): ErrorDetails => ({ ...place })
+
+/** PARQUET_CORRUPT: `Damaged Parquet file: <what> in <place>`. */
+export function corruptError(what: string, place: FilePlace, cause?: unknown): SpillwayError {
+  const message = `Damaged Parquet file: ${what} in ${describePlace(place)}. Write the file again.`
+  return makeError('PARQUET_CORRUPT', message, placeDetails(place), { cause })
+}
+
+/** Turns what node:fs throws into FILE_NOT_FOUND or FILE_UNREADABLE. */
+export function fileError(path: string, cause: unknown): SpillwayError {
+  const errno = (cause as NodeJS.ErrnoException | undefined)?.code ?? 'unknown'
+  if (errno === 'ENOENT' || errno === 'ENOTDIR') {
+    return makeError('FILE_NOT_FOUND', `File not found: ${path}. Check the path.`, { file: path }, { cause })
+  }
+  const message = `File cannot be read: ${path} (${errno}). Check permissions and the disk.`
+  return makeError('FILE_UNREADABLE', message, { file: path, errno }, { cause })
+}
+
+/** Runs `use` with an open descriptor. Errors of node:fs are translated; others pass through. */
+export function withFile<T>(path: string, use: (descriptor: number) => T): T {
+  let descriptor: number
+  try {
+    descriptor = openSync(path, 'r')
+  } catch (cause) {
+    throw fileError(path, cause)
+  }
+  try {
+    return use(descriptor)
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+/**
+ * Fills `target` from `position` on; a short read is repeated.
+ * @throws DataError FILE_UNREADABLE, or PARQUET_CORRUPT when the file ends before.
+ */
+export function readFully(descriptor: number, target: Uint8Array, position: number, place: FilePlace): void {
+  let done = 0
+  while (done < target.length) {
+    let count: number
+    try {
+      count = readSync(descriptor, target, done, target.length - done, position + done)
+    } catch (cause) {
+      throw fileError(place.file, cause)
+    }
+    if (count === 0) throw corruptError('the file ends before the bytes that its footer points to', place)
+    done += count
+  }
+}
+
+/** Size and modification time: what tells one version of a file from another. @throws DataError FILE_UNREADABLE */
+export function fileVersion(descriptor: number, path: string): { fileBytes: number; modifiedNs: bigint } {
+  try {
+    const stat = fstatSync(descriptor, { bigint: true })
+    if (stat.isDirectory()) throw Object.assign(new Error('is a directory'), { code: 'EISDIR' })
+    return { fileBytes: Number(stat.size), modifiedNs: stat.mtimeNs }
+  } catch (cause) {
+    throw fileError(path, cause)
+  }
+}

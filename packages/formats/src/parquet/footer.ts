@@ -1,0 +1,272 @@
+/** A Parquet file's footer: from bytes to `ParquetFileMeta`, with a bounded cache; and the bytes of a new footer. */
+import { makeSchema } from '@spillway/columnar'
+import { makeError, SpillwayError } from '@spillway/stdx'
+import { corruptError, fileVersion, readFully, withFile } from './file-access.ts'
+import type { FilePlace } from './file-access.ts'
+import type { ParquetChunk, ParquetCodec, ParquetFileMeta, ParquetRowGroup } from './file-meta.ts'
+import { parseSchemaElements } from './schema-elements.ts'
+import type { LeafColumn, ParsedSchema } from './schema-elements.ts'
+import { decodedBytesOf, readStatistics } from './statistics.ts'
+import {
+  encodeThriftStruct,
+  findNumber,
+  findStruct,
+  findText,
+  i32Field,
+  i64Field,
+  itemsOf,
+  listField,
+  requireNumber,
+  structField,
+  structsOf,
+  textField,
+  ThriftReader,
+  ThriftType,
+} from './thrift.ts'
+import type { ThriftField, ThriftStruct } from './thrift.ts'
+
+/** By the format's code. */
+export const codecs: readonly ParquetCodec[] = [
+  'uncompressed',
+  'snappy',
+  'gzip',
+  'lzo',
+  'brotli',
+  'lz4',
+  'zstd',
+  'lz4Raw',
+]
+
+const MAGIC = 0x31524150
+const ENCRYPTED_MAGIC = 0x45524150
+/** Most footers fit in one read of this many bytes. */
+const TAIL_BYTES = 64 * 1024
+
+// The cache holds files until their column chunks exceed this number; a chunk takes some 500 bytes.
+const CACHE_CHUNKS_MAX = 100_000
+const cache = new Map<string, ParquetFileMeta>()
+
+/**
+ * Reads the footer of a file, or takes it from the cache when size and modification time are unchanged.
+ * @throws DataError FILE_NOT_FOUND, FILE_UNREADABLE, NOT_PARQUET, PARQUET_CORRUPT
+ */
+export function readFileMeta(path: string): ParquetFileMeta {
+  return withFile(path, (descriptor) => {
+    const { fileBytes, modifiedNs } = fileVersion(descriptor, path)
+    const cached = cache.get(path)
+    cache.delete(path)
+    const isFresh = cached?.fileBytes === fileBytes && cached.modifiedNs === modifiedNs
+    const meta = isFresh ? cached : readFooter(descriptor, path, fileBytes, modifiedNs)
+    // Inserted again, so that the map's order is the order of use.
+    cache.set(path, meta)
+    evictOldest()
+    return meta
+  })
+}
+
+function evictOldest(): void {
+  let chunks = 0
+  for (const meta of cache.values()) chunks += chunkCount(meta)
+  for (const [path, meta] of cache) {
+    if (chunks <= CACHE_CHUNKS_MAX || cache.size === 1) return
+    chunks -= chunkCount(meta)
+    cache.delete(path)
+  }
+}
+
+const chunkCount = (meta: ParquetFileMeta): number => 1 + meta.rowGroups.length * meta.schema.fields.length
+
+function readFooter(descriptor: number, path: string, fileBytes: number, modifiedNs: bigint): ParquetFileMeta {
+  const place = { file: path }
+  let tail = new Uint8Array(Math.min(fileBytes, TAIL_BYTES))
+  readFully(descriptor, tail, fileBytes - tail.length, place)
+  const footerBytes = footerLength(tail, fileBytes, path)
+  if (footerBytes + 8 > tail.length) {
+    tail = new Uint8Array(footerBytes + 8)
+    readFully(descriptor, tail, fileBytes - tail.length, place)
+  }
+  const meta = guardParsing(place, () => {
+    const footer = new ThriftReader(tail, tail.length - 8 - footerBytes).readStruct()
+    return buildMeta(footer, path, fileBytes, modifiedNs)
+  })
+  return { ...meta, hasPageChecksums: probeChecksum(descriptor, meta) }
+}
+
+/** Checks the last eight bytes: the footer's length and the magic. */
+function footerLength(tail: Uint8Array, fileBytes: number, path: string): number {
+  const view = new DataView(tail.buffer, tail.byteOffset, tail.byteLength)
+  const magic = tail.length >= 12 ? view.getUint32(tail.length - 4, true) : 0
+  if (magic === ENCRYPTED_MAGIC) {
+    throw makeError('NOT_PARQUET', `Encrypted Parquet files are not supported: ${path}.`, { file: path })
+  }
+  if (magic !== MAGIC) {
+    const message = `Not a Parquet file: ${path} (${fileBytes} bytes) does not end with the magic bytes "PAR1".`
+    throw makeError('NOT_PARQUET', message, { file: path })
+  }
+  const length = view.getUint32(tail.length - 8, true)
+  if (length + 12 > fileBytes) throw corruptError('the footer is longer than the file', { file: path })
+  return length
+}
+
+/** Whether the file's first page carries a checksum; a page that cannot be read is found when it is decoded. */
+function probeChecksum(descriptor: number, meta: ParquetFileMeta): boolean {
+  const chunk = Object.values(meta.rowGroups[0]?.chunks ?? {})[0]
+  if (chunk === undefined) return false
+  try {
+    const head = new Uint8Array(Math.min(4096, meta.fileBytes - chunk.offset))
+    readFully(descriptor, head, chunk.offset, { file: meta.path })
+    return findNumber(new ThriftReader(head).readStruct(), 4) !== undefined
+  } catch {
+    return false
+  }
+}
+
+/** Any failure within the parsers is damage of the file. */
+function guardParsing<T>(place: FilePlace, parse: () => T): T {
+  try {
+    return parse()
+  } catch (error) {
+    if (error instanceof SpillwayError) throw error
+    throw corruptError(
+      `the footer cannot be read (${error instanceof Error ? error.message : String(error)})`,
+      place,
+      error,
+    )
+  }
+}
+
+/** The footer struct of a complete file in memory. `name` stands for the path in errors. */
+export function parseFooterStruct(file: Uint8Array, name: string): ThriftStruct {
+  const length = footerLength(file, file.length, name)
+  return guardParsing({ file: name }, () => new ThriftReader(file, file.length - 8 - length).readStruct())
+}
+
+/** As `readFileMeta`, for a complete file in memory. */
+export function parseFooterBytes(file: Uint8Array, name: string): ParquetFileMeta {
+  const footer = parseFooterStruct(file, name)
+  return guardParsing({ file: name }, () => buildMeta(footer, name, file.length, 0n))
+}
+
+function buildMeta(footer: ThriftStruct, path: string, fileBytes: number, modifiedNs: bigint): ParquetFileMeta {
+  const parsed = parseSchemaElements(footer)
+  const { columns, leftOut } = parsed
+  const rowGroups: ParquetRowGroup[] = []
+  let rowStart = 0
+  for (const [index, rowGroup] of structsOf(footer, 4).entries()) {
+    const place = { file: path, rowGroup: index }
+    const rowCount = requireNumber(rowGroup, 3)
+    if (rowCount < 0) throw corruptError('the row count is negative', place)
+    rowGroups.push({ rowCount, rowStart, chunks: readChunks(rowGroup, rowCount, parsed, fileBytes, place) })
+    rowStart += rowCount
+  }
+  const rowCount = requireNumber(footer, 3)
+  if (rowCount !== rowStart) {
+    throw corruptError(`the footer says ${rowCount} rows but its row groups hold ${rowStart}`, { file: path })
+  }
+  return {
+    path,
+    fileBytes,
+    modifiedNs,
+    schema: makeSchema(columns.map(({ name, type, storage }) => ({ name, type, nullable: !storage.required }))),
+    storage: Object.fromEntries(columns.map(({ name, storage }) => [name, storage])),
+    rowCount,
+    rowGroups,
+    leftOut,
+    createdBy: findText(footer, 6),
+    hasPageChecksums: false,
+  }
+}
+
+function readChunks(
+  rowGroup: ThriftStruct,
+  rowCount: number,
+  { columns, leafCount }: ParsedSchema,
+  fileBytes: number,
+  place: FilePlace,
+): Record<string, ParquetChunk> {
+  const stored = structsOf(rowGroup, 1)
+  if (stored.length !== leafCount) {
+    throw corruptError(`${stored.length} column chunks stand for ${leafCount} columns`, place)
+  }
+  return Object.fromEntries(
+    columns.map((column) => {
+      const chunkPlace = { ...place, column: column.name }
+      const chunk = readChunk(stored[column.leafIndex] ?? [], column, rowCount, chunkPlace)
+      // Writers leave odd offsets in a row group without rows; nothing is read from it.
+      if (rowCount === 0) return [column.name, chunk]
+      if (chunk.offset < 4 || chunk.compressedBytes < 0 || chunk.offset + chunk.compressedBytes > fileBytes - 8) {
+        throw corruptError('a column chunk lies outside of the file', chunkPlace)
+      }
+      return [column.name, chunk]
+    }),
+  )
+}
+
+function readChunk(column: ThriftStruct, leaf: LeafColumn, rowCount: number, place: FilePlace): ParquetChunk {
+  const meta = findStruct(column, 3)
+  if (meta === undefined || findText(column, 1) !== undefined) {
+    throw corruptError('a column chunk is encrypted or lies in another file', place)
+  }
+  const codec = codecs[requireNumber(meta, 4)]
+  if (codec === undefined) throw corruptError('the compression codec is unknown', place)
+  const valueCount = requireNumber(meta, 5)
+  if (valueCount !== rowCount) {
+    throw corruptError(`a column chunk holds ${valueCount} values in a row group of ${rowCount} rows`, place)
+  }
+  const dataPageOffset = requireNumber(meta, 9)
+  // Some writers store 0 for "no dictionary".
+  const dictionaryPageOffset = findNumber(meta, 11) || undefined
+  const bounds = readStatistics(findStruct(meta, 12), leaf.type, leaf.storage, rowCount)
+  const encodings = itemsOf(meta, 2).map(Number)
+  const uncompressedBytes = Math.max(0, requireNumber(meta, 6))
+  const textBytes = findNumber(findStruct(meta, 16) ?? [], 1)
+  return {
+    type: leaf.type,
+    offset: Math.min(dataPageOffset, dictionaryPageOffset ?? dataPageOffset),
+    dataPageOffset,
+    dictionaryPageOffset,
+    compressedBytes: requireNumber(meta, 7),
+    uncompressedBytes,
+    decodedBytes: decodedBytesOf(leaf.type, rowCount, { uncompressedBytes, textBytes, encodings, ...bounds }),
+    codec,
+    encodings,
+    valueCount,
+    ...bounds,
+  }
+}
+
+/** What a new footer says. */
+export interface FooterParts {
+  /** Root first. */
+  readonly schemaElements: readonly ThriftStruct[]
+  readonly rowCount: number
+  readonly rowGroups: readonly ThriftStruct[]
+  readonly keyValue: Readonly<Record<string, string>>
+}
+
+/** The end of a file: the footer, its length and the magic bytes. */
+export function encodeFooter(parts: FooterParts): Uint8Array {
+  const { schemaElements, rowCount, rowGroups, keyValue } = parts
+  const fields: ThriftField[] = [
+    i32Field(1, 1),
+    listField(2, ThriftType.STRUCT, schemaElements),
+    i64Field(3, rowCount),
+    listField(4, ThriftType.STRUCT, rowGroups),
+    textField(6, 'spillway'),
+    // Bounds are in the type's own order, for every leaf column: without this, readers may ignore them.
+    listField(
+      7,
+      ThriftType.STRUCT,
+      schemaElements.slice(1).map(() => [structField(1, [])]),
+    ),
+  ]
+  const pairs = Object.entries(keyValue).map(([key, value]) => [textField(1, key), textField(2, value)])
+  if (pairs.length > 0) fields.push(listField(5, ThriftType.STRUCT, pairs))
+  const footer = encodeThriftStruct(fields)
+  const bytes = new Uint8Array(footer.length + 8)
+  bytes.set(footer)
+  const view = new DataView(bytes.buffer)
+  view.setUint32(footer.length, footer.length, true)
+  view.setUint32(footer.length + 4, MAGIC, true)
+  return bytes
+}

@@ -1,0 +1,13 @@
+/** Parquet: opening and pruning on the main thread, decoding and encoding on workers, assembling files. */
+export * from './file-meta.ts'
+export { readFileMeta } from './footer.ts'
+export { openParquetScan } from './open-scan.ts'
+export type { OpenedParquetScan } from './open-scan.ts'
+export { pruneRowGroups } from './prune-row-groups.ts'
+export { parquetWasmModule } from './wasm-module.ts'
+export { ParquetDecoder } from './decoder.ts'
+export type { ParquetBatch, DecodedRowGroup } from './decoder.ts'
+export { ParquetEncoder } from './encoder.ts'
+export type { ParquetCompression, ParquetEncodeOptions } from './encoder.ts'
+export * from './assemble-file.ts'
+export { parquetStorageType } from './schema-elements.ts'

@@ -1,0 +1,151 @@
+/** Finding files, their common schema, and the cache of footers. */
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DuckDBInstance } from '@duckdb/node-api'
+import { SpillwayError } from '@spillway/stdx'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { expandPaths } from './expand-paths.ts'
+import { columnError, requireChunk } from './file-meta.ts'
+import { readFileMeta } from './footer.ts'
+import { openParquetScan } from './open-scan.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'spillway-scan-'))
+const instance = await DuckDBInstance.create(':memory:')
+const duckdb = await instance.connect()
+const at = (name: string): string => join(directory, name)
+const write = (name: string, sql: string) => duckdb.run(`copy (${sql}) to '${at(name)}' (format parquet)`)
+
+beforeAll(async () => {
+  for (const name of ['a', 'a/b', 'a/b/c', 'a/.hidden', 'odd']) mkdirSync(at(name))
+  await write('a/2.parquet', 'select 2::integer as x, 20 as y')
+  for (const name of ['a/1.parquet', 'a/10.parquet', 'a/b/3.parquet', 'a/b/c/4.parquet', 'a/.hidden/5.parquet']) {
+    copyFileSync(at('a/2.parquet'), at(name))
+  }
+  copyFileSync(at('a/2.parquet'), at('odd/[x].parquet'))
+  writeFileSync(at('a/notes.txt'), 'not parquet')
+  symlinkSync(at('a'), at('a/b/loop'))
+})
+afterAll(() => {
+  duckdb.closeSync()
+  rmSync(directory, { recursive: true })
+})
+
+function codeOf(run: () => unknown): string {
+  try {
+    run()
+    return 'no error'
+  } catch (error) {
+    return error instanceof SpillwayError ? error.code : String(error)
+  }
+}
+
+describe('expandPaths', () => {
+  const expand = (...patterns: string[]): string[] =>
+    expandPaths(patterns.map(at)).map((path) => path.slice(directory.length + 1))
+
+  it('files, directories and globs, sorted', () => {
+    expect(expand('a/2.parquet', 'a/1.parquet')).toEqual(['a/2.parquet', 'a/1.parquet'])
+    expect(expand('a')).toEqual(['a/1.parquet', 'a/10.parquet', 'a/2.parquet'])
+    expect(expand('a/*.parquet')).toEqual(['a/1.parquet', 'a/10.parquet', 'a/2.parquet'])
+    expect(expand('a/?.parquet')).toEqual(['a/1.parquet', 'a/2.parquet'])
+    expect(expand('a/[2-9]*')).toEqual(['a/2.parquet'])
+    expect(expand('a/[!2]*.parquet')).toEqual(['a/1.parquet', 'a/10.parquet'])
+    expect(expand('a/**/*.parquet')).toEqual([
+      'a/1.parquet',
+      'a/10.parquet',
+      'a/2.parquet',
+      'a/b/3.parquet',
+      'a/b/c/4.parquet',
+    ])
+    expect(expand('**/c/*.parquet')).toEqual(['a/b/c/4.parquet'])
+    expect(expand('a/{1,b/{3,c/4},none}.parquet')).toEqual(['a/1.parquet', 'a/b/3.parquet', 'a/b/c/4.parquet'])
+    expect(expand('a/.hid*/*.parquet')).toEqual(['a/.hidden/5.parquet'])
+    expect(expand('odd/[x].parquet')).toEqual(['odd/[x].parquet'])
+    expect(expand('*/*/3.parquet')).toEqual(['a/b/3.parquet'])
+  })
+
+  it('names that stand for nothing', () => {
+    for (const pattern of [
+      'none.parquet',
+      'a/*.none',
+      'none/*.parquet',
+      'a/{x,y}.parquet',
+      'a/{1.parquet',
+      'odd/none',
+    ]) {
+      expect(
+        codeOf(() => expand(pattern)),
+        pattern,
+      ).toBe('FILE_NOT_FOUND')
+    }
+  })
+})
+
+describe('openParquetScan', () => {
+  it('opens several files', () => {
+    const scan = openParquetScan(at('a'))
+    expect(scan.files).toHaveLength(3)
+    expect(scan.rowCount).toBe(3)
+    expect(scan.fileSchema.fields).toEqual([
+      { name: 'x', type: { kind: 'int32' }, nullable: true },
+      { name: 'y', type: { kind: 'int32' }, nullable: true },
+    ])
+  })
+
+  it('names file and column of a difference', async () => {
+    await write('type.parquet', `select 2::bigint as x, 20 as y`)
+    await write('missing.parquet', `select 2 as x`)
+    await write('more.parquet', `select 2 as x, 20 as y, 1 as z`)
+    await write('order.parquet', `select 20 as y, 2 as x`)
+    const open = (other: string) => openParquetScan([at('a/1.parquet'), at(other)])
+    expect(() => open('type.parquet')).toThrow(/column "x" is int64 instead of int32 in .*type\.parquet/)
+    expect(() => open('missing.parquet')).toThrow(/column "y" is missing/)
+    expect(() => open('more.parquet')).toThrow(/column "z" is additional/)
+    expect(codeOf(() => open('more.parquet'))).toBe('SCHEMA_MISMATCH')
+    expect(open('order.parquet').fileSchema.fields.map((field) => field.name)).toEqual(['x', 'y'])
+  })
+
+  it('errors', () => {
+    expect(codeOf(() => openParquetScan([]))).toBe('FILE_NOT_FOUND')
+    expect(codeOf(() => openParquetScan(at('a/notes.txt')))).toBe('NOT_PARQUET')
+    expect(codeOf(() => openParquetScan(at('none')))).toBe('FILE_NOT_FOUND')
+  })
+
+  it('leaves out nested and unsupported columns, with the reason', async () => {
+    await write(
+      'nested.parquet',
+      `select 1 as a, {'p': 1, 'q': [2]} as s, [1, 2] as l, map {'k': 1} as m, uuid() as id,
+      '\\x01'::blob as bytes, time '12:00:00' as clock, 'text' as "a.b", interval 1 day as span, 7 as last`,
+    )
+    const scan = openParquetScan(at('nested.parquet'))
+    expect(scan.fileSchema.fields.map((field) => field.name)).toEqual(['a', 'a.b', 'last'])
+    expect(scan.leftOut.map(({ name, reason }) => `${name}: ${reason}`)).toEqual([
+      's: nested',
+      'l: nested',
+      'm: nested',
+      'id: UUID',
+      'bytes: binary without a text annotation',
+      'clock: time of day',
+      'span: an annotation that is not supported (time of day, BSON or interval)',
+    ])
+    const meta = readFileMeta(at('nested.parquet'))
+    expect(codeOf(() => requireChunk(meta, 0, 'l'))).toBe('UNSUPPORTED_TYPE')
+    expect(codeOf(() => requireChunk(meta, 0, 'toString'))).toBe('COLUMN_NOT_FOUND')
+    expect(columnError('f', scan.leftOut, 'id').message).toMatch(/Unsupported type of column "id" in f: UUID/)
+  })
+})
+
+describe('readFileMeta', () => {
+  it('keeps a footer while the file is unchanged', async () => {
+    const first = readFileMeta(at('a/1.parquet'))
+    expect(readFileMeta(at('a/1.parquet'))).toBe(first)
+    await write('a/1.parquet', 'select 7::integer as x, 20 as y, 30 as z')
+    expect(readFileMeta(at('a/1.parquet')).schema.fields).toHaveLength(3)
+  })
+
+  it('crosses threads', () => {
+    const meta = readFileMeta(at('a/2.parquet'))
+    expect(structuredClone(meta)).toEqual(meta)
+  })
+})

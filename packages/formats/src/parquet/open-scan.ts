@@ -1,0 +1,59 @@
+/** Opens a Parquet scan: finds the files, reads every footer, and checks that the files have one schema. */
+import { makeSchema, typeEquals, typeName } from '@spillway/columnar'
+import type { Schema } from '@spillway/columnar'
+import { makeError } from '@spillway/stdx'
+import type { SpillwayError } from '@spillway/stdx'
+import { expandPaths } from './expand-paths.ts'
+import type { LeftOutColumn, ParquetFileMeta } from './file-meta.ts'
+import { readFileMeta } from './footer.ts'
+
+export interface OpenedParquetScan {
+  /** Absolute paths in the order given; those of a directory or glob are sorted. */
+  readonly files: string[]
+  /** Of the first file; a column is nullable when it is in any file. */
+  readonly fileSchema: Schema
+  /** Columns that cannot be read, with the reason; use `columnError` when one is asked for. */
+  readonly leftOut: readonly LeftOutColumn[]
+  /** Rows of all files. */
+  readonly rowCount: number
+}
+
+/**
+ * Opens the files that `paths` name: files, directories or globs. Main thread.
+ * @throws DataError FILE_NOT_FOUND, FILE_UNREADABLE, NOT_PARQUET, PARQUET_CORRUPT, SCHEMA_MISMATCH
+ */
+export function openParquetScan(paths: string | readonly string[]): OpenedParquetScan {
+  const files = expandPaths(typeof paths === 'string' ? [paths] : paths)
+  const [firstFile, ...otherFiles] = files
+  if (firstFile === undefined) {
+    throw makeError('FILE_NOT_FOUND', 'File not found: the list of paths is empty. Name at least one file.', {})
+  }
+  const first = readFileMeta(firstFile)
+  const nullable = new Set(first.schema.fields.filter((field) => field.nullable).map((field) => field.name))
+  let rowCount = first.rowCount
+  for (const file of otherFiles) {
+    const meta = readFileMeta(file)
+    requireSameSchema(first, meta)
+    for (const field of meta.schema.fields) if (field.nullable) nullable.add(field.name)
+    rowCount += meta.rowCount
+  }
+  const fields = first.schema.fields.map((field) => ({ ...field, nullable: nullable.has(field.name) }))
+  return { files, fileSchema: makeSchema(fields), leftOut: first.leftOut, rowCount }
+}
+
+/** Columns are matched by name: their order may differ, since row groups are decoded by name. */
+function requireSameSchema(first: ParquetFileMeta, other: ParquetFileMeta): void {
+  const otherFields = new Map(other.schema.fields.map((field) => [field.name, field]))
+  const makeMismatch = (column: string, what: string): SpillwayError => {
+    const message = `Files of one scan differ: column "${column}" ${what} in ${other.path}, unlike in ${first.path}.`
+    return makeError('SCHEMA_MISMATCH', `${message} Scan them separately.`, { file: other.path, column })
+  }
+  for (const { name, type } of first.schema.fields) {
+    const field = otherFields.get(name)
+    if (field === undefined) throw makeMismatch(name, 'is missing or has an unsupported type')
+    if (!typeEquals(field.type, type))
+      throw makeMismatch(name, `is ${typeName(field.type)} instead of ${typeName(type)}`)
+    otherFields.delete(name)
+  }
+  for (const name of otherFields.keys()) throw makeMismatch(name, 'is additional')
+}

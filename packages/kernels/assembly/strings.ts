@@ -1,0 +1,134 @@
+// Strings: hashing, equality and order of byte strings and of 16-byte string views.
+//
+//   view   { length u32, prefix 4 bytes, tail 8 bytes }      length ≤ 12: bytes at 4 …, padded with zeroes
+//          { length u32, prefix 4 bytes, address u32, 0 }    length > 12
+//
+// Bytes are read in words of up to 16 bytes, so a string must be readable 16 bytes past its end (the arena's last page
+// is a guard for that reason). All arguments are only read; they may alias.
+
+const INLINE_MAX: u32 = 12
+
+const PRIME_1: u64 = 0x9e3779b185ebca87
+const PRIME_2: u64 = 0xc2b2ae3d27d4eb4f
+const PRIME_3: u64 = 0x165667b19e3779f9
+const PRIME_4: u64 = 0x85ebca77c2b2ae63
+
+@inline
+function round(accumulator: u64, word: u64): u64 {
+  return rotl<u64>(accumulator + word * PRIME_2, 31) * PRIME_1
+}
+
+@inline
+function merge(hash: u64, word: u64): u64 {
+  return rotl<u64>(hash ^ round(0, word), 27) * PRIME_1 + PRIME_4
+}
+
+/** Keeps the low `count` bytes, 1 … 7, of a little-endian word. */
+@inline
+function lowBytes(word: u64, count: u32): u64 {
+  return word & ((<u64>1 << (count << 3)) - 1)
+}
+
+/**
+ * 64-bit hash of `length` bytes at `address`; every bit depends on every byte and on the length. Meant for strings of
+ * more than 12 bytes (shorter ones are hashed from their view by generated code), right for any length.
+ * From 64 bytes on four independent lanes of 8 bytes, then words of 8; the last word overlaps instead of being cut.
+ */
+export function hashBytes(address: usize, length: u32): u64 {
+  const end = address + length
+  let hash: u64 = PRIME_3 + <u64>length * PRIME_1
+  if (length >= 64) {
+    let lane1: u64 = hash + PRIME_1
+    let lane2: u64 = hash ^ PRIME_2
+    let lane3: u64 = hash
+    let lane4: u64 = hash - PRIME_1
+    const last = end - 32
+    do {
+      lane1 = round(lane1, load<u64>(address))
+      lane2 = round(lane2, load<u64>(address, 8))
+      lane3 = round(lane3, load<u64>(address, 16))
+      lane4 = round(lane4, load<u64>(address, 24))
+      address += 32
+    } while (address <= last)
+    hash = rotl<u64>(lane1, 1) + rotl<u64>(lane2, 7) + rotl<u64>(lane3, 12) + rotl<u64>(lane4, 18)
+    hash = merge(merge(hash, lane1), lane2)
+    hash = merge(merge(hash, lane3), lane4)
+  }
+  while (address + 8 <= end) {
+    hash = merge(hash, load<u64>(address))
+    address += 8
+  }
+  if (address < end) {
+    const word = length >= 8 ? load<u64>(end - 8) : lowBytes(load<u64>(address), length)
+    hash = merge(hash, word)
+  }
+  hash = (hash ^ (hash >>> 33)) * PRIME_2
+  hash = (hash ^ (hash >>> 29)) * PRIME_3
+  return hash ^ (hash >>> 32)
+}
+
+/** Whether `length` bytes at `a` and `b` are equal; length ≥ 8. The last word overlaps the one before it. */
+function bytesEqual(a: usize, b: usize, length: u32): bool {
+  const end = a + length
+  while (a + 16 <= end) {
+    if (v128.any_true(v128.xor(v128.load(a), v128.load(b)))) return false
+    a += 16
+    b += 16
+  }
+  if (a + 8 <= end) {
+    if (load<u64>(a) != load<u64>(b)) return false
+    a += 8
+    b += 8
+  }
+  const rest = <u32>(end - a)
+  return rest == 0 || load<u64>(end - 8) == load<u64>(b + rest - 8)
+}
+
+/** 1 if two views (addresses of views) are equal. */
+export function viewEqual(a: usize, b: usize): u32 {
+  const head = load<u64>(a)
+  // Length and prefix in one comparison; most unequal strings end here.
+  if (head != load<u64>(b)) return 0
+  if (load<u64>(a, 8) == load<u64>(b, 8)) return 1
+  const length = <u32>head
+  if (length <= INLINE_MAX) return 0
+  return u32(bytesEqual(load<u32>(a, 8), load<u32>(b, 8), length))
+}
+
+/** Order of bytes as unsigned numbers, a proper prefix first: -1, 0, 1. */
+export function compareBytes(a: usize, aLength: u32, b: usize, bLength: u32): i32 {
+  const end = a + min(aLength, bLength)
+  while (a + 8 <= end) {
+    const aWord = load<u64>(a)
+    const bWord = load<u64>(b)
+    if (aWord != bWord) return bswap<u64>(aWord) < bswap<u64>(bWord) ? -1 : 1
+    a += 8
+    b += 8
+  }
+  const rest = <u32>(end - a)
+  if (rest != 0) {
+    const aWord = bswap<u64>(lowBytes(load<u64>(a), rest))
+    const bWord = bswap<u64>(lowBytes(load<u64>(b), rest))
+    if (aWord != bWord) return aWord < bWord ? -1 : 1
+  }
+  return i32(aLength > bLength) - i32(aLength < bLength)
+}
+
+/** Order by unsigned UTF-8 bytes: -1, 0, 1. Arguments are addresses of views. */
+export function viewCompare(a: usize, b: usize): i32 {
+  // Padding is zero, so where a shorter string ends it is not greater than a longer one with the same beginning.
+  const aPrefix = bswap<u32>(load<u32>(a, 4))
+  const bPrefix = bswap<u32>(load<u32>(b, 4))
+  if (aPrefix != bPrefix) return aPrefix < bPrefix ? -1 : 1
+  const aLength = load<u32>(a)
+  const bLength = load<u32>(b)
+  if (max(aLength, bLength) <= INLINE_MAX) {
+    const aTail = bswap<u64>(load<u64>(a, 8))
+    const bTail = bswap<u64>(load<u64>(b, 8))
+    if (aTail != bTail) return aTail < bTail ? -1 : 1
+    return i32(aLength > bLength) - i32(aLength < bLength)
+  }
+  const aBytes = aLength <= INLINE_MAX ? a + 4 : <usize>load<u32>(a, 8)
+  const bBytes = bLength <= INLINE_MAX ? b + 4 : <usize>load<u32>(b, 8)
+  return compareBytes(aBytes, aLength, bBytes, bLength)
+}

@@ -1,0 +1,34 @@
+/**
+ * Loads kernels.wasm and binds it to an arena. The module is compiled once per isolate (or received from another one:
+ * a WebAssembly.Module crosses threads); an instance is made per thread.
+ */
+import { readFileSync } from 'node:fs'
+import type { CastKernels } from './cast-kernels.ts'
+import type { DecimalKernels } from './decimal-kernels.ts'
+import type { ArenaKernels, ConvertKernels, StringKernels } from './kernels.ts'
+import type { RowKernels } from './row-kernels.ts'
+
+/** Every export of kernels.wasm. */
+export interface KernelExports
+  extends ArenaKernels,
+    ConvertKernels,
+    StringKernels,
+    CastKernels,
+    DecimalKernels,
+    RowKernels {}
+
+let compiled: WebAssembly.Module | undefined
+
+/** The compiled kernels, read synchronously from `dist/kernels.wasm` on first use. */
+export function kernelsModule(): WebAssembly.Module {
+  compiled ??= new WebAssembly.Module(readFileSync(new URL('../dist/kernels.wasm', import.meta.url)))
+  return compiled
+}
+
+/**
+ * Binds the kernels to an arena. Writes only constants (page 0), so any thread may do it at any time.
+ * @param memory shared, at least 2 pages, any maximum
+ */
+export function instantiateKernels(module: WebAssembly.Module, memory: WebAssembly.Memory): KernelExports {
+  return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as KernelExports
+}

@@ -1,0 +1,3 @@
+export * from './arena.ts'
+export * from './reservation.ts'
+export * from './workspace.ts'

@@ -1,0 +1,133 @@
+/**
+ * A worker's share of memory for one query: asks before it allocates, and takes a refusal as a value.
+ *
+ * `guaranteedPages` were reserved at admission (the floor) and are always granted. Everything above is asked from the
+ * arena's common pool and given back as soon as it is freed, so that a waiting query or worker can have it.
+ * One owner, one thread: never shared.
+ */
+import { assert } from '@spillway/stdx'
+import type { Arena } from './arena.ts'
+
+export interface ReservationOptions {
+  readonly arena: Arena
+  /** Owner tag of the pages: every page of a query carries its owner, so that closing the query frees them all. */
+  readonly owner: number
+  readonly guaranteedPages: number
+  /** Most pages this worker may hold, however much is free: keeps room for other workers and waiting queries. */
+  readonly maxPages: number
+  /** Called after each change with the pages in use (published for arbitration). */
+  readonly onChange: (usedPages: number) => void
+  /** Asked before each page request; true refuses it (fault injection in tests). */
+  readonly shouldRefuse: () => boolean
+}
+
+export class Reservation {
+  readonly #options: ReservationOptions
+  #usedPages = 0
+  #extraPages = 0
+  #peakPages = 0
+  #refusals = 0
+
+  constructor(options: ReservationOptions) {
+    assert(options.owner > 0 && options.owner < 65535, 'an owner tag is 1 … 65,534')
+    this.#options = options
+  }
+
+  get usedPages(): number {
+    return this.#usedPages
+  }
+  get guaranteedPages(): number {
+    return this.#options.guaranteedPages
+  }
+  get maxPages(): number {
+    return this.#options.maxPages
+  }
+  get peakPages(): number {
+    return this.#peakPages
+  }
+  get refusals(): number {
+    return this.#refusals
+  }
+
+  /**
+   * Allocates `count` contiguous pages. Returns their address, or 0 when refused: shrink or spill, then ask again.
+   */
+  take(count: number): number {
+    const { arena, owner } = this.#options
+    if (!this.#tryGrow(count)) return this.#refuse()
+    const address = arena.kernels.pageAlloc(owner, count) >>> 0
+    if (address === 0) {
+      // Promised, but too fragmented (or the ceiling was lowered): the same answer as a refused promise.
+      this.#shrink(count)
+      return this.#refuse()
+    }
+    this.#options.onChange(this.#usedPages)
+    return address
+  }
+
+  /** Frees `count` contiguous pages at `address`. */
+  give(address: number, count: number): void {
+    this.#options.arena.kernels.pageFree(address, count)
+    this.#shrink(count)
+    this.#options.onChange(this.#usedPages)
+  }
+
+  /** Frees a chain of pages. Returns how many there were. */
+  giveChain(head: number): number {
+    if (head === 0) return 0
+    const count = this.#options.arena.kernels.chainFree(head) >>> 0
+    this.#shrink(count)
+    this.#options.onChange(this.#usedPages)
+    return count
+  }
+
+  /**
+   * Hands the pages in use to the query: they stay allocated, and the promise behind them moves to a counter of the
+   * query that whoever frees them lowers. Returns the promised pages that moved; the guaranteed ones stay with this
+   * worker until the query closes (floors are never lent).
+   */
+  detach(): number {
+    const moved = this.#extraPages
+    this.#extraPages = 0
+    this.#usedPages = 0
+    this.#options.onChange(0)
+    return moved
+  }
+
+  /** Gives every promise back. The pages themselves are freed by owner when the query closes. */
+  close(): void {
+    if (this.#extraPages > 0) this.#options.arena.kernels.release(this.#extraPages)
+    this.#extraPages = 0
+    this.#usedPages = 0
+    this.#options.onChange(0)
+  }
+
+  #tryGrow(count: number): boolean {
+    const { arena, guaranteedPages, maxPages, shouldRefuse } = this.#options
+    const wanted = this.#usedPages + count
+    if (wanted > guaranteedPages + this.#extraPages) {
+      if (wanted > maxPages || shouldRefuse()) return false
+      const missing = wanted - guaranteedPages - this.#extraPages
+      if (arena.kernels.reserve(missing) === 0) return false
+      this.#extraPages += missing
+    }
+    this.#usedPages = wanted
+    this.#peakPages = Math.max(this.#peakPages, wanted)
+    return true
+  }
+
+  #shrink(count: number): void {
+    assert(count <= this.#usedPages, 'a reservation gives back no more than it took')
+    this.#usedPages -= count
+    const needed = Math.max(0, this.#usedPages - this.#options.guaranteedPages)
+    if (needed < this.#extraPages) {
+      this.#options.arena.kernels.release(this.#extraPages - needed)
+      this.#extraPages = needed
+    }
+  }
+
+  #refuse(): 0 {
+    this.#refusals += 1
+    return 0
+  }
+}

@@ -1,0 +1,98 @@
+/** Plans of golden tests, written as users write them: a thin fluent cover over the node constructors. */
+import type { DataType as AnyDataType } from '@spillway/columnar'
+import { makeSchema } from '@spillway/columnar'
+import {
+  col,
+  type Expr,
+  type LogicalNode,
+  makeAggregation,
+  makeConcat,
+  makeFilter,
+  makeGenerated,
+  makeInMemory,
+  makeProject,
+  makeScanParquet,
+  makeSlice,
+  nodeOf,
+  outputNameOf,
+  typeExpr,
+} from '@spillway/plan'
+
+type Columns = Readonly<Record<string, AnyDataType>>
+type Selector = string | Expr
+
+const asExpr = (selector: Selector): Expr => (typeof selector === 'string' ? (col(selector) as Expr) : selector)
+
+export class Frame {
+  readonly plan: LogicalNode
+
+  constructor(plan: LogicalNode) {
+    this.plan = plan
+  }
+
+  filter(predicate: Expr): Frame {
+    return new Frame(makeFilter(this.plan, typeExpr(predicate.node, this.plan.schema)))
+  }
+
+  select(...selectors: Selector[]): Frame {
+    return new Frame(makeProject(this.plan, this.#named(selectors)))
+  }
+
+  withColumns(...selectors: Selector[]): Frame {
+    const added = this.#named(selectors)
+    const kept = this.#named(this.plan.schema.fields.map((field) => field.name))
+    const exprs = kept.map((named) => added.find(({ name }) => name === named.name) ?? named)
+    return new Frame(makeProject(this.plan, [...exprs, ...added.filter((named) => !exprs.includes(named))]))
+  }
+
+  groupBy(keys: Selector[], ...aggregates: Expr[]): Frame {
+    const outputs = aggregates.map((aggregate) => aggregate.node)
+    return new Frame(makeAggregation(this.plan, this.#named(keys), outputs))
+  }
+
+  slice(offset: number, length: number): Frame {
+    return new Frame(makeSlice(this.plan, offset, length))
+  }
+
+  #named(selectors: readonly Selector[]) {
+    return selectors.map((selector) => {
+      const node = nodeOf(asExpr(selector))
+      return { name: outputNameOf(node), expr: typeExpr(node, this.plan.schema) }
+    })
+  }
+}
+
+function schemaOf(columns: Columns) {
+  return makeSchema(Object.entries(columns).map(([name, type]) => ({ name, type, nullable: true })))
+}
+
+export function scan(file: string, columns: Columns): Frame {
+  const fileSchema = schemaOf(columns)
+  return new Frame(
+    makeScanParquet({ files: [file], fileSchema, columns: undefined, predicate: undefined, slice: undefined }),
+  )
+}
+
+export function memory(rowCount: number, columns: Columns): Frame {
+  return new Frame(
+    makeInMemory({ schema: schemaOf(columns), rowCount, table: {}, columns: undefined, slice: undefined }),
+  )
+}
+
+export function generated(rowCount: number): Frame {
+  const type = { kind: 'int64' } as const
+  return new Frame(
+    makeGenerated({
+      rowCount,
+      columns: [
+        { kind: 'intRange', name: 'key', start: 0n, step: 1n, type },
+        { kind: 'repeat', name: 'payload', value: 'x'.repeat(8), type: { kind: 'utf8' } },
+      ],
+      slice: undefined,
+    }),
+  )
+}
+
+export function concat(...frames: Frame[]): Frame {
+  return new Frame(makeConcat(frames.map((frame) => frame.plan)))
+}

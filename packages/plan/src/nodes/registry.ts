@@ -1,0 +1,55 @@
+/** The definition of every logical node by kind, and the questions that dispatch over it. */
+import type { LogicalKind, LogicalNode } from '../logical-node.ts'
+import type { NodeDef } from '../node-def.ts'
+import { concat } from './concat.ts'
+import { filter } from './filter.ts'
+import { generated } from './generated.ts'
+import { groupBy } from './group-by.ts'
+import { inMemory } from './in-memory.ts'
+import { project } from './project.ts'
+import { scanParquet } from './scan-parquet.ts'
+import { slice } from './slice.ts'
+
+export const nodes: { readonly [K in LogicalKind]: NodeDef<Extract<LogicalNode, { kind: K }>> } = {
+  scanParquet,
+  inMemory,
+  generated,
+  filter,
+  project,
+  groupBy,
+  slice,
+  concat,
+}
+
+/** The definition for a node. The registry's type ties kind and definition; indexing by a union loses that tie. */
+function definitionOf<N extends LogicalNode>(node: N): NodeDef<N> {
+  return nodes[node.kind] as unknown as NodeDef<N>
+}
+
+/** The inputs of a node, in order. */
+export function childrenOf(node: LogicalNode): readonly LogicalNode[] {
+  return definitionOf(node).childrenOf(node)
+}
+
+/** The same node over other inputs; gives back the node itself when nothing changed. */
+export function withChildren(node: LogicalNode, children: readonly LogicalNode[]): LogicalNode {
+  const current = childrenOf(node)
+  if (children.length === current.length && children.every((child, index) => child === current[index])) return node
+  return definitionOf(node).withChildren(node, children)
+}
+
+/** One line about a node, without its inputs. */
+export function explainNode(node: LogicalNode): string {
+  return definitionOf(node).explain(node)
+}
+
+/** The plan as a tree, root first, one node per line, inputs indented by two spaces. */
+export function explainPlan(root: LogicalNode): string {
+  const lines: string[] = []
+  const visit = (node: LogicalNode, depth: number): void => {
+    lines.push(`${'  '.repeat(depth)}${explainNode(node)}`)
+    for (const child of childrenOf(node)) visit(child, depth + 1)
+  }
+  visit(root, 0)
+  return lines.join('\n')
+}

@@ -1,0 +1,192 @@
+/**
+ * Shared words through which the main thread and all workers steer running queries without messages.
+ *
+ * One SharedArrayBuffer for the engine's life (arenas come and go):
+ *
+ *   words    Int32    header | per query slot: QUERY_WORDS | per (query slot, worker): LOCAL_WORDS | per worker: WORKER_WORDS
+ *   counters BigInt64 per query slot: QUERY_COUNTERS
+ */
+import { assert } from '@spillway/stdx'
+
+/** Queries that one engine runs at a time; more wait at admission. */
+export const QUERY_SLOTS = 256
+const HEADER_WORDS = 16
+const QUERY_WORDS = 16
+const LOCAL_WORDS = 2
+const WORKER_WORDS = 4
+const QUERY_COUNTERS = 32
+/** Slices over several workers or pipelines that one query may have. */
+export const SLICE_COUNTERS = 16
+
+const header = { wakeEpoch: 0, pressure: 1, faultCounter: 2 } as const
+
+/** i32 words of a query. */
+export const queryWord = {
+  /** 1 = every worker lets go of the query at its next batch. */
+  cancelled: 0,
+  /** Next morsel of the running pipeline, claimed by atomic add. */
+  nextMorsel: 1,
+  /** Result batches sent and not yet consumed. */
+  tokensOut: 2,
+  /** Sequence of the morsel whose batches the consumer takes next. */
+  nextSequence: 3,
+  /** 1 = the consumer waits and has nothing: the holder of nextSequence may pass the token limit. */
+  starved: 4,
+  /** Promised pages behind published (global) sink state. */
+  publishedPages: 5,
+} as const
+
+/** 64-bit counters of a query. */
+export const queryCounter = {
+  rowsIn: 0,
+  rowsOut: 1,
+  bytesRead: 2,
+  spilledBytes: 3,
+  spillFiles: 4,
+  morselsDone: 5,
+  /** Bytes of spill files that exist now (quota). */
+  spillBytesHeld: 6,
+  /** Next free byte of the output file. */
+  sinkOffset: 7,
+  /** Pages promised for results on their way to the caller. */
+  resultPages: 8,
+  /** Rows seen by slice i, in its input's order: counter sliceRows + i. */
+  sliceRows: 16,
+} as const
+
+const localWord = { usedPages: 0, spillRequest: 1 } as const
+const workerWord = { decoderKiB: 0, heapKiB: 1 } as const
+
+export class ControlBlock {
+  readonly buffer: SharedArrayBuffer
+  readonly workerCount: number
+  readonly words: Int32Array
+  readonly counters: BigInt64Array
+  readonly #localBase: number
+  readonly #workerBase: number
+
+  private constructor(buffer: SharedArrayBuffer, workerCount: number) {
+    this.buffer = buffer
+    this.workerCount = workerCount
+    const { words, counters } = layout(workerCount)
+    this.words = new Int32Array(buffer, 0, words)
+    this.counters = new BigInt64Array(buffer, words * 4, counters)
+    this.#localBase = HEADER_WORDS + QUERY_SLOTS * QUERY_WORDS
+    this.#workerBase = this.#localBase + QUERY_SLOTS * workerCount * LOCAL_WORDS
+  }
+
+  static create(workerCount: number): ControlBlock {
+    const { words, counters } = layout(workerCount)
+    return new ControlBlock(new SharedArrayBuffer(words * 4 + counters * 8), workerCount)
+  }
+
+  static attach(buffer: SharedArrayBuffer, workerCount: number): ControlBlock {
+    return new ControlBlock(buffer, workerCount)
+  }
+
+  // --- waking -----------------------------------------------------------------------------------------------------
+
+  get wakeEpoch(): number {
+    return Atomics.load(this.words, header.wakeEpoch)
+  }
+
+  /** Wakes every waiting worker: a message was posted, memory was freed, a token came back. */
+  wakeWorkers(): void {
+    Atomics.add(this.words, header.wakeEpoch, 1)
+    Atomics.notify(this.words, header.wakeEpoch)
+  }
+
+  /** Blocks this worker until the epoch passes `seenEpoch`, or for `timeoutMs`. Never on the main thread. */
+  waitForWake(seenEpoch: number, timeoutMs: number): void {
+    Atomics.wait(this.words, header.wakeEpoch, seenEpoch, timeoutMs)
+  }
+
+  /** 1 while a query waits for admission: running queries take nothing above their floor. */
+  get pressure(): number {
+    return Atomics.load(this.words, header.pressure)
+  }
+  setPressure(level: number): void {
+    Atomics.store(this.words, header.pressure, level)
+  }
+
+  /** The word that counts I/O operations and reservations for fault injection. */
+  get faultCounterIndex(): number {
+    return header.faultCounter
+  }
+
+  // --- queries ----------------------------------------------------------------------------------------------------
+
+  wordIndex(slot: number, word: number): number {
+    assert(slot >= 0 && slot < QUERY_SLOTS, 'a query slot exists')
+    return HEADER_WORDS + slot * QUERY_WORDS + word
+  }
+  load(slot: number, word: number): number {
+    return Atomics.load(this.words, this.wordIndex(slot, word))
+  }
+  store(slot: number, word: number, value: number): void {
+    Atomics.store(this.words, this.wordIndex(slot, word), value)
+  }
+  add(slot: number, word: number, value: number): number {
+    return Atomics.add(this.words, this.wordIndex(slot, word), value)
+  }
+
+  counterIndex(slot: number, counter: number): number {
+    return slot * QUERY_COUNTERS + counter
+  }
+  count(slot: number, counter: number, value: number): number {
+    return Number(Atomics.add(this.counters, this.counterIndex(slot, counter), BigInt(value)))
+  }
+  counted(slot: number, counter: number): number {
+    return Number(Atomics.load(this.counters, this.counterIndex(slot, counter)))
+  }
+
+  /** Zeroes a slot for a new query. */
+  resetSlot(slot: number): void {
+    for (let word = 0; word < QUERY_WORDS; word++) this.store(slot, word, 0)
+    for (let counter = 0; counter < QUERY_COUNTERS; counter++) {
+      Atomics.store(this.counters, this.counterIndex(slot, counter), 0n)
+    }
+    for (let worker = 0; worker < this.workerCount; worker++) {
+      this.setUsedPages(slot, worker, 0)
+      this.takeSpillRequest(slot, worker)
+    }
+  }
+
+  // --- memory of one worker for one query -------------------------------------------------------------------------
+
+  #local(slot: number, worker: number, word: number): number {
+    return this.#localBase + (slot * this.workerCount + worker) * LOCAL_WORDS + word
+  }
+  setUsedPages(slot: number, worker: number, pages: number): void {
+    Atomics.store(this.words, this.#local(slot, worker, localWord.usedPages), pages)
+  }
+  usedPages(slot: number, worker: number): number {
+    return Atomics.load(this.words, this.#local(slot, worker, localWord.usedPages))
+  }
+  /** Asks a worker to spill `pages` pages of a query's local state at its next batch. */
+  requestSpill(slot: number, worker: number, pages: number): void {
+    Atomics.store(this.words, this.#local(slot, worker, localWord.spillRequest), pages)
+  }
+  /** Reads and clears the request. */
+  takeSpillRequest(slot: number, worker: number): number {
+    return Atomics.exchange(this.words, this.#local(slot, worker, localWord.spillRequest), 0)
+  }
+
+  // --- workers ----------------------------------------------------------------------------------------------------
+
+  /** A worker publishes what it holds outside the arena, in KiB: decoder memory and JavaScript heap. */
+  setWorkerMemory(worker: number, decoderKiB: number, heapKiB: number): void {
+    const base = this.#workerBase + worker * WORKER_WORDS
+    Atomics.store(this.words, base + workerWord.decoderKiB, decoderKiB)
+    Atomics.store(this.words, base + workerWord.heapKiB, heapKiB)
+  }
+  decoderBytes(worker: number): number {
+    return Atomics.load(this.words, this.#workerBase + worker * WORKER_WORDS + workerWord.decoderKiB) * 1024
+  }
+}
+
+function layout(workerCount: number): { words: number; counters: number } {
+  const words =
+    HEADER_WORDS + QUERY_SLOTS * QUERY_WORDS + QUERY_SLOTS * workerCount * LOCAL_WORDS + workerCount * WORKER_WORDS
+  return { words: words + (words % 2), counters: QUERY_SLOTS * QUERY_COUNTERS }
+}

@@ -1,0 +1,95 @@
+/**
+ * The loop that a worker runs for the engine's whole life, as one Piscina task.
+ *
+ * It owns a list of running pipelines and gives each a step in turn. A step ends at a morsel boundary or after a few
+ * milliseconds; a pipeline that cannot go on says `blocked` and is parked as state, never as a blocked thread. With
+ * nothing to do the worker sleeps on the control block's wake word. Messages are read between steps with
+ * receiveMessageOnPort, so the worker's event loop is not needed.
+ */
+import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
+import { SpillwayError, toEnvelope } from '@spillway/stdx'
+import type { ControlBlock } from './control-block.ts'
+import type { FromWorker, StartPipeline, ToWorker } from './protocol.ts'
+
+export type StepStatus = 'progressed' | 'blocked' | 'finished'
+
+/** One worker's part of one pipeline. */
+export interface RunningPipeline {
+  readonly queryId: number
+  readonly pipelineId: number
+  /** Runs for at most a few milliseconds or one morsel. */
+  step(): StepStatus
+  /** After `finished`: what this worker published. */
+  summary(): unknown
+}
+
+/** What the scheduler does not know: arenas, queries, operators. */
+export interface PipelineHost {
+  handle(message: Exclude<ToWorker, StartPipeline | { kind: 'shutdown' }>): void
+  start(message: StartPipeline): RunningPipeline
+  /** Frees what the worker holds for a query. Called once per query, after its pipelines stopped on this worker. */
+  closeQuery(queryId: number): void
+}
+
+/** A parked pipeline is asked again after this time even if nobody woke the worker. */
+const BLOCKED_WAIT_MS = 5
+const IDLE_WAIT_MS = 60_000
+
+export function runWorkerLoop(port: MessagePort, control: ControlBlock, worker: number, host: PipelineHost): void {
+  const running: RunningPipeline[] = []
+  const post = (message: FromWorker): void => port.postMessage(message)
+
+  const fail = (queryId: number, pipelineId: number, error: unknown): void => {
+    const isTrap = !(error instanceof SpillwayError) || error.code === 'INVARIANT'
+    post({ kind: 'pipelineFailed', worker, queryId, pipelineId, error: toEnvelope(error), isTrap })
+  }
+
+  const receive = (message: ToWorker): boolean => {
+    switch (message.kind) {
+      case 'shutdown':
+        return false
+      case 'startPipeline':
+        try {
+          running.push(host.start(message))
+        } catch (error) {
+          fail(message.queryId, message.pipelineId, error)
+        }
+        return true
+      case 'closeQuery':
+        for (let index = running.length - 1; index >= 0; index--) {
+          if (running[index]?.queryId === message.queryId) running.splice(index, 1)
+        }
+        host.closeQuery(message.queryId)
+        post({ kind: 'queryClosed', worker, queryId: message.queryId })
+        return true
+      default:
+        host.handle(message)
+        return true
+    }
+  }
+
+  for (;;) {
+    const epoch = control.wakeEpoch
+    for (let entry = receiveMessageOnPort(port); entry !== undefined; entry = receiveMessageOnPort(port)) {
+      if (!receive(entry.message as ToWorker)) return
+    }
+    let progressed = false
+    for (let index = 0; index < running.length; index++) {
+      const pipeline = running[index] as RunningPipeline
+      let status: StepStatus | 'failed'
+      try {
+        status = pipeline.step()
+        if (status === 'finished') {
+          const { queryId, pipelineId } = pipeline
+          post({ kind: 'pipelineFinished', worker, queryId, pipelineId, summary: pipeline.summary() })
+        }
+      } catch (error) {
+        status = 'failed'
+        fail(pipeline.queryId, pipeline.pipelineId, error)
+      }
+      if (status !== 'blocked') progressed = true
+      if (status === 'finished' || status === 'failed') running.splice(index--, 1)
+    }
+    if (!progressed) control.waitForWake(epoch, running.length > 0 ? BLOCKED_WAIT_MS : IDLE_WAIT_MS)
+  }
+}

@@ -1,0 +1,22 @@
+/** `concat`: frames of one kind, one after the other. */
+import type { SchemaTypes } from '@spillway/plan'
+import { makeError } from '@spillway/stdx'
+import { concatDataFrames, type DataFrame } from './data-frame/data-frame.ts'
+import { concatLazy, LazyFrame } from './lazy-frame/lazy-frame.ts'
+
+/**
+ * All rows of the first frame, then of the second …. DataFrames share their buffers with the result; lazy frames make a
+ * lazy frame.
+ * @throws PlanError INVALID_PLAN when there is no frame or both kinds occur, TYPE_MISMATCH when columns differ
+ */
+export function concat<S extends SchemaTypes>(frames: readonly DataFrame<S>[]): DataFrame<S>
+export function concat<S extends SchemaTypes>(frames: readonly LazyFrame<S>[]): LazyFrame<S>
+export function concat(frames: readonly (DataFrame | LazyFrame)[]): DataFrame | LazyFrame {
+  const lazy = frames.filter((frame): frame is LazyFrame => frame instanceof LazyFrame)
+  if (lazy.length === frames.length && lazy.length > 0) return concatLazy(lazy)
+  return concatDataFrames(frames.map((frame) => (frame instanceof LazyFrame ? mixed() : frame)))
+}
+
+function mixed(): never {
+  throw makeError('INVALID_PLAN', 'Concat of lazy and eager frames. Call .lazy() on the eager ones, or collect first.')
+}

@@ -1,0 +1,43 @@
+/** `collect`: gathers the batches of a query into a DataFrame. Buffers are moved, not copied. */
+import { type CollectOutput, type EngineCore, type QueryOptions, type RootSink } from '@spillway/engine'
+import { makeTable, type TableChunk } from '@spillway/columnar'
+import type { LogicalNode, SchemaTypes } from '@spillway/plan'
+import { type DataFrame, dataFrameFromTable } from '../data-frame/data-frame.ts'
+import type { QuerySession } from '../session.ts'
+
+export async function collectResult<S extends SchemaTypes>(
+  core: EngineCore,
+  plan: LogicalNode,
+  options: QueryOptions,
+  session: QuerySession,
+): Promise<DataFrame<S>> {
+  const batches: { readonly sequence: number; readonly chunk: TableChunk }[] = []
+  const makeSink: RootSink = (facts) => ({
+    kind: 'collect',
+    operatorId: facts.operatorId,
+    sinkId: facts.sinkId,
+    schema: facts.schema,
+    mode: 'all',
+    tokensMax: 0,
+    batchRows: facts.batchRows,
+  })
+  const metrics = await core.execute({
+    plan,
+    options,
+    makeSink,
+    keepsResults: true,
+    encoderBytes: 0,
+    onAdmitted: () => {},
+    onOutput: (output) => {
+      const { sequence, ...batch } = output as CollectOutput & { kind: 'batch' }
+      batches.push({ sequence, chunk: { rowCount: batch.rowCount, columns: batch.columns } })
+    },
+  })
+  // A worker sends the batches of a morsel in order, and the sort is stable: morsels are all that is out of order.
+  batches.sort((a, b) => a.sequence - b.sequence)
+  const table = makeTable(
+    plan.schema,
+    batches.map(({ chunk }) => chunk),
+  )
+  return dataFrameFromTable<S>(table, session, metrics)
+}

@@ -1,0 +1,118 @@
+/**
+ * Engine: workers, memory and temp directory behind the frames. The default engine is made with the first query; more
+ * can be made for other limits. An idle engine does not keep the process alive.
+ */
+import { EngineCore, type QueryMetrics, type QueryRequest, workerFile } from '@spillway/engine'
+import { parseByteSize } from '@spillway/memory'
+import { explainPlan, type LogicalNode, type SchemaTypes } from '@spillway/plan'
+import { makeError } from '@spillway/stdx'
+import type { RecordBatch } from 'apache-arrow'
+import type { DataFrame } from '../data-frame/data-frame.ts'
+import type { QuerySession, SinkResult } from '../session.ts'
+import { streamBatches } from './batch-stream.ts'
+import { collectResult } from './collect-result.ts'
+import {
+  batchesSchema,
+  type EngineOptions,
+  type ExplainOptions,
+  engineSchema,
+  explainSchema,
+  parseOptions,
+  type QueryOptions,
+  querySchema,
+  resolveOptions,
+  resolveThreads,
+  type SinkParquetOptions,
+  sinkParquetSchema,
+} from './engine-options.ts'
+import { explainPhysical } from './explain-physical.ts'
+import { writeParquet } from './sink-parquet-file.ts'
+
+/** What an engine holds at this moment; all zero when no query runs. */
+export interface EngineUsage {
+  readonly runningQueries: number
+  readonly reservedPages: number
+  readonly usedPages: number
+  readonly arenaBytes: number
+}
+
+export class Engine implements QuerySession, AsyncDisposable {
+  readonly #options: EngineOptions
+  readonly #core: EngineCore
+
+  /** @throws PlanError INVALID_OPTION */
+  constructor(options: EngineOptions = {}) {
+    this.#options = parseOptions(engineSchema, options, 'createEngine')
+    if (options.memoryLimit !== undefined) parseByteSize(options.memoryLimit, 'memoryLimit')
+    this.#core = new EngineCore({ threads: resolveThreads(this.#options, process.env), workerFile })
+  }
+
+  async collect<S extends SchemaTypes>(plan: LogicalNode, options: QueryOptions = {}): Promise<DataFrame<S>> {
+    const resolved = resolveOptions(this.#query(options, 'collect'), this.#options, process.env)
+    return collectResult<S>(this.#core, plan, resolved, this)
+  }
+
+  collectBatches(plan: LogicalNode, options: QueryOptions = {}): AsyncIterableIterator<RecordBatch> {
+    const parsed = parseOptions(batchesSchema, withEngine(options), 'collectBatches')
+    return streamBatches(this.#core, plan, resolveOptions(parsed, this.#options, process.env))
+  }
+
+  async sinkParquet(plan: LogicalNode, path: string, options: SinkParquetOptions = {}): Promise<SinkResult> {
+    const parsed = parseOptions(sinkParquetSchema, withEngine(options), 'sinkParquet')
+    return writeParquet(this.#core, plan, path, parsed, resolveOptions(queryPart(parsed), this.#options, process.env))
+  }
+
+  async explain(plan: LogicalNode, options: ExplainOptions = {}): Promise<string> {
+    const { optimized, physical, ...query } = parseOptions(explainSchema, withEngine(options), 'explain')
+    const resolved = resolveOptions(query, this.#options, process.env)
+    const shown = optimized === false ? plan : this.#core.optimize(plan, resolved)
+    const text = explainPlan(shown)
+    if (physical !== true) return text
+    return `${text}\n\n${await explainPhysical(this.#core, plan, resolved)}`
+  }
+
+  #query(options: QueryOptions, where: string): QueryOptions {
+    return parseOptions(querySchema, withEngine(options), where)
+  }
+
+  /** What the engine holds at this moment. */
+  usage(): Promise<EngineUsage> {
+    return this.#core.inspect()
+  }
+
+  /** Cancels what runs, ends the workers and removes the temp directory. Settles within a quarter of a second. */
+  close(): Promise<void> {
+    return this.#core.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}
+
+/** Makes an engine of its own: other limit, other threads, other temp directory. Close it when done. */
+export function createEngine(options: EngineOptions = {}): Engine {
+  return new Engine(options)
+}
+
+type Affinity = 'auto' | 'streaming' | 'in-memory'
+let affinity: Affinity = 'auto'
+
+/** The engine mode of queries that name none. */
+export function setEngineAffinity(engine: Affinity): void {
+  if (engine !== 'auto' && engine !== 'streaming' && engine !== 'in-memory') {
+    throw makeError('INVALID_OPTION', `Invalid engine: "${String(engine)}". Use "auto", "streaming" or "in-memory".`, {})
+  }
+  affinity = engine
+}
+
+function withEngine<T extends { readonly engine?: Affinity | undefined }>(options: T): T {
+  return options?.engine === undefined ? { ...options, engine: affinity } : options
+}
+
+function queryPart(options: SinkParquetOptions): QueryOptions {
+  const { compression, compressionLevel, statistics, rowGroupSize, ...query } = options
+  return query
+}
+
+export type { QueryMetrics, QueryRequest }

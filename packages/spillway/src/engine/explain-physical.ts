@@ -1,0 +1,63 @@
+/** The physical plan as text: pipelines, operators with their memory class, what is read and skipped, limit and floor. */
+import { type EngineCore, labelOf, megabytes, memoryClassOf, type OperatorSpec, operatorsOf, type PhysicalPipeline, type QueryOptions, type RootSink } from '@spillway/engine'
+import { readFileMeta } from '@spillway/formats'
+import { PAGE_BYTES } from '@spillway/kernels'
+import type { LogicalNode } from '@spillway/plan'
+
+export async function explainPhysical(core: EngineCore, plan: LogicalNode, options: QueryOptions): Promise<string> {
+  const makeSink: RootSink = (facts) => ({ ...facts, kind: 'collect', mode: 'stream', tokensMax: 2 })
+  const { physical, floorBytes, budgetPages } = await core.plan({
+    plan,
+    options,
+    makeSink,
+    keepsResults: false,
+    encoderBytes: 0,
+    onAdmitted: () => {},
+    onOutput: () => {},
+  })
+  const canSpill = options.mode === 'streaming'
+  const lines = [
+    `PHYSICAL PLAN threads=${physical.sizing.threads} batch rows=${physical.sizing.batchRows}`,
+    `memory: limit ${megabytes(options.memoryLimitBytes)}, arena ${megabytes(budgetPages * PAGE_BYTES)}, floor ${megabytes(floorBytes)}`,
+  ]
+  for (const pipeline of physical.pipelines) {
+    const serial = pipeline.isSerial ? ', one worker' : ''
+    lines.push(`PIPELINE ${pipeline.pipelineId} (${pipeline.morselCount} morsels${serial})`)
+    for (const spec of operatorsOf(pipeline)) {
+      lines.push(`  ${labelOf(spec)} [${memoryClassOf(spec, canSpill)}] ${detailsOf(spec, pipeline)}`.trimEnd())
+    }
+  }
+  return lines.join('\n')
+}
+
+function detailsOf(spec: OperatorSpec, pipeline: PhysicalPipeline): string {
+  switch (spec.kind) {
+    case 'scanParquet': {
+      const columns = spec.schema.fields.map((field) => field.name).join(', ')
+      const checked = spec.files.every((path) => readFileMeta(path).hasPageChecksums)
+      const checksums = checked ? 'page checksums verified' : 'no page checksums'
+      const skipped = `row groups ${spec.rowGroupsTotal - spec.rowGroupsSkipped}/${spec.rowGroupsTotal} (${spec.rowGroupsSkipped} skipped)`
+      return `files=${spec.files.length} columns=[${columns}] ${skipped}, ${checksums}`
+    }
+    case 'scanTable':
+      return `columns=[${spec.schema.fields.map((field) => field.name).join(', ')}]`
+    case 'generate':
+      return `rows=${spec.rowCount}`
+    case 'stage':
+      return spec.text
+    case 'slice':
+      return `offset=${spec.offset} length=${spec.length}`
+    case 'groupBy': {
+      const kind = pipeline.sinks.find((use) => use.sink === spec)?.inputKind ?? 0
+      return `${spec.shape.text}${kind > 0 ? ' (counts distinct values)' : ''} partitions=${2 ** spec.partitionBits}`
+    }
+    case 'groupByOutput':
+      return spec.shape.text
+    case 'collect':
+      return ''
+    case 'sinkParquet':
+      return spec.temporaryPath
+    default:
+      return ''
+  }
+}

@@ -1,0 +1,93 @@
+/** `sinkParquet`: workers write row groups into a temporary file; this puts the footer behind them and renames it. */
+import { resolve } from 'node:path'
+import type { EngineCore, QueryOptions, RootSink, SinkParquetOutput } from '@spillway/engine'
+import {
+  beginParquetFile,
+  discardParquetFile,
+  finishParquetFile,
+  PARQUET_BODY_START,
+  parquetStorageType,
+  temporaryParquetPath,
+  writeParquetFooter,
+} from '@spillway/formats'
+import { type LogicalNode, makeProject, type NamedExpr } from '@spillway/plan'
+import { queryCounter } from '@spillway/scheduler'
+import { typeEquals } from '@spillway/columnar'
+import type { SinkResult } from '../session.ts'
+import type { SinkParquetOptions } from './engine-options.ts'
+
+const ROW_GROUP_ROWS = 131_072
+const ROW_GROUP_BYTES = 32e6
+/** Under a small limit row groups get smaller: this share of the limit, per thread, for a row group in Arrow's layout. */
+const ROW_GROUP_SHARE = 1 / 60
+const ROW_GROUP_BYTES_MIN = 2e6
+/** Encoder memory ÷ bytes of the row group in Arrow's layout: stream, its copy, pages, the file, its copy. Measured. */
+const ENCODER_FACTOR = 3.6
+
+export async function writeParquet(
+  core: EngineCore,
+  plan: LogicalNode,
+  path: string,
+  options: SinkParquetOptions,
+  query: QueryOptions,
+): Promise<SinkResult> {
+  const target = resolve(path)
+  const temporary = temporaryParquetPath(target)
+  const rowGroupBytes = Math.max(
+    ROW_GROUP_BYTES_MIN,
+    Math.min(ROW_GROUP_BYTES, (query.memoryLimitBytes * ROW_GROUP_SHARE) / Math.sqrt(query.threads)),
+  )
+  const makeSink: RootSink = (facts) => ({
+    kind: 'sinkParquet',
+    operatorId: facts.operatorId,
+    sinkId: facts.sinkId,
+    schema: facts.schema,
+    temporaryPath: temporary,
+    compression: options.compression ?? 'snappy',
+    compressionLevel: options.compressionLevel,
+    statistics: options.statistics ?? true,
+    rowGroupRows: options.rowGroupSize ?? ROW_GROUP_ROWS,
+    rowGroupBytes,
+    isOrdered: facts.isOrdered,
+    batchRows: facts.batchRows,
+  })
+  const rowGroups: SinkParquetOutput[] = []
+  const stored = storable(plan)
+  const control = await core.steering()
+  beginParquetFile(temporary)
+  try {
+    const metrics = await core.execute({
+      plan: stored,
+      options: query,
+      makeSink,
+      keepsResults: false,
+      encoderBytes: rowGroupBytes * ENCODER_FACTOR,
+      onAdmitted: ({ slot }) => {
+        control.count(slot, queryCounter.sinkOffset, PARQUET_BODY_START)
+      },
+      onOutput: (output) => {
+        rowGroups.push(output as SinkParquetOutput)
+      },
+    })
+    rowGroups.sort((a, b) => a.sequence - b.sequence)
+    const { rowsOut } = metrics
+    const bytes = writeParquetFooter(temporary, { rowGroups, schema: stored.schema, rowCount: rowsOut, keyValue: {} })
+    finishParquetFile(temporary, target)
+    return { path: target, rowCount: rowsOut, bytes, metrics }
+  } catch (error) {
+    discardParquetFile(temporary)
+    throw error
+  }
+}
+
+/** Casts what Parquet has no form for (timestamps in seconds). */
+function storable(plan: LogicalNode): LogicalNode {
+  const { fields } = plan.schema
+  if (fields.every(({ type }) => typeEquals(parquetStorageType(type), type))) return plan
+  const exprs = fields.map(({ name, type, nullable }): NamedExpr => {
+    const operand = { kind: 'column', name, type, nullable } as const
+    const target = parquetStorageType(type)
+    return { name, expr: typeEquals(target, type) ? operand : { kind: 'cast', operand, type: target, strict: true, nullable } }
+  })
+  return makeProject(plan, exprs)
+}

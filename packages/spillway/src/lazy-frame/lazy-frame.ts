@@ -1,0 +1,193 @@
+/**
+ * LazyFrame: an immutable plan and the session that can run it. Every method makes the next plan and returns a new
+ * frame; types and names are checked at once, nothing is read before a terminal operation.
+ *
+ * `S` is the schema as the compiler sees it; without a declared schema it is open and everything type-checks.
+ */
+import {
+  containsAggregate,
+  type Expr,
+  exprText,
+  explainPlan,
+  type FixedTree,
+  type Int64Type,
+  len,
+  type LogicalNode,
+  makeAggregation,
+  makeConcat,
+  makeFilter,
+  makeSlice,
+  type NamedExpr,
+  nodeOf,
+  type SchemaTypes,
+  typeExpr,
+} from '@spillway/plan'
+import type { DataType } from '@spillway/columnar'
+import { makeError } from '@spillway/stdx'
+import type { RecordBatch } from 'apache-arrow'
+import type { DataFrame } from '../data-frame/data-frame.ts'
+import type { ExplainOptions, QueryOptions, QuerySession, SinkParquetOptions, SinkResult } from '../session.ts'
+import type { Dropped, Merge, Renamed, Selected, SelectorArg } from '../types/frame-types.ts'
+import { nameExprs, planDrop, planRename, planSelect, planWithColumns, selectorNodes } from './select-columns.ts'
+import { planUnique, type UniqueOptions, uniqueOptions } from './unique-rows.ts'
+
+/** Rows that head and limit take when no number is given. */
+const HEAD_ROWS = 5
+
+export class LazyFrame<S extends SchemaTypes = SchemaTypes> {
+  readonly plan: LogicalNode
+  readonly session: QuerySession
+  /** Never set; carries `S` for the compiler. */
+  declare readonly schemaType: S
+
+  /** Frames are made by scanParquet, DataFrame.lazy(), LazyFrame({…}); this is for those. */
+  constructor(plan: LogicalNode, session: QuerySession) {
+    this.plan = plan
+    this.session = session
+  }
+
+  /** Data types by column name, in order. */
+  get schema(): { readonly [K in keyof S]: DataType } {
+    const entries = this.plan.schema.fields.map((field) => [field.name, field.type])
+    return Object.fromEntries(entries) as { readonly [K in keyof S]: DataType }
+  }
+  /** Column names, in order. */
+  get columns(): string[] {
+    return this.plan.schema.fields.map((field) => field.name)
+  }
+  get width(): number {
+    return this.plan.schema.fields.length
+  }
+
+  /** One column per name or expression. Aggregates give exactly one row: `select(sum('a'), len())`. */
+  select<const Args extends readonly SelectorArg[]>(...selectors: Args): LazyFrame<Selected<S, Args>> {
+    return this.next(planSelect(this.plan, selectors))
+  }
+  /** All columns, with those of the expressions replaced in their place or added behind. */
+  withColumns<const Args extends readonly SelectorArg[]>(...selectors: Args): LazyFrame<Merge<S, Selected<S, Args>>> {
+    return this.next(planWithColumns(this.plan, selectors))
+  }
+  withColumn<const E extends Expr>(expr: E): LazyFrame<Merge<S, Selected<S, readonly [E]>>> {
+    return this.next(planWithColumns(this.plan, [expr]))
+  }
+  /** The rows for which every predicate is true (not false, not null), in order. Same as `where`. */
+  filter(...predicates: readonly Expr[]): LazyFrame<S> {
+    return this.next(predicates.reduce<LogicalNode>(planFilter, this.plan))
+  }
+  where(...predicates: readonly Expr[]): LazyFrame<S> {
+    return this.filter(...predicates)
+  }
+  /** All columns but these. */
+  drop<const N extends string>(...names: readonly (N | readonly N[])[]): LazyFrame<Dropped<S, N>> {
+    return this.next(planDrop(this.plan, names.flat() as string[]))
+  }
+  /** New names by old ones, all at once: `{ a: 'b', b: 'a' }` swaps. */
+  rename<const R extends { readonly [name: string]: string }>(mapping: R): LazyFrame<Renamed<S, R>> {
+    return this.next(planRename(this.plan, mapping))
+  }
+  /** Groups by names or expressions; follow it with `agg`. The order of groups is not defined. */
+  groupBy<const Keys extends readonly SelectorArg[]>(...keys: Keys): LazyGroupBy<S, Selected<S, Keys>> {
+    const nodes = selectorNodes(keys)
+    if (nodes.length === 0) throw makeError('INVALID_PLAN', 'groupBy needs at least one key: got 0. Use select().')
+    return new LazyGroupBy(this.plan, nameExprs(nodes, this.plan.schema), this.session)
+  }
+  /** One row per distinct value of all columns, or of a subset; the order of rows is not defined. */
+  unique(subset?: string | readonly string[] | UniqueOptions): LazyFrame<S> {
+    return this.next(planUnique(this.plan, uniqueOptions(subset)))
+  }
+  /** The first rows. */
+  head(length: number = HEAD_ROWS): LazyFrame<S> {
+    return this.next(makeSlice(this.plan, 0, length))
+  }
+  limit(length: number = HEAD_ROWS): LazyFrame<S> {
+    return this.head(length)
+  }
+  /** Rows from `offset` on, counted from 0. */
+  slice(offset: number | { readonly offset: number; readonly length?: number }, length?: number): LazyFrame<S> {
+    const range = typeof offset === 'number' ? { offset, length } : offset
+    return this.next(makeSlice(this.plan, range.offset, range.length ?? Number.POSITIVE_INFINITY))
+  }
+
+  /** Declares the schema to the compiler; nothing is checked at run time. */
+  as<T extends SchemaTypes>(): LazyFrame<T> {
+    return this.next(this.plan)
+  }
+
+  /** The plan as written, as a tree. */
+  describePlan(): string {
+    return explainPlan(this.plan)
+  }
+  /** The plan as it will run, as a tree. */
+  describeOptimizedPlan(options: QueryOptions = {}): Promise<string> {
+    return this.session.explain(this.plan, { ...options, optimized: true })
+  }
+  /** The plan that will run with its pipelines and limits, or as written with `optimized: false`. */
+  explain(options: ExplainOptions = {}): Promise<string> {
+    return this.session.explain(this.plan, options)
+  }
+  /** Runs the query and holds its result in memory. */
+  collect(options: QueryOptions = {}): Promise<DataFrame<S>> {
+    return this.session.collect<S>(this.plan, options)
+  }
+  /** Runs the query as its batches are taken; leaving the loop cancels it. */
+  collectBatches(options: QueryOptions = {}): AsyncIterable<RecordBatch> {
+    return this.session.collectBatches(this.plan, options)
+  }
+  /** Runs the query into a Parquet file, which appears only when it is complete. */
+  sinkParquet(path: string, options: SinkParquetOptions = {}): Promise<SinkResult> {
+    return this.session.sinkParquet(this.plan, path, options)
+  }
+
+  toString(): string {
+    return this.describePlan()
+  }
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return `LazyFrame\n${this.describePlan()}`
+  }
+
+  private next<T extends SchemaTypes>(plan: LogicalNode): LazyFrame<T> {
+    return new LazyFrame<T>(plan, this.session)
+  }
+}
+
+function planFilter(input: LogicalNode, predicate: Expr): LogicalNode {
+  const node = nodeOf(predicate)
+  if (containsAggregate(node)) {
+    throw makeError(
+      'INVALID_PLAN',
+      `Aggregate in filter: ${exprText(node)}. Aggregate first with groupBy().agg(), then filter the result.`,
+      { expression: exprText(node) },
+    )
+  }
+  return makeFilter(input, typeExpr(node, input.schema))
+}
+
+/** A frame with its keys chosen, waiting for `agg`. `K` is the schema of the keys. */
+export class LazyGroupBy<S extends SchemaTypes, K extends SchemaTypes> {
+  private readonly input: LogicalNode
+  private readonly keys: readonly NamedExpr[]
+  private readonly session: QuerySession
+
+  constructor(input: LogicalNode, keys: readonly NamedExpr[], session: QuerySession) {
+    this.input = input
+    this.keys = keys
+    this.session = session
+  }
+
+  /** One row per group: the keys, then the aggregates. Expressions over aggregates are fine. */
+  agg<const Args extends readonly (Expr | readonly Expr[])[]>(...exprs: Args): LazyFrame<Merge<K, Selected<S, Args>>> {
+    return new LazyFrame(makeAggregation(this.input, this.keys, selectorNodes(exprs)), this.session)
+  }
+  /** The number of rows of each group, named "len". */
+  len(): LazyFrame<Merge<K, Selected<S, readonly [Expr<'len', FixedTree<Int64Type>>]>>> {
+    return this.agg(len())
+  }
+}
+
+/** All rows of the first frame, then of the second …; the frames need equal columns, in the same order. */
+export function concatLazy<S extends SchemaTypes>(frames: readonly LazyFrame<S>[]): LazyFrame<S> {
+  const first = frames[0]
+  const plan = makeConcat(frames.map((frame) => frame.plan))
+  if (first === undefined) throw makeError('INVARIANT', 'Invariant broken: makeConcat refuses an empty list')
+  return new LazyFrame<S>(plan, first.session)
+}

@@ -1,0 +1,48 @@
+/**
+ * What a frame needs from an engine: run a plan, stream it, write it, explain it. Frames hold a session, never an
+ * engine, so that they can be built and tested without one.
+ */
+import type { LogicalNode, SchemaTypes } from '@spillway/plan'
+import { makeError } from '@spillway/stdx'
+import type { RecordBatch } from 'apache-arrow'
+import type { QueryMetrics } from '@spillway/engine'
+import type { DataFrame } from './data-frame/data-frame.ts'
+import type { ExplainOptions, QueryOptions, SinkParquetOptions } from './engine/engine-options.ts'
+
+/** What a file sink wrote. */
+export interface SinkResult {
+  readonly path: string
+  readonly rowCount: number
+  readonly bytes: number
+  readonly metrics: QueryMetrics
+}
+
+export type { ExplainOptions, QueryOptions, SinkParquetOptions }
+
+/** Runs plans. All promises reject with a SpillwayError. */
+export interface QuerySession {
+  collect<S extends SchemaTypes>(plan: LogicalNode, options: QueryOptions): Promise<DataFrame<S>>
+  /** Pulls the query as batches are taken; `break` cancels it. */
+  collectBatches(plan: LogicalNode, options: QueryOptions): AsyncIterableIterator<RecordBatch>
+  sinkParquet(plan: LogicalNode, path: string, options: SinkParquetOptions): Promise<SinkResult>
+  explain(plan: LogicalNode, options: ExplainOptions): Promise<string>
+}
+
+let makeDefaultSession: (() => QuerySession) | undefined
+let knownDefault: QuerySession | undefined
+
+/** Says how the session of frames that name no engine is made; it is made when the first such frame is. */
+export function setDefaultSession(make: () => QuerySession): void {
+  makeDefaultSession = make
+  knownDefault = undefined
+}
+
+/** The session of frames that name no engine. */
+export function requireDefaultSession(): QuerySession {
+  if (knownDefault !== undefined) return knownDefault
+  if (makeDefaultSession === undefined) {
+    throw makeError('INVARIANT', 'Invariant broken: the default session is set when the package is loaded')
+  }
+  knownDefault = makeDefaultSession()
+  return knownDefault
+}

@@ -1,0 +1,170 @@
+// The demonstration: a group-by that needs far more memory than it may use. One child process makes 20 million orders
+// as Parquet; a second one filters them, groups them into about 5 million groups and writes the result, under a limit
+// of 400 MB for the whole process; this process only starts them and checks what they report.
+// Flags: --rows N, --limit 400MB, --keep (leave the files and print where they are).
+import { spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const script = fileURLToPath(import.meta.url)
+
+function flag(name, fallback) {
+  const at = process.argv.indexOf(`--${name}`)
+  return at < 0 ? fallback : process.argv[at + 1]
+}
+
+const millions = (count) => (count >= 1e6 ? `${(count / 1e6).toFixed(1)} M` : `${(count / 1e3).toFixed(0)} k`)
+const megabytes = (bytes) => `${Math.round(bytes / 1e6)} MB`
+
+/** Peak resident bytes of this process as the kernel counted them. */
+function peakBytes() {
+  try {
+    const match = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync('/proc/self/status', 'utf8'))
+    if (match !== null) return Number(match[1]) * 1024
+  } catch {
+    // No /proc on this system: the next best figure follows.
+  }
+  return process.resourceUsage().maxRSS * 1024
+}
+
+/** Makes the input: orders with a customer, a country, a status and an amount. Deterministic. */
+async function makeOrders(path, rows) {
+  const { DuckDBInstance } = await import('@duckdb/node-api')
+  const instance = await DuckDBInstance.create(':memory:', { threads: '2', memory_limit: '1GB' })
+  const connection = await instance.connect()
+  const customers = Math.max(1, Math.floor(rows / 3.5))
+  await connection.run(`
+    COPY (
+      SELECT
+        i AS order_id,
+        (hash(i) % ${customers})::INTEGER AS customer_id,
+        ['DE', 'FR', 'IN', 'JP', 'NO', 'US', 'ZA'][1 + (hash(i + 7) % 7)::INTEGER] AS country,
+        ['paid', 'open', 'void'][1 + (hash(i + 11) % 3)::INTEGER] AS status,
+        (hash(i + 13) % 1000000)::DOUBLE / 100 AS amount
+      FROM (SELECT range AS i FROM range(${rows}))
+    ) TO '${path.replaceAll("'", "''")}' (FORMAT PARQUET, COMPRESSION SNAPPY, ROW_GROUP_SIZE 131072)`)
+  connection.closeSync()
+  instance.closeSync()
+}
+
+function drawProgress(progress) {
+  const width = 28
+  const fraction = Math.max(0, Math.min(1, progress.fraction ?? 0))
+  const filled = Math.round(fraction * width)
+  const bar = '█'.repeat(filled) + '░'.repeat(width - filled)
+  const percent = `${Math.round(fraction * 100)}%`.padStart(4)
+  const facts = `${millions(progress.rowsIn ?? 0)} rows, ${megabytes(progress.spilledBytes ?? 0)} spilled`
+  process.stderr.write(`\r${bar}${percent}  ${(progress.phase ?? '').padEnd(12)} ${facts}   `)
+}
+
+/** The query itself. Prints one line of JSON with the figures. */
+async function runQuery(source, target, memoryLimit) {
+  const { scanParquet, col } = await import('spillway')
+  const frame = scanParquet(source)
+    .filter(col('status').neq('void').and(col('amount').gt(10)))
+    .groupBy('customer_id')
+    .agg(
+      col('amount').sum().alias('revenue'),
+      col('amount').mean().alias('mean_amount'),
+      col('order_id').max().alias('last_order'),
+      col('country').count().alias('orders'),
+    )
+  const start = performance.now()
+  const onProgress = process.stderr.isTTY ? drawProgress : undefined
+  const result = await frame.sinkParquet(target, { memoryLimit, ...(onProgress === undefined ? {} : { onProgress }) })
+  if (onProgress !== undefined) process.stderr.write('\n')
+  const rows = result.metrics?.rows ?? result.rowCount
+  const spilledBytes = result.metrics?.spilledBytes ?? 0
+  const timeMs = performance.now() - start
+  console.log(
+    JSON.stringify({ rows: Number(rows), timeMs, spilledBytes: Number(spilledBytes), peakBytes: peakBytes() }),
+  )
+}
+
+/** Asks DuckDB, in a process of its own, for the same answer folded into a few numbers. */
+async function checkResult(source, target) {
+  const { DuckDBInstance } = await import('@duckdb/node-api')
+  const instance = await DuckDBInstance.create(':memory:', { threads: '2' })
+  const connection = await instance.connect()
+  const fold = 'count(*), sum(revenue), sum(last_order), sum(orders), sum(mean_amount)'
+  const wanted = `SELECT sum(amount) AS revenue, avg(amount) AS mean_amount, max(order_id) AS last_order,
+    count(country) AS orders FROM '${source}' WHERE status <> 'void' AND amount > 10 GROUP BY customer_id`
+  const [expected] = (await connection.runAndReadAll(`SELECT ${fold} FROM (${wanted})`)).getRows()
+  const [found] = (await connection.runAndReadAll(`SELECT ${fold} FROM '${target}'`)).getRows()
+  const equal = expected.every((value, index) => {
+    const difference = Math.abs(Number(value) - Number(found[index]))
+    return difference <= 1e-9 * Math.abs(Number(value))
+  })
+  connection.closeSync()
+  instance.closeSync()
+  if (!equal) {
+    console.error(`demo: the result differs from DuckDB's: ${found.join(', ')}; expected ${expected.join(', ')}`)
+    process.exit(1)
+  }
+}
+
+/** Runs this script as a child with a task; resolves with what it printed. Progress goes through to the terminal. */
+function runTask(task, ...args) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [script, '--task', task, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+    let output = ''
+    child.stdout.setEncoding('utf8').on('data', (text) => {
+      output += text
+    })
+    child.once('error', reject)
+    child.once('close', (code, signal) => {
+      if (code === 0) resolve(output)
+      else reject(new Error(`${task} ended with ${signal ?? `code ${code}`}`))
+    })
+  })
+}
+
+function limitBytes(text) {
+  const match = /^([\d.]+)\s*(MB|GB|MiB|GiB)$/.exec(text)
+  if (match === null) throw new Error(`Not a size: "${text}". Use 400MB or 1GiB.`)
+  return Number(match[1]) * { MB: 1e6, GB: 1e9, MiB: 2 ** 20, GiB: 2 ** 30 }[match[2]]
+}
+
+async function main() {
+  const rows = Number(flag('rows', '20000000'))
+  const limit = flag('limit', '400MB')
+  const folder = mkdtempSync(join(tmpdir(), 'spillway-demo-'))
+  const source = join(folder, 'orders.parquet')
+  const target = join(folder, 'revenue.parquet')
+  try {
+    console.log(`1. Making ${millions(rows)} orders ...`)
+    await runTask('make', source, String(rows))
+    console.log(`   ${megabytes(statSync(source).size)} of Parquet`)
+    console.log(`2. Revenue per customer, the process limited to ${limit} ...`)
+    const figures = JSON.parse(await runTask('query', source, target, limit))
+    console.log(`   ${figures.rows.toLocaleString('en')} groups in ${(figures.timeMs / 1000).toFixed(1)} s`)
+    console.log(`   ${megabytes(figures.spilledBytes)} spilled to disk`)
+    console.log(`   peak resident memory ${megabytes(figures.peakBytes)}, limit ${megabytes(limitBytes(limit))}`)
+    console.log('3. Comparing with DuckDB ...')
+    await runTask('check', source, target)
+    console.log('   the same answer')
+    if (figures.peakBytes > limitBytes(limit)) {
+      console.error('demo: FAILED: the process held more memory than its limit')
+      process.exitCode = 1
+    } else {
+      console.log('The limit held.')
+    }
+  } finally {
+    if (process.argv.includes('--keep')) console.log(`Files kept in ${folder}`)
+    else rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+const task = flag('task', undefined)
+const [first, second, third] = process.argv.slice(4)
+try {
+  if (task === 'make') await makeOrders(first, Number(second))
+  else if (task === 'query') await runQuery(first, second, third)
+  else if (task === 'check') await checkResult(first, second)
+  else await main()
+} catch (error) {
+  console.error(`demo: ${error instanceof Error ? error.message : String(error)}`)
+  process.exitCode = 1
+}
