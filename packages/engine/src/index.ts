@@ -5,6 +5,7 @@ export { EngineCore, type EngineCoreOptions, megabytes } from './main/engine-cor
 export { labelOf, type MemoryClass, memoryClassOf } from './main/labels.ts'
 export {
   type AdmittedQuery,
+  noEncoder,
   noTesting,
   type OperatorMetrics,
   type Progress,

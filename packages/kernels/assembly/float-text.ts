@@ -58,8 +58,8 @@ export function isAmbiguous(): bool {
   return ambiguous
 }
 
-// Exact comparison. The two numbers are shared by all threads, so a spin lock guards them; they are needed for about one
-// text in a billion. Little-endian u32 limbs.
+// Exact comparison. Its two numbers are shared by all threads, so a spin lock guards them; they are
+// needed only for texts of more than 19 digits that lie next to a halfway point. Little-endian u32 limbs.
 const LIMBS: u32 = 256
 const exactLock = memory.data(16)
 const left: usize = memory.data(1024)

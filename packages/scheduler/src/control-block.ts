@@ -34,6 +34,8 @@ export const queryWord = {
   starved: 4,
   /** Promised pages behind published (global) sink state. */
   publishedPages: 5,
+  /** Pages of the floor that are still reserved for the query's workers. */
+  floorPages: 6,
 } as const
 
 /** 64-bit counters of a query. */

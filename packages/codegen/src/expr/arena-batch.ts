@@ -138,7 +138,9 @@ export function makeBatch(
   dataView.setUint32(batch + descriptor.selectionCount, selection?.length ?? rowCount, true)
   if (selection !== undefined) {
     const address = room.take(selection.length * 4)
-    selection.forEach((row, k) => dataView.setUint32(address + 4 * k, row, true))
+    selection.forEach((row, k) => {
+      dataView.setUint32(address + 4 * k, row, true)
+    })
     dataView.setUint32(batch + descriptor.selection, address, true)
   }
   schema.fields.forEach((field, c) => {

@@ -5,6 +5,7 @@
  * costs little is computed for every row and chosen without a branch.
  */
 import type { DataType } from '@spillway/columnar'
+import { unreachable } from '@spillway/stdx'
 import { call, type Code, f64, i32, i64, ifElse, local, select } from '../wasm/instructions.ts'
 import { compileArithmetic, compileNegate } from './arithmetic.ts'
 import { compileCast } from './cast.ts'
@@ -33,8 +34,10 @@ export function compileExpr(code: RowCode, node: Ir): Value {
       return compileIsIn(code, node)
     case 'cast':
       return compileCast(code, node, compileExpr(code, node.operand))
-    default:
+    case 'when':
       return compileWhen(code, node)
+    default:
+      return unreachable(node)
   }
 }
 
@@ -104,8 +107,10 @@ function compileUnary(code: RowCode, node: IrOf<'unary'>): Value {
       return { words: [code.let('i32', i32.eqz(validityCode(operand.valid)))], valid: 'valid' }
     case 'isNotNull':
       return { words: [code.let('i32', validityCode(operand.valid))], valid: 'valid' }
-    default:
+    case 'negate':
       return compileNegate(code, node, operand)
+    default:
+      return unreachable(node.op)
   }
 }
 
@@ -192,8 +197,10 @@ function isNeverNull(node: Ir): boolean {
       return node.strict && isNeverNull(node.operand)
     case 'fillNull':
       return isNeverNull(node.operand) || isNeverNull(node.fill)
-    default:
+    case 'when':
       return [...node.branches.map((branch) => branch.then), node.otherwise].every(isNeverNull)
+    default:
+      return unreachable(node)
   }
 }
 

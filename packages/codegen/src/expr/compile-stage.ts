@@ -43,7 +43,7 @@ export interface StageOutput {
   readonly passthrough: number | undefined
   readonly type: DataType
   readonly nullable: boolean
-  /** Room that computing it may take from `heapCursor … heapEnd` of the output batch, per row; 0 = builds no string. */
+  /** Room that computing it may take from heapCursor … heapEnd of the output batch, per row; 0: builds no string. */
   readonly heapBytesPerRow: number
 }
 

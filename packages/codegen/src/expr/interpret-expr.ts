@@ -4,7 +4,7 @@
  */
 import { type DataType, isFloat } from '@spillway/columnar'
 import type { TypedExpr } from '@spillway/plan'
-import { SpillwayError } from '@spillway/stdx'
+import { SpillwayError, unreachable } from '@spillway/stdx'
 import type { CellValue } from './arena-batch.ts'
 import { findIntegerRange } from './integer-range.ts'
 import { castCell } from './interpret-cast.ts'
@@ -44,10 +44,12 @@ export function interpretExpr(expr: TypedExpr, row: Row): CellValue {
     }
     case 'cast':
       return castCell(interpretExpr(expr.operand, row), expr.operand.type, expr.type, expr.strict)
-    default: {
+    case 'when': {
       const branch = expr.branches.find((candidate) => interpretExpr(candidate.when, row) === true)
       return interpretExpr(branch === undefined ? expr.otherwise : branch.then, row)
     }
+    default:
+      return unreachable(expr)
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import { type DataType, findFieldIndex, isFloat, isInteger, type Schema, typeEquals } from '@spillway/columnar'
 import type { LiteralValue, TypedExpr } from '@spillway/plan'
-import { assert, makeError } from '@spillway/stdx'
+import { assert, makeError, unreachable } from '@spillway/stdx'
 import { findIntegerRange } from './integer-range.ts'
 import type { ParamBlockBuilder } from './param-block.ts'
 import type { Ir } from './stage-ir.ts'
@@ -78,12 +78,14 @@ export class ExprLowering {
           cost: operand.cost + (usesText ? 50 : 1.5),
         }
       }
-      default: {
+      case 'when': {
         const branches = expr.branches.map(({ when, then }) => ({ when: this.lower(when), then: this.lower(then) }))
         const otherwise = this.lower(expr.otherwise)
         const parts = [...branches.flatMap((branch) => [branch.when, branch.then]), otherwise]
         return { kind: 'when', branches, otherwise, ...combine(expr.type, parts, branches.length) }
       }
+      default:
+        return unreachable(expr)
     }
   }
 

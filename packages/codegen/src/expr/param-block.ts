@@ -167,7 +167,7 @@ function writeValue(writer: BlockWriter, offset: number, value: LiteralValue, ty
       writeView(writer, offset, String(value))
       return
     default:
-      return unreachable(physical)
+      unreachable(physical)
   }
 }
 

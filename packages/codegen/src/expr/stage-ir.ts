@@ -5,6 +5,7 @@
  */
 import type { DataType } from '@spillway/columnar'
 import type { BinaryOp, UnaryOp } from '@spillway/plan'
+import { unreachable } from '@spillway/stdx'
 
 /** Facts that every node carries. */
 interface NodeFacts {
@@ -45,8 +46,10 @@ export function irChildren(node: Ir): readonly Ir[] {
       return [node.operand]
     case 'fillNull':
       return [node.operand, node.fill]
-    default:
+    case 'when':
       return [...node.branches.flatMap((branch) => [branch.when, branch.then]), node.otherwise]
+    default:
+      return unreachable(node)
   }
 }
 

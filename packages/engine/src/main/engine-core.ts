@@ -153,8 +153,7 @@ export class EngineCore {
     for (const { sizing, share } of sizingTries(Math.min(options.threads, this.#options.threads), testing)) {
       const context = { sizing, tableIdOf: (table: object) => crew.tables.idOf(table), hashMask }
       const physical = lowerPlan(plan, request.makeSink, context)
-      const codecBytesPerWorker = codecBytes(physical, request)
-      const facts = { limitBytes: options.memoryLimitBytes, threads: sizing.threads, codecBytesPerWorker }
+      const facts = { ...codecFacts(physical, request), limitBytes: options.memoryLimitBytes, threads: sizing.threads }
       const budget = Math.min(crew.keeper.budget(facts), testing.budgetPages ?? Number.POSITIVE_INFINITY)
       const usable = request.keepsResults ? budget * ARENA_SHARE_BESIDE_RESULTS : budget
       last = { physical, budget }
@@ -166,7 +165,7 @@ export class EngineCore {
 
   #floorBytes(crew: Crew, request: QueryRequest, physical: PhysicalPlan): number {
     const { threads } = physical.sizing
-    const facts = { limitBytes: 0, threads, codecBytesPerWorker: codecBytes(physical, request) }
+    const facts = { ...codecFacts(physical, request), limitBytes: 0, threads }
     const share = request.keepsResults ? ARENA_SHARE_BESIDE_RESULTS : 1
     return -crew.keeper.budget(facts) * PAGE_BYTES + Math.ceil(physical.floorPages / share) * PAGE_BYTES
   }
@@ -291,6 +290,7 @@ export class EngineCore {
     const { threads } = physical.sizing
     const first = queryId % this.#options.threads
     const workers = Array.from({ length: threads }, (_, index) => (first + index) % this.#options.threads)
+    const floorBytes = this.#floorBytes(crew, request, physical)
     const setup: QuerySetup = {
       slot,
       owner: 1 + slot,
@@ -299,13 +299,14 @@ export class EngineCore {
       spillPrefix: place?.prefix,
       spillQuota: makeSpillQuota(place?.maxSpillBytes ?? 0),
       limitText: megabytes(options.memoryLimitBytes),
-      floorText: megabytes(this.#floorBytes(crew, request, physical)),
+      floorText: megabytes(floorBytes),
       isVerbose: options.isVerbose,
       testing: options.testing,
     }
     crew.control.resetSlot(slot)
+    crew.control.store(slot, queryWord.floorPages, physical.floorPages)
     const run = new QueryRun(
-      { queryId, setup, physical, request, workers, budgetPages: budget },
+      { queryId, setup, physical, request, workers, budgetPages: budget, floorBytes },
       crew.pool,
       crew.control,
       this.#modules,
@@ -329,7 +330,7 @@ export class EngineCore {
         arena.kernels.ownerFree(run.facts.setup.owner)
         const { control } = crew
         const promised =
-          run.facts.physical.floorPages +
+          control.load(run.slot, queryWord.floorPages) +
           control.load(run.slot, queryWord.publishedPages) +
           control.counted(run.slot, queryCounter.resultPages)
         arena.kernels.release(promised)
@@ -394,7 +395,7 @@ export class EngineCore {
       admissionMs,
       threads: run.facts.physical.sizing.threads,
       memoryLimitBytes: request.options.memoryLimitBytes,
-      floorBytes: this.#floorBytes(crew, request, run.facts.physical),
+      floorBytes: run.facts.floorBytes,
       arenaPeakBytes: crew.keeper.arena?.highWaterBytes ?? 0,
       bytesRead: counted(queryCounter.bytesRead),
       spilledBytes: counted(queryCounter.spilledBytes),
@@ -413,8 +414,13 @@ function isSpillable(spec: { readonly kind: string }): boolean {
   return spec.kind === 'groupBy'
 }
 
-function codecBytes(physical: PhysicalPlan, request: QueryRequest): number {
-  return Math.max(physical.codecBytesPerWorker, request.encoderBytes)
+/** Decoder and encoder share one memory, so the larger need counts; what encoding holds in the heap comes on top. */
+function codecFacts(physical: PhysicalPlan, request: QueryRequest) {
+  const { codecBytes, heapBytes } = request.encoder
+  return {
+    codecBytesPerWorker: Math.max(physical.codecBytesPerWorker, codecBytes),
+    encoderHeapBytesPerWorker: heapBytes,
+  }
 }
 
 /** A mask that keeps `bits` of the highest hash bits; 0 keeps none. */

@@ -9,9 +9,9 @@ import { type Arena, readResidentBytes } from '@spillway/memory'
 import type { ControlBlock } from '@spillway/scheduler'
 
 /** Heap of the main thread while a query runs: plan, messages, results being moved. Measured, see docs/topics/memory.md. */
-export const MAIN_GROWTH_BYTES = 10e6
+export const MAIN_GROWTH_BYTES = 16e6
 /** Heap, code and stacks of one worker beyond what it has after its start. Measured, see docs/topics/memory.md. */
-export const WORKER_GROWTH_BYTES = 8e6
+export const WORKER_GROWTH_BYTES = 9e6
 /** The codec's instance and its scratch before it decodes anything. */
 export const CODEC_BASE_BYTES = 6e6
 
@@ -20,6 +20,8 @@ export interface BudgetFacts {
   readonly threads: number
   /** Bytes each worker needs for decoding and encoding; 0 = no codec. */
   readonly codecBytesPerWorker: number
+  /** Bytes each worker needs in its JavaScript heap for encoding: the stream and the file being written. */
+  readonly encoderHeapBytesPerWorker: number
 }
 
 /** Bytes of the process that are not arena pages. */
@@ -29,7 +31,7 @@ export function baseBytes(arena: Arena | undefined): number {
 
 /** Bytes that the workers are still going to take outside the arena. */
 export function growthBytes(control: ControlBlock, facts: BudgetFacts): number {
-  let growth = MAIN_GROWTH_BYTES + WORKER_GROWTH_BYTES * facts.threads
+  let growth = MAIN_GROWTH_BYTES + (WORKER_GROWTH_BYTES + facts.encoderHeapBytesPerWorker) * facts.threads
   if (facts.codecBytesPerWorker === 0) return growth
   const wanted = CODEC_BASE_BYTES + facts.codecBytesPerWorker
   const held = Array.from({ length: control.workerCount }, (_, worker) => control.decoderBytes(worker))

@@ -4,6 +4,9 @@ import type { LogicalNode } from '@spillway/plan'
 import type { RootSink } from '../lowering/lower-plan.ts'
 import type { OperatorCounts } from '../pipeline/operator-meter.ts'
 
+/** A query that encodes nothing. */
+export const noEncoder = { codecBytes: 0, heapBytes: 0 } as const
+
 /** Settings that only tests use; plain data. */
 export interface TestingOptions {
   /** Spill the largest partition after every batch. */
@@ -60,8 +63,8 @@ export interface QueryRequest {
   readonly makeSink: RootSink
   /** The result leaves the arena and stays with the process until the query returns. */
   readonly keepsResults: boolean
-  /** Bytes that encoding needs on each worker, outside the arena. */
-  readonly encoderBytes: number
+  /** Bytes that encoding needs on each worker: in the codec's memory, and in the JavaScript heap. */
+  readonly encoder: { readonly codecBytes: number; readonly heapBytes: number }
   /** Called on the main thread for each output of the last sink. */
   readonly onOutput: (output: unknown) => void
   /** Called once, when the query has its slot and before workers start. */

@@ -24,6 +24,8 @@ export interface RunFacts {
   readonly workers: readonly number[]
   /** Arena pages that were free to promise when it was admitted. */
   readonly budgetPages: number
+  /** Process memory that the query needs at least, as known at admission. */
+  readonly floorBytes: number
 }
 
 export class QueryRun {

@@ -125,9 +125,10 @@ export class QueryContext {
     this.control.setUsedPages(this.slot, this.workerIndex, total)
   }
 
-  /** Promised pages that stay behind a published state. */
-  publishPages(pages: number): void {
-    this.control.add(this.slot, queryWord.publishedPages, pages)
+  /** A sink's pages become the query's: see Reservation.detach. */
+  publishPages(detached: { readonly heldPages: number; readonly formerFloorPages: number }): void {
+    this.control.add(this.slot, queryWord.publishedPages, detached.heldPages)
+    this.control.add(this.slot, queryWord.floorPages, -detached.formerFloorPages)
   }
 
   /** Frees a chain of published pages and gives their promise back. */

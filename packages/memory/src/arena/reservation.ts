@@ -27,17 +27,19 @@ export class Reservation {
   #extraPages = 0
   #peakPages = 0
   #refusals = 0
+  #guaranteedPages: number
 
   constructor(options: ReservationOptions) {
     assert(options.owner > 0 && options.owner < 65535, 'an owner tag is 1 … 65,534')
     this.#options = options
+    this.#guaranteedPages = options.guaranteedPages
   }
 
   get usedPages(): number {
     return this.#usedPages
   }
   get guaranteedPages(): number {
-    return this.#options.guaranteedPages
+    return this.#guaranteedPages
   }
   get maxPages(): number {
     return this.#options.maxPages
@@ -82,16 +84,21 @@ export class Reservation {
   }
 
   /**
-   * Hands the pages in use to the query: they stay allocated, and the promise behind them moves to a counter of the
-   * query that whoever frees them lowers. Returns the promised pages that moved; the guaranteed ones stay with this
-   * worker until the query closes (floors are never lent).
+   * Ends this worker's part: the pages in use become the query's, with a promise that covers exactly them, and what was
+   * promised beyond, the guaranteed pages included, goes back to the pool.
+   * @returns pages whose promise the query now holds, and the guaranteed pages that are part of its floor no more
    */
-  detach(): number {
-    const moved = this.#extraPages
+  detach(): { readonly heldPages: number; readonly formerFloorPages: number } {
+    const formerFloorPages = this.#guaranteedPages
+    const heldPages = this.#usedPages
+    const surplus = formerFloorPages + this.#extraPages - heldPages
+    assert(surplus >= 0, 'a reservation promises at least what it uses')
+    if (surplus > 0) this.#options.arena.kernels.release(surplus)
+    this.#guaranteedPages = 0
     this.#extraPages = 0
     this.#usedPages = 0
     this.#options.onChange(0)
-    return moved
+    return { heldPages, formerFloorPages }
   }
 
   /** Gives every promise back. The pages themselves are freed by owner when the query closes. */
@@ -103,7 +110,8 @@ export class Reservation {
   }
 
   #tryGrow(count: number): boolean {
-    const { arena, guaranteedPages, maxPages, shouldRefuse } = this.#options
+    const { arena, maxPages, shouldRefuse } = this.#options
+    const guaranteedPages = this.#guaranteedPages
     const wanted = this.#usedPages + count
     if (wanted > guaranteedPages + this.#extraPages) {
       if (wanted > maxPages || shouldRefuse()) return false
@@ -119,7 +127,7 @@ export class Reservation {
   #shrink(count: number): void {
     assert(count <= this.#usedPages, 'a reservation gives back no more than it took')
     this.#usedPages -= count
-    const needed = Math.max(0, this.#usedPages - this.#options.guaranteedPages)
+    const needed = Math.max(0, this.#usedPages - this.#guaranteedPages)
     if (needed < this.#extraPages) {
       this.#options.arena.kernels.release(this.#extraPages - needed)
       this.#extraPages = needed

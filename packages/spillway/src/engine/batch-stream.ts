@@ -4,7 +4,7 @@
  */
 import { makeTable } from '@spillway/columnar'
 import { toArrowTable } from '@spillway/columnar/arrow'
-import type { CollectOutput, EngineCore, QueryOptions, RootSink } from '@spillway/engine'
+import { type CollectOutput, type EngineCore, noEncoder, type QueryOptions, type RootSink } from '@spillway/engine'
 import type { LogicalNode } from '@spillway/plan'
 import { type ControlBlock, queryWord } from '@spillway/scheduler'
 import type { RecordBatch } from 'apache-arrow'
@@ -125,7 +125,7 @@ class BatchStream implements AsyncIterableIterator<RecordBatch> {
         options: { ...this.#options, signal: both },
         makeSink,
         keepsResults: false,
-        encoderBytes: 0,
+        encoder: noEncoder,
         onAdmitted: ({ slot, isOrdered }) => {
           this.#slot = slot
           this.#isOrdered = isOrdered

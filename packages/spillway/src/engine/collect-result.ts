@@ -1,5 +1,5 @@
 /** `collect`: gathers the batches of a query into a DataFrame. Buffers are moved, not copied. */
-import { type CollectOutput, type EngineCore, type QueryOptions, type RootSink } from '@spillway/engine'
+import { type CollectOutput, type EngineCore, noEncoder, type QueryOptions, type RootSink } from '@spillway/engine'
 import { makeTable, type TableChunk } from '@spillway/columnar'
 import type { LogicalNode, SchemaTypes } from '@spillway/plan'
 import { type DataFrame, dataFrameFromTable } from '../data-frame/data-frame.ts'
@@ -26,7 +26,7 @@ export async function collectResult<S extends SchemaTypes>(
     options,
     makeSink,
     keepsResults: true,
-    encoderBytes: 0,
+    encoder: noEncoder,
     onAdmitted: () => {},
     onOutput: (output) => {
       const { sequence, ...batch } = output as CollectOutput & { kind: 'batch' }

@@ -8,6 +8,8 @@ import { explainPlan, type LogicalNode, type SchemaTypes } from '@spillway/plan'
 import { makeError } from '@spillway/stdx'
 import type { RecordBatch } from 'apache-arrow'
 import type { DataFrame } from '../data-frame/data-frame.ts'
+import type { LazyFrame } from '../lazy-frame/lazy-frame.ts'
+import { type ScanParquetOptions, scanParquet } from '../scan-parquet.ts'
 import type { QuerySession, SinkResult } from '../session.ts'
 import { streamBatches } from './batch-stream.ts'
 import { collectResult } from './collect-result.ts'
@@ -73,6 +75,14 @@ export class Engine implements QuerySession, AsyncDisposable {
 
   #query(options: QueryOptions, where: string): QueryOptions {
     return parseOptions(querySchema, withEngine(options), where)
+  }
+
+  /** `scanParquet` on this engine. */
+  scanParquet<const S extends SchemaTypes = SchemaTypes>(
+    paths: string | readonly string[],
+    options: Omit<ScanParquetOptions<S>, 'session'> = {},
+  ): LazyFrame<S> {
+    return scanParquet<S>(paths, { ...options, session: this })
   }
 
   /** What the engine holds at this moment. */

@@ -1,5 +1,5 @@
 /** The physical plan as text: pipelines, operators with their memory class, what is read and skipped, limit and floor. */
-import { type EngineCore, labelOf, megabytes, memoryClassOf, type OperatorSpec, operatorsOf, type PhysicalPipeline, type QueryOptions, type RootSink } from '@spillway/engine'
+import { type EngineCore, labelOf, megabytes, memoryClassOf, noEncoder, type OperatorSpec, operatorsOf, type PhysicalPipeline, type QueryOptions, type RootSink } from '@spillway/engine'
 import { readFileMeta } from '@spillway/formats'
 import { PAGE_BYTES } from '@spillway/kernels'
 import type { LogicalNode } from '@spillway/plan'
@@ -11,7 +11,7 @@ export async function explainPhysical(core: EngineCore, plan: LogicalNode, optio
     options,
     makeSink,
     keepsResults: false,
-    encoderBytes: 0,
+    encoder: noEncoder,
     onAdmitted: () => {},
     onOutput: () => {},
   })

@@ -21,8 +21,11 @@ const ROW_GROUP_BYTES = 32e6
 /** Under a small limit row groups get smaller: this share of the limit, per thread, for a row group in Arrow's layout. */
 const ROW_GROUP_SHARE = 1 / 60
 const ROW_GROUP_BYTES_MIN = 2e6
-/** Encoder memory ÷ bytes of the row group in Arrow's layout: stream, its copy, pages, the file, its copy. Measured. */
-const ENCODER_FACTOR = 3.6
+/** The codec's memory ÷ bytes of the row group in Arrow's layout: the stream's copy, pages, the file. Measured. */
+const CODEC_FACTOR = 4
+/** The same for the JavaScript heap: the stream and the file, and what is not collected yet. Measured. */
+const HEAP_FACTOR = 1.8
+const HEAP_BYTES = 2e6
 
 export async function writeParquet(
   core: EngineCore,
@@ -61,7 +64,7 @@ export async function writeParquet(
       options: query,
       makeSink,
       keepsResults: false,
-      encoderBytes: rowGroupBytes * ENCODER_FACTOR,
+      encoder: { codecBytes: rowGroupBytes * CODEC_FACTOR, heapBytes: rowGroupBytes * HEAP_FACTOR + HEAP_BYTES },
       onAdmitted: ({ slot }) => {
         control.count(slot, queryCounter.sinkOffset, PARQUET_BODY_START)
       },

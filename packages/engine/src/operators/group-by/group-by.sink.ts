@@ -12,6 +12,9 @@ import { chainBytes, type RowChain } from './row-chain.ts'
 import { RowSpiller, sizeRowSpiller } from './row-spiller.ts'
 
 const INITIAL_DIRECTORY_BITS = 12
+/** Share of the budget that published partitions may keep, when nothing was spilled and when something was. */
+const KEPT_SHARE = 0.65
+const KEPT_SHARE_AFTER_SPILLING = 0.4
 
 function tableSizes(spec: GroupBySinkSpec): GroupTableSizes {
   const least = Math.max(INITIAL_DIRECTORY_BITS, spec.partitionBits + 3)
@@ -25,14 +28,13 @@ function tableSizes(spec: GroupBySinkSpec): GroupTableSizes {
 
 export function sizeGroupBySink(spec: GroupBySinkSpec, size: WorkspaceSize): void {
   size.add(GroupTable.workspaceBytes(tableSizes(spec)))
-  size.add(PUBLISHED_PARTITION_BYTES * 2 ** spec.partitionBits)
   sizeRowSpiller(spec.shape, spec.batchRows, size)
 }
 
 /** Pages beyond the workspace that make progress certain: one row page and one heap page per partition. */
 export function groupBySinkFloorPages(spec: GroupBySinkSpec): number {
   const hasStrings = spec.shape.layout.fields.some((field) => field.type.kind === 'utf8')
-  return 2 ** spec.partitionBits * (hasStrings ? 2 : 1) + 4
+  return 2 ** spec.partitionBits * (hasStrings ? 2 : 1) + 5
 }
 
 export function openGroupBySink(spec: GroupBySinkSpec, context: OpenContext): Sink {
@@ -44,7 +46,6 @@ class GroupBySinkLocal implements Sink {
   readonly #context: OpenContext
   readonly #table: GroupTable
   readonly #spiller: RowSpiller
-  readonly #publishedAddress: number
   readonly #files: (SpillFileState | undefined)[]
   #isPublished = false
 
@@ -66,7 +67,6 @@ class GroupBySinkLocal implements Sink {
       keyCount: spec.shape.keyCount,
       lookupWindowRows: undefined,
     })
-    this.#publishedAddress = workspace.take(PUBLISHED_PARTITION_BYTES * 2 ** spec.partitionBits)
     this.#spiller = new RowSpiller(context, spec.shape, exports, spec.batchRows)
     this.#files = new Array<SpillFileState | undefined>(2 ** spec.partitionBits).fill(undefined)
   }
@@ -148,13 +148,15 @@ class GroupBySinkLocal implements Sink {
   publish(): PublishedGroups {
     assert(!this.#isPublished, 'a local is published once')
     this.#isPublished = true
-    const { arena, query, reservation, meter } = this.#context
+    const { arena, query, reservation, meter, workspace } = this.#context
     if (this.#spec.shape.keyCount === 0 && query.workerIndex === query.setup.firstWorker) this.#ensureSingle()
+    this.#leaveRoomForMerging()
     const isDistinct = this.#table.abandonedRanges === 0 && this.#table.appendedRows === 0
+    const published = this.#takePublished()
     for (let partition = 0; partition < this.#files.length; partition++) {
       const file = this.#files[partition] ?? newSpillFile(this.#path(partition), this.#spec.shape.spillSchema)
       const chain = this.#table.takePartition(partition)
-      const address = this.#publishedAddress + partition * PUBLISHED_PARTITION_BYTES
+      const address = published + partition * PUBLISHED_PARTITION_BYTES
       writePublished(arena.view, address, { chain, spilled: spillTotals(file), isDistinct })
       if (file.blocks.length > 0 && chain.rowCount > 0) {
         query.log(
@@ -163,8 +165,22 @@ class GroupBySinkLocal implements Sink {
       }
     }
     meter.counts.peakBytes = Math.max(meter.counts.peakBytes, reservation.peakPages * PAGE_BYTES)
+    workspace.check(this.#spec.shape.text)
+    reservation.give(workspace.address, workspace.pages)
     query.publishPages(reservation.detach())
-    return { worker: query.workerIndex, address: this.#publishedAddress }
+    return { worker: query.workerIndex, address: published }
+  }
+
+  /**
+   * Merging needs memory beside what is published: a partition's spilled part is loaded and a directory built. Without
+   * room every partition would be split and written again, which costs more than evicting some of them now.
+   */
+  #leaveRoomForMerging(): void {
+    const { query, reservation } = this.#context
+    if (!query.canSpill) return
+    const share = this.#files.some((file) => file !== undefined) ? KEPT_SHARE_AFTER_SPILLING : KEPT_SHARE
+    const pages = Math.floor((reservation.maxPages * share) / query.setup.threads)
+    while (reservation.usedPages > pages && this.#spillLargest() > 0);
   }
 
   #ensureSingle(): void {
@@ -175,7 +191,17 @@ class GroupBySinkLocal implements Sink {
     }
   }
 
+  /** Pages for the published table; they outlive the workspace. */
+  #takePublished(): number {
+    const pages = Math.ceil((PUBLISHED_PARTITION_BYTES * 2 ** this.#spec.partitionBits) / PAGE_BYTES)
+    for (;;) {
+      const address = this.#context.reservation.take(pages)
+      if (address !== 0) return address
+      this.#makeRoom()
+    }
+  }
+
   close(): void {
-    this.#context.workspace.check(this.#spec.shape.text)
+    if (!this.#isPublished) this.#context.workspace.check(this.#spec.shape.text)
   }
 }

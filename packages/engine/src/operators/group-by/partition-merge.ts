@@ -9,6 +9,7 @@
  * ready to be emitted; the chain is freed when the generator is resumed.
  */
 import type { GroupByExports } from '@spillway/codegen'
+import { widthOf } from '@spillway/columnar'
 import { PAGE_BYTES } from '@spillway/kernels'
 import {
   blockBytes,
@@ -28,7 +29,7 @@ import { type GroupByOutputSpec, SPLIT_BITS } from './group-by.ts'
 import type { PartitionInput } from './group-by.output.ts'
 import { GroupTable, type JobStatus } from './group-table.ts'
 import { chainBytes, type RowChain } from './row-chain.ts'
-import { RowSpiller, sizeRowSpiller } from './row-spiller.ts'
+import { RowSpiller, rowSpillerRoomBytes, sizeRowSpiller, spillBlockRows } from './row-spiller.ts'
 
 /** A directory of the guaranteed size, always there; larger ones are asked for. */
 const GUARANTEED_DIRECTORY_BITS = 13
@@ -56,11 +57,19 @@ export function sizePartitionMerge(spec: GroupByOutputSpec, size: WorkspaceSize)
   size.add(GroupTable.workspaceBytes(splitSizes(spec.batchRows)))
   sizeRowSpiller(spec.shape, spec.batchRows, size)
   sizeImporter(spec.shape.spillSchema, spec.batchRows, size)
+  size.add(blockBufferBytes(spec))
 }
 
-/** Beyond the workspace: a row and a heap page for each part of a split, and room to read one block. */
+/** Beyond the workspace: a row and a heap page for each part of a split, and some for strings longer than a heap. */
 export function mergeFloorPages(_spec: GroupByOutputSpec): number {
-  return 2 ** SPLIT_BITS * 2 + 20
+  return 2 ** SPLIT_BITS * 2 + 8
+}
+
+/** Room for one block of a spill file with strings of ordinary length. */
+function blockBufferBytes(spec: GroupByOutputSpec): number {
+  const rows = spillBlockRows(spec.batchRows)
+  const widths = spec.shape.spillSchema.fields.map(({ type }) => (type.kind === 'utf8' ? 0 : widthOf(type)))
+  return rowSpillerRoomBytes(spec.shape, rows) + rows * widths.reduce((sum, width) => sum + width, 0) + 65_536
 }
 
 export class PartitionMerge {
@@ -71,6 +80,7 @@ export class PartitionMerge {
   readonly #splitArea: number
   readonly #spiller: RowSpiller
   readonly #importer: ArrowImporter
+  readonly #block: BlockBuffer
   #files = 0
 
   constructor(spec: GroupByOutputSpec, context: OpenContext, exports: GroupByExports) {
@@ -81,6 +91,8 @@ export class PartitionMerge {
     this.#splitArea = context.workspace.take(GroupTable.workspaceBytes(splitSizes(spec.batchRows)))
     this.#spiller = new RowSpiller(context, spec.shape, exports, spec.batchRows)
     this.#importer = new ArrowImporter(context, spec.shape.spillSchema, spec.batchRows, spec.shape.text)
+    const bytes = blockBufferBytes(spec)
+    this.#block = { address: context.workspace.take(bytes), bytes }
   }
 
   /** Yields merged chains; see the file's header. */
@@ -95,7 +107,7 @@ export class PartitionMerge {
       return
     }
     const chains: OwnedChain[] = input.chains.map((chain) => ({ chain, isPublished: input.depth === 0 }))
-    const loader = new BlockLoader(this.#context, this.#spec, this.#importer, input)
+    const loader = new BlockLoader(this.#context, this.#spec, this.#importer, this.#block, input)
     const fits = yield* this.#mergeInMemory(input, chains, loader)
     if (fits) return
     yield* this.#split(input, chains, loader)
@@ -137,7 +149,7 @@ export class PartitionMerge {
   /** The largest directory that the rows could need, if it is granted; else the guaranteed one. */
   #openDirectory(rows: number): { bits: number; address: number; free: () => void } {
     const { reservation } = this.#context
-    const wanted = Math.min(LARGEST_DIRECTORY_BITS, Math.ceil(Math.log2(Math.max(1, rows) / LOAD_FACTOR)) + 1)
+    const wanted = Math.min(LARGEST_DIRECTORY_BITS, Math.ceil(Math.log2(Math.max(1, rows) / LOAD_FACTOR)))
     for (let bits = wanted; bits > GUARANTEED_DIRECTORY_BITS; bits--) {
       if (bits < wanted - 1) break
       const pages = Math.ceil(GroupTable.workspaceBytes(mergeSizes(bits)) / PAGE_BYTES)
@@ -222,7 +234,7 @@ export class PartitionMerge {
       query.log(`group-by: partition ${current.label} in chunks, pass ${meter.counts.terminalChunks}`)
       const directory = this.#openDirectory(current.files.reduce((sum, file) => sum + file.totals.rows, 0))
       const table = this.#openTable(directory.address, mergeSizes(directory.bits), current.hashBits)
-      const loader: BlockLoader = new BlockLoader(this.#context, this.#spec, this.#importer, current)
+      const loader: BlockLoader = new BlockLoader(this.#context, this.#spec, this.#importer, this.#block, current)
       const kept: OwnedChain[] = []
       this.#files += 1
       let overflow = newSpillFile(
@@ -291,6 +303,11 @@ export class PartitionMerge {
   }
 }
 
+interface BlockBuffer {
+  readonly address: number
+  readonly bytes: number
+}
+
 interface OwnedChain {
   readonly chain: RowChain
   readonly isPublished: boolean
@@ -306,14 +323,22 @@ class BlockLoader {
   readonly #context: OpenContext
   readonly #spec: GroupByOutputSpec
   readonly #importer: ArrowImporter
+  readonly #buffer: BlockBuffer
   readonly #input: PartitionInput
   readonly #pending: { path: string; state: SpillFileState | undefined; block: number }[]
   #rowInBlock = 0
 
-  constructor(context: OpenContext, spec: GroupByOutputSpec, importer: ArrowImporter, input: PartitionInput) {
+  constructor(
+    context: OpenContext,
+    spec: GroupByOutputSpec,
+    importer: ArrowImporter,
+    buffer: BlockBuffer,
+    input: PartitionInput,
+  ) {
     this.#context = context
     this.#spec = spec
     this.#importer = importer
+    this.#buffer = buffer
     this.#input = input
     this.#pending = input.files.map(({ path }) => ({ path, state: undefined, block: 0 }))
     this.rows = input.files.reduce((sum, { totals }) => sum + totals.rows, 0)
@@ -386,8 +411,9 @@ class BlockLoader {
       this.#pending.shift()
       return
     }
-    const pages = Math.ceil((blockBytes(block) + 64) / PAGE_BYTES)
-    const address = reservation.take(pages)
+    const fits = blockBytes(block) + 64 <= this.#buffer.bytes
+    const pages = fits ? 0 : Math.ceil((blockBytes(block) + 64) / PAGE_BYTES)
+    const address = fits ? this.#buffer.address : reservation.take(pages)
     if (address === 0) throw this.#noRoomForBlock(pages, file.path)
     try {
       const { columns } = readBlock(spill, state, file.block, address)
@@ -398,7 +424,7 @@ class BlockLoader {
       this.#rowInBlock = 0
       file.block += 1
     } finally {
-      reservation.give(address, pages)
+      if (!fits) reservation.give(address, pages)
     }
     if (file.block >= state.blocks.length) this.#pending.shift()
     query.throwIfCancelled()

@@ -18,7 +18,8 @@ export function spillBlockRows(batchRows: number): number {
   return Math.min(SPILL_BLOCK_ROWS, Math.max(batchRows, 1024))
 }
 
-function roomBytes(shape: GroupByShape, rows: number): number {
+/** Room in which a block of `rows` rows is laid out for Arrow: bitmaps, offsets and string bytes. */
+export function rowSpillerRoomBytes(shape: GroupByShape, rows: number): number {
   let bytes = 4096
   for (const { type } of shape.spillSchema.fields) {
     bytes += Math.ceil(rows / 8) * 2 + 192
@@ -31,7 +32,7 @@ export function sizeRowSpiller(shape: GroupByShape, batchRows: number, size: Wor
   const rows = spillBlockRows(batchRows)
   sizeBatch(batchShape(shape.spillSchema, rows), size)
   size.add(rows * 4)
-  size.add(roomBytes(shape, rows))
+  size.add(rowSpillerRoomBytes(shape, rows))
 }
 
 export class RowSpiller {
@@ -51,7 +52,7 @@ export class RowSpiller {
     this.#rowsMax = spillBlockRows(batchRows)
     this.#batch = openBatch(context.arena, context.workspace, batchShape(shape.spillSchema, this.#rowsMax))
     this.#rows = context.workspace.take(this.#rowsMax * 4)
-    this.#roomBytes = roomBytes(shape, this.#rowsMax)
+    this.#roomBytes = rowSpillerRoomBytes(shape, this.#rowsMax)
     this.#room = context.workspace.take(this.#roomBytes)
   }
 

@@ -12,6 +12,8 @@ import type { SinkParquetOutput, SinkParquetSpec } from './sink-parquet.ts'
 /** Longest run of morsels whose rows share a row group when order is kept. */
 const RUN_LENGTH_MAX = 64
 const END_MARK_BYTES = 8
+const STREAM_BYTES_MAX = 16e6
+const STREAM_SLACK_BYTES = 1 << 20
 
 export function sizeSinkParquet(spec: SinkParquetSpec, size: WorkspaceSize): void {
   sizeBatchExport(spec.schema, spec.batchRows, size)
@@ -38,7 +40,8 @@ class SinkParquetLocal implements Sink {
     this.#context = context
     this.#export = new BatchExport(context, spec.schema, spec.batchRows, 'PARQUET SINK')
     this.#schemaMessage = ipcSchemaMessage(spec.schema)
-    this.#stream = new Uint8Array(1 << 20)
+    // As large as a full row group gets, but for its last batch: growing it would need twice the memory for a moment.
+    this.#stream = new Uint8Array(Math.min(spec.rowGroupBytes, STREAM_BYTES_MAX) + STREAM_SLACK_BYTES)
     this.#stream.set(this.#schemaMessage)
     this.#bytes = this.#schemaMessage.byteLength
   }
@@ -88,7 +91,7 @@ class SinkParquetLocal implements Sink {
 
   #ensureRoom(bytes: number): void {
     if (this.#bytes + bytes <= this.#stream.byteLength) return
-    const grown = new Uint8Array(Math.max(this.#stream.byteLength * 2, this.#bytes + bytes))
+    const grown = new Uint8Array(Math.max(this.#stream.byteLength * 1.25, this.#bytes + bytes))
     grown.set(this.#stream.subarray(0, this.#bytes))
     this.#stream = grown
   }
