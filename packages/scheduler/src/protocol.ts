@@ -33,6 +33,8 @@ export type ToWorker =
   | { readonly kind: 'shareTable'; readonly tableId: number; readonly table: unknown }
   | { readonly kind: 'dropTable'; readonly tableId: number }
   | { readonly kind: 'collectGarbage'; readonly ticket: number }
+  /** Leave the loop until the next task: nothing is running. */
+  | { readonly kind: 'rest' }
   | { readonly kind: 'shutdown' }
 
 export type FromWorker =

@@ -21,11 +21,13 @@ export interface RunningPipeline {
   step(): StepStatus
   /** After `finished`: what this worker published. */
   summary(): unknown
+  /** Lets go of what it holds. Called once when it will not be stepped again, unless it finished. */
+  close(): void
 }
 
 /** What the scheduler does not know: arenas, queries, operators. */
 export interface PipelineHost {
-  handle(message: Exclude<ToWorker, StartPipeline | { kind: 'shutdown' }>): void
+  handle(message: Exclude<ToWorker, StartPipeline | { kind: 'shutdown' | 'rest' }>): void
   start(message: StartPipeline): RunningPipeline
   /** Frees what the worker holds for a query. Called once per query, after its pipelines stopped on this worker. */
   closeQuery(queryId: number): void
@@ -35,7 +37,13 @@ export interface PipelineHost {
 const BLOCKED_WAIT_MS = 5
 const IDLE_WAIT_MS = 60_000
 
-export function runWorkerLoop(port: MessagePort, control: ControlBlock, worker: number, host: PipelineHost): void {
+/** @returns why the loop ended */
+export function runWorkerLoop(
+  port: MessagePort,
+  control: ControlBlock,
+  worker: number,
+  host: PipelineHost,
+): 'rested' | 'shutdown' {
   const running: RunningPipeline[] = []
   const post = (message: FromWorker): void => port.postMessage(message)
 
@@ -44,34 +52,47 @@ export function runWorkerLoop(port: MessagePort, control: ControlBlock, worker: 
     post({ kind: 'pipelineFailed', worker, queryId, pipelineId, error: toEnvelope(error), isTrap })
   }
 
-  const receive = (message: ToWorker): boolean => {
+  /** A pipeline that failed or was cancelled; what fails while it lets go condemns the arena. */
+  const drop = (pipeline: RunningPipeline): void => {
+    try {
+      pipeline.close()
+    } catch (error) {
+      fail(pipeline.queryId, pipeline.pipelineId, error)
+    }
+  }
+
+  const receive = (message: Exclude<ToWorker, { kind: 'shutdown' | 'rest' }>): void => {
     switch (message.kind) {
-      case 'shutdown':
-        return false
       case 'startPipeline':
         try {
           running.push(host.start(message))
         } catch (error) {
           fail(message.queryId, message.pipelineId, error)
         }
-        return true
+        return
       case 'closeQuery':
         for (let index = running.length - 1; index >= 0; index--) {
-          if (running[index]?.queryId === message.queryId) running.splice(index, 1)
+          const pipeline = running[index]
+          if (pipeline?.queryId !== message.queryId) continue
+          running.splice(index, 1)
+          drop(pipeline)
         }
         host.closeQuery(message.queryId)
         post({ kind: 'queryClosed', worker, queryId: message.queryId })
-        return true
+        return
       default:
         host.handle(message)
-        return true
+        return
     }
   }
 
   for (;;) {
     const epoch = control.wakeEpoch
     for (let entry = receiveMessageOnPort(port); entry !== undefined; entry = receiveMessageOnPort(port)) {
-      if (!receive(entry.message as ToWorker)) return
+      const message = entry.message as ToWorker
+      if (message.kind === 'shutdown') return 'shutdown'
+      if (message.kind === 'rest') return 'rested'
+      receive(message)
     }
     let progressed = false
     for (let index = 0; index < running.length; index++) {
@@ -86,6 +107,7 @@ export function runWorkerLoop(port: MessagePort, control: ControlBlock, worker: 
       } catch (error) {
         status = 'failed'
         fail(pipeline.queryId, pipeline.pipelineId, error)
+        drop(pipeline)
       }
       if (status !== 'blocked') progressed = true
       if (status === 'finished' || status === 'failed') running.splice(index--, 1)

@@ -1,5 +1,9 @@
 /**
- * The worker threads, kept by Piscina: one task per worker that runs for the pool's life.
+ * The worker threads, kept by Piscina: one task per worker that runs for as long as there are queries.
+ *
+ * A running task keeps the process alive, so an idle pool rests: shortly after the last query the workers leave their
+ * loop, their tasks end, and a program that has nothing else to do exits. Threads, arena and caches stay; the next
+ * message starts one task per worker again (about 0.1 ms).
  *
  * The pool knows messages and threads, not queries. A worker that dies (out of memory, process.exit, a crash) is
  * reported once through `onWorkerLost`; the pool is then unusable and is replaced by its owner.
@@ -18,7 +22,7 @@ export interface WorkerPoolOptions {
   readonly onWorkerLost: (error: Error) => void
 }
 
-/** What a worker's task receives. */
+/** What a worker's first task receives; later ones get `undefined` and go on with the same port. */
 export interface WorkerTask {
   readonly port: MessagePort
   readonly worker: number
@@ -27,12 +31,18 @@ export interface WorkerTask {
   readonly setup: Readonly<Record<string, unknown>>
 }
 
+/** Long enough that a loop of small queries never pays for waking. */
+const REST_AFTER_MS = 25
+
 export class WorkerPool {
   readonly #options: WorkerPoolOptions
   readonly #piscina: Piscina
   readonly #ports: MessagePort[] = []
   #closing = false
   #lost = false
+  #isBusy = false
+  #isResting = false
+  #restTimer: NodeJS.Timeout | undefined
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options
@@ -46,20 +56,45 @@ export class WorkerPool {
       atomics: 'disabled',
       resourceLimits: { maxYoungGenerationSizeMb: 2 },
     })
-    for (let worker = 0; worker < workerCount; worker++) this.#startTask(worker)
-    this.setReferenced(false)
+    for (let worker = 0; worker < workerCount; worker++) this.#startWorker(worker)
+    this.#restSoon()
   }
 
-  #startTask(worker: number): void {
+  #startWorker(worker: number): void {
     const { control, setup, onMessage } = this.#options
     const { port1, port2 } = new MessageChannel()
     this.#ports.push(port1)
     port1.on('message', (message: FromWorker) => onMessage(message))
+    // The tasks keep the process alive while there is something to do; the ports need not.
+    port1.unref()
     const task: WorkerTask = { port: port2, worker, workerCount: control.workerCount, control: control.buffer, setup }
-    this.#piscina.run(task, { transferList: [port2] }).then(
-      () => this.#loseWorker(new Error('a worker ended its loop')),
+    this.#runTask(task, [port2])
+  }
+
+  #runTask(task: WorkerTask | undefined, transferList: MessagePort[]): void {
+    this.#piscina.run(task, { transferList }).then(
+      (outcome: unknown) => {
+        if (outcome !== 'rested') this.#loseWorker(new Error('a worker ended its loop'))
+      },
       (error: unknown) => this.#loseWorker(error instanceof Error ? error : new Error(String(error))),
     )
+  }
+
+  #restSoon(): void {
+    clearTimeout(this.#restTimer)
+    this.#restTimer = setTimeout(() => {
+      if (this.#isBusy || this.#isResting || this.#closing) return
+      this.#isResting = true
+      for (const port of this.#ports) port.postMessage({ kind: 'rest' } satisfies ToWorker)
+      this.#options.control.wakeWorkers()
+    }, REST_AFTER_MS)
+  }
+
+  #wake(): void {
+    if (!this.#isResting || this.#closing) return
+    this.#isResting = false
+    for (let worker = 0; worker < this.#ports.length; worker++) this.#runTask(undefined, [])
+    if (!this.#isBusy) this.#restSoon()
   }
 
   #loseWorker(error: Error): void {
@@ -74,29 +109,30 @@ export class WorkerPool {
 
   /** Posts to one worker; wakes are the caller's (one `wakeWorkers` after several posts). */
   post(worker: number, message: ToWorker): void {
+    this.#wake()
     this.#ports[worker]?.postMessage(message)
   }
 
   broadcast(message: ToWorker): void {
+    this.#wake()
     for (const port of this.#ports) port.postMessage(message)
     this.#options.control.wakeWorkers()
   }
 
-  /** While referenced, the pool keeps the process alive: only as long as a query runs. */
-  setReferenced(referenced: boolean): void {
-    for (const port of this.#ports) {
-      if (referenced) port.ref()
-      else port.unref()
-    }
-    for (const thread of this.#piscina.threads) thread.unref()
+  /** While busy, the pool keeps the process alive and its workers awake: as long as a query runs. */
+  setBusy(isBusy: boolean): void {
+    this.#isBusy = isBusy
+    if (isBusy) this.#wake()
+    else this.#restSoon()
   }
 
   /** Ends the workers: politely first (they leave their loop at a step boundary), by force after `graceMs`. */
   async close(graceMs: number): Promise<void> {
     if (this.#closing) return
     this.#closing = true
-    this.broadcast({ kind: 'shutdown' })
-    for (const thread of this.#piscina.threads) thread.ref()
+    clearTimeout(this.#restTimer)
+    for (const port of this.#ports) port.postMessage({ kind: 'shutdown' } satisfies ToWorker)
+    this.#options.control.wakeWorkers()
     let timer: NodeJS.Timeout | undefined
     const forced = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, graceMs)

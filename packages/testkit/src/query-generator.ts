@@ -38,8 +38,10 @@ export interface GeneratedQuery {
   readonly columns: readonly QueryColumn[]
   /** Whether the output order is defined and must be equal. */
   readonly ordered: boolean
-  /** Whether a blocking sink (group-by, unique) takes part: variants that spill apply. */
+  /** Whether a blocking sink (group-by, unique) takes part. */
   readonly hasSink: boolean
+  /** Whether the last sink has keys: with any row in the answer, variants that force spilling must have spilled. */
+  readonly canSpill: boolean
   readonly build: (frame: FrameLike, api: ConcatApi) => FrameLike
   /** SQL over a source, a table name or a call like read_parquet('…'). */
   readonly sql: (source: string) => string
@@ -53,6 +55,7 @@ interface State {
   readonly columns: readonly QueryColumn[]
   readonly ordered: boolean
   readonly hasSink: boolean
+  readonly canSpill: boolean
   readonly build: GeneratedQuery['build']
   readonly sql: GeneratedQuery['sql']
   readonly steps: readonly string[]
@@ -156,6 +159,7 @@ function groupByStep(state: State, choices: Choices): State {
     // Without keys there is exactly one row, in a defined order; numbering starts again.
     ordered: false,
     hasSink: true,
+    canSpill: keys.length > 0,
     build: (frame, api) => {
       const input = state.build(frame, api)
       return keys.length === 0 ? input.select(...exprs) : input.groupBy(...keyNames).agg(...exprs)
@@ -171,6 +175,7 @@ function uniqueStep(state: State): State {
     ...state,
     ordered: false,
     hasSink: true,
+    canSpill: true,
     build: (frame, api) => state.build(frame, api).unique(),
     sql: (source) => `SELECT DISTINCT ${names(state.columns)} FROM (${state.sql(source)})`,
     steps: [...state.steps, 'unique'],
@@ -237,6 +242,7 @@ export function queryOfTape(schema: Schema, tape: readonly number[]): GeneratedQ
     columns,
     ordered: true,
     hasSink: false,
+    canSpill: false,
     build: (frame) => frame,
     sql: (source) => `SELECT ${names(columns)}, row_number() OVER () AS ${ROW} FROM ${source}`,
     steps: [],

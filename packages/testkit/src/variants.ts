@@ -1,26 +1,32 @@
 /**
- * The variants under which the query suite runs again. Each is a plain option object for `createEngine` plus a check
+ * The variants under which the query suite runs again. Each is an option object for `createEngine` plus a check
  * that the mode was reached: a variant that silently runs the ordinary path proves nothing.
  */
 
-/** Faults of spill I/O: the operation with this number (from 1, over all workers) fails in this way. */
+/** One failing spill operation. Plain data that crosses threads: all workers count on one counter. */
 export interface FaultPlan {
-  readonly failAt: number
-  readonly kind: 'enospc' | 'eio-write' | 'eio-read' | 'short-write' | 'short-read'
+  readonly kind: 'enospc' | 'eio-write' | 'short-write' | 'eacces' | 'eio-read' | 'short-read' | 'corrupt-byte'
+  /** Index, from 0, of the operation that fails, among the writes (or reads) of all workers. */
+  readonly operation: number
+  /** All later operations fail too. */
+  readonly sticky: boolean
+  /** One Int32: operations so far. */
+  readonly counter: SharedArrayBuffer
 }
 
 /** Options below `testing`: never documented to users, accepted by `createEngine` for tests only. */
 export interface TestingOptions {
-  /** Sinks spill every partition as soon as they hold one row. */
+  /** Sinks spill their largest partition after every batch. */
   readonly forceSpill?: boolean
   /** Rows per batch inside a worker; 1 finds state that is lost between batches. */
   readonly batchRows?: number
-  /** 'none': all rows share one hash. 'two-bits': four hashes. Collisions, skew and recursion at their worst. */
-  readonly hashMask?: 'none' | 'two-bits'
+  /** Bits kept of each hash. 0: all rows share one hash. 2: four hashes. Collisions and recursion at their worst. */
+  readonly hashBits?: number
   /** Freed arena pages are filled with a pattern, so that a use after free gives a wrong answer at once. */
   readonly poison?: boolean
-  readonly noOptimizer?: boolean
-  readonly faults?: FaultPlan
+  /** Optimizer rules to leave out. */
+  readonly disabledRules?: readonly string[] | 'all'
+  readonly ioFaults?: FaultPlan
 }
 
 export interface VariantOptions {
@@ -37,7 +43,8 @@ export interface VariantMetrics {
 export interface Variant {
   readonly name: string
   readonly purpose: string
-  readonly engine: VariantOptions
+  /** Options of a new engine; made anew each time, because a fault plan counts. */
+  readonly engineOptions: () => VariantOptions
   /** Only queries with a blocking sink reach this mode; others run but need not. */
   readonly needsSink: boolean
   /** Why the mode was not reached, or undefined. Asked after queries that should have reached it. */
@@ -50,12 +57,19 @@ const always = (): undefined => undefined
 const spilled = (metrics: VariantMetrics): string | undefined =>
   metrics.spilledBytes > 0 ? undefined : 'nothing was spilled'
 
+const secondWriteFails = (): FaultPlan => ({
+  kind: 'enospc',
+  operation: 1,
+  sticky: false,
+  counter: new SharedArrayBuffer(4),
+})
+
 /** All variants; `default` first. */
 export const variants: readonly Variant[] = [
   {
     name: 'default',
     purpose: 'What users run.',
-    engine: { threads: 2 },
+    engineOptions: () => ({ threads: 2 }),
     needsSink: false,
     missed: always,
     mayFail: false,
@@ -63,7 +77,7 @@ export const variants: readonly Variant[] = [
   {
     name: 'force-spill',
     purpose: 'Every blocking sink writes all its partitions and reads them back.',
-    engine: { threads: 2, testing: { forceSpill: true } },
+    engineOptions: () => ({ threads: 2, testing: { forceSpill: true } }),
     needsSink: true,
     missed: spilled,
     mayFail: false,
@@ -71,7 +85,7 @@ export const variants: readonly Variant[] = [
   {
     name: 'tiny-budget',
     purpose: 'A limit near the floor: refusals, shrinking and spilling by need. Too small a limit is a typed error.',
-    engine: { threads: 2, memoryLimit: '320MB' },
+    engineOptions: () => ({ threads: 2, memoryLimit: '320MB' }),
     needsSink: true,
     missed: always,
     mayFail: true,
@@ -79,7 +93,7 @@ export const variants: readonly Variant[] = [
   {
     name: 'one-row-batches',
     purpose: 'State that must survive from batch to batch.',
-    engine: { threads: 2, testing: { batchRows: 1 } },
+    engineOptions: () => ({ threads: 2, testing: { batchRows: 1 } }),
     needsSink: false,
     missed: always,
     mayFail: false,
@@ -87,7 +101,7 @@ export const variants: readonly Variant[] = [
   {
     name: 'one-worker',
     purpose: 'No concurrency: failures that remain are not races.',
-    engine: { threads: 1 },
+    engineOptions: () => ({ threads: 1 }),
     needsSink: false,
     missed: always,
     mayFail: false,
@@ -95,7 +109,7 @@ export const variants: readonly Variant[] = [
   {
     name: 'many-workers',
     purpose: 'More workers than cores and than morsels: empty locals, contention, late starters.',
-    engine: { threads: 7 },
+    engineOptions: () => ({ threads: 7 }),
     needsSink: false,
     missed: always,
     mayFail: false,
@@ -103,15 +117,15 @@ export const variants: readonly Variant[] = [
   {
     name: 'no-optimizer',
     purpose: 'The plan as written: the optimizer may not change an answer.',
-    engine: { threads: 2, testing: { noOptimizer: true } },
+    engineOptions: () => ({ threads: 2, testing: { disabledRules: 'all' } }),
     needsSink: false,
     missed: always,
     mayFail: false,
   },
   {
     name: 'failing-disk',
-    purpose: 'The second spill operation fails: a typed error, nothing left behind, the next query is right.',
-    engine: { threads: 2, testing: { forceSpill: true, faults: { failAt: 2, kind: 'enospc' } } },
+    purpose: 'The second write of a spill file fails: a typed error, nothing left behind, the next query is right.',
+    engineOptions: () => ({ threads: 2, testing: { forceSpill: true, ioFaults: secondWriteFails() } }),
     needsSink: true,
     missed: always,
     mayFail: true,
@@ -119,7 +133,7 @@ export const variants: readonly Variant[] = [
   {
     name: 'hash-low-entropy',
     purpose: 'Four different hashes: long probe chains, and partitions that no further split makes smaller.',
-    engine: { threads: 2, testing: { hashMask: 'two-bits', forceSpill: true } },
+    engineOptions: () => ({ threads: 2, testing: { hashBits: 2, forceSpill: true } }),
     needsSink: true,
     missed: spilled,
     mayFail: false,
@@ -127,7 +141,7 @@ export const variants: readonly Variant[] = [
   {
     name: 'hash-no-entropy',
     purpose: 'One hash for all rows: the terminal algorithm.',
-    engine: { threads: 2, testing: { hashMask: 'none' } },
+    engineOptions: () => ({ threads: 2, testing: { hashBits: 0 } }),
     needsSink: true,
     missed: always,
     mayFail: false,
@@ -135,7 +149,7 @@ export const variants: readonly Variant[] = [
   {
     name: 'poisoned-arena',
     purpose: 'Use of freed pages shows as a wrong answer.',
-    engine: { threads: 2, testing: { poison: true } },
+    engineOptions: () => ({ threads: 2, testing: { poison: true } }),
     needsSink: false,
     missed: always,
     mayFail: false,

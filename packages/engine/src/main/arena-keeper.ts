@@ -96,6 +96,13 @@ export class ArenaKeeper {
     collection.done()
   }
 
+  /** The workers are gone: nobody will answer. */
+  abandon(): void {
+    this.unwatch()
+    for (const { done } of this.#collections.values()) done()
+    this.#collections.clear()
+  }
+
   /** Sets the ceiling for the running queries and keeps it right until `unwatch`. */
   watch(limitBytes: number, budget: number, keepsResults: boolean, resultPages: () => number): void {
     const arena = this.#arena

@@ -15,6 +15,7 @@ import { assert, makeError } from '@spillway/stdx'
 import { lowerPlan } from '../lowering/lower-plan.ts'
 import type { PhysicalPlan } from '../physical/physical-plan.ts'
 import type { QuerySetup } from '../worker/query-context.ts'
+import { cancelledBy, orAborted, throwIfAborted } from './abort-signal.ts'
 import { ARENA_SHARE_BESIDE_RESULTS, ArenaKeeper } from './arena-keeper.ts'
 import { memoryClassOf } from './labels.ts'
 import { ModuleCache } from './module-cache.ts'
@@ -36,6 +37,10 @@ interface Crew {
   readonly keeper: ArenaKeeper
   readonly tables: TableRegistry
   readonly slots: (QueryRun | undefined)[]
+  /** Set when a worker was lost or trapped: nothing of this crew is used any more. */
+  isLost: boolean
+  /** Resolves when the workers of a lost crew have ended. */
+  ended: Promise<void>
 }
 
 interface SizedPlan {
@@ -45,13 +50,14 @@ interface SizedPlan {
 
 const CLOSE_GRACE_MS = 200
 const PROGRESS_INTERVAL_MS = 100
+const ADMISSION_RETRY_MS = 20
 
 export class EngineCore {
   readonly #options: EngineCoreOptions
   readonly #modules = new ModuleCache()
   readonly #spillSpace = new SpillSpace()
   readonly #running = new Set<QueryRun>()
-  readonly #waiting: (() => void)[] = []
+  readonly #waiting = new Set<() => void>()
   #crew: Promise<Crew> | undefined
   #admission: Promise<void> = Promise.resolve()
   #nextQueryId = 1
@@ -68,8 +74,8 @@ export class EngineCore {
     const parquetModule = await parquetWasmModule()
     const control = ControlBlock.create(this.#options.threads)
     const slots = new Array<QueryRun | undefined>(QUERY_SLOTS).fill(undefined)
-    const byId = (queryId: number): QueryRun | undefined =>
-      [...this.#running].find((run) => run.facts.queryId === queryId)
+    const byId = (queryId: number): QueryRun | undefined => slots.find((run) => run?.facts.queryId === queryId)
+    const start: { error: Error | undefined } = { error: undefined }
     const pool: WorkerPool = new WorkerPool({
       workerFile: this.#options.workerFile,
       control,
@@ -78,29 +84,42 @@ export class EngineCore {
         if (message.kind === 'garbageCollected') keeper.receive(message)
         else byId(message.queryId)?.receive(message)
       },
-      onWorkerLost: (error) => void this.#replaceCrew(error),
+      onWorkerLost: (error) => {
+        start.error = error
+        void this.#loseCrew(crew, error)
+      },
     })
     const keeper: ArenaKeeper = new ArenaKeeper(pool, control)
+    const tables = new TableRegistry((message) => pool.broadcast(message))
+    const crew: Crew = { control, pool, keeper, tables, slots, isLost: false, ended: Promise.resolve() }
     // The answer of every worker says that all of them are up, and what they hold then is part of the base.
     await keeper.collectGarbage()
-    return { control, pool, keeper, tables: new TableRegistry((message) => pool.broadcast(message)), slots }
+    if (start.error !== undefined) {
+      const text = `A worker failed to start (${start.error.message}). Check that memory and threads are available.`
+      throw makeError('WORKER_FAILED', text, {}, { cause: start.error })
+    }
+    return crew
   }
 
   async #requireCrew(): Promise<Crew> {
     if (this.#isClosed) throw makeError('ENGINE_CLOSED', 'The engine is closed. Create a new one with createEngine().')
-    this.#crew ??= this.#start()
+    this.#crew ??= this.#start().catch((error: unknown) => {
+      this.#crew = undefined
+      throw error
+    })
     return this.#crew
   }
 
-  /** A worker died or trapped: all queries on the arena fail, and a new crew starts with the next query. */
-  async #replaceCrew(cause: Error): Promise<void> {
-    const lost = this.#crew
+  /** A worker died or trapped: all queries on the crew's arena fail, and a new crew starts with the next query. */
+  async #loseCrew(crew: Crew, cause: Error): Promise<void> {
+    if (crew.isLost) return crew.ended
+    crew.isLost = true
     this.#crew = undefined
     const text = `A worker failed (${cause.message}); all queries on its memory were ended. Run the query again.`
-    for (const run of this.#running) run.abandon(makeError('WORKER_FAILED', text, {}, { cause }))
-    const crew = await lost?.catch(() => undefined)
-    crew?.keeper.unwatch()
-    await crew?.pool.close(0)
+    for (const run of crew.slots) run?.abandon(makeError('WORKER_FAILED', text, {}, { cause }))
+    crew.keeper.abandon()
+    crew.ended = crew.pool.close(0)
+    await crew.ended
     this.#wakeWaiting()
   }
 
@@ -112,7 +131,7 @@ export class EngineCore {
     this.#wakeWaiting()
     const crew = await this.#crew?.catch(() => undefined)
     while (this.#running.size > 0) await new Promise((resolve) => setTimeout(resolve, 2))
-    crew?.keeper.unwatch()
+    crew?.keeper.abandon()
     await crew?.pool.close(CLOSE_GRACE_MS)
     this.#spillSpace.close()
   }
@@ -198,7 +217,7 @@ export class EngineCore {
     const { arena } = crew.keeper
     try {
       throwIfAborted(signal)
-      request.onAdmitted({ slot: run.slot, isOrdered: run.facts.physical.isOrdered })
+      request.onAdmitted({ slot: run.slot, isOrdered: run.facts.physical.isOrdered, control: crew.control })
       await run.run()
       progress.finish()
       return this.#metricsOf(crew, run, request, performance.now() - started, admissionMs)
@@ -214,23 +233,34 @@ export class EngineCore {
     const turn = this.#admission
     let release: () => void = () => {}
     this.#admission = new Promise((resolve) => {
-      release = resolve
+      release = () => void turn.then(resolve)
     })
+    let isPressing = false
     try {
-      await turn
+      await orAborted(turn, request.options.signal)
       for (;;) {
         throwIfAborted(request.options.signal)
-        if (this.#isClosed) await this.#requireCrew()
-        if ((await this.#requireCrew()) !== crew) throw makeError('WORKER_FAILED', 'The workers were replaced. Run the query again.')
+        await this.#requirePresent(crew)
         const admitted = await this.#tryAdmit(crew, plan, request)
         if (admitted !== undefined) return admitted
+        if (!isPressing) logLine(request.options, 'memory: pressure=admission a query waits for its floor')
+        isPressing = true
         crew.control.setPressure(1)
         await this.#waitForChange(request.options.signal)
       }
     } finally {
-      crew.control.setPressure(0)
+      if (isPressing) {
+        crew.control.setPressure(0)
+        logLine(request.options, 'memory: pressure=none')
+      }
       release()
     }
+  }
+
+  /** @throws ENGINE_CLOSED or WORKER_FAILED when the crew ended while the query waited */
+  async #requirePresent(crew: Crew): Promise<void> {
+    if ((await this.#requireCrew()) === crew && !crew.isLost) return
+    throw makeError('WORKER_FAILED', 'The workers were replaced while the query waited. Run the query again.')
   }
 
   async #tryAdmit(
@@ -247,7 +277,10 @@ export class EngineCore {
     const { budget, physical } = sized
     if (isAlone) {
       this.#limitInForce = options.memoryLimitBytes
-      if (!crew.keeper.fits(budget)) await crew.keeper.replace(options.memoryLimitBytes, options.testing.poison)
+      if (!crew.keeper.fits(budget)) {
+        await crew.keeper.replace(options.memoryLimitBytes, options.testing.poison)
+        await this.#requirePresent(crew)
+      }
     } else {
       this.#limitInForce = Math.min(this.#limitInForce, options.memoryLimitBytes)
     }
@@ -313,38 +346,40 @@ export class EngineCore {
     )
     crew.slots[slot] = run
     this.#running.add(run)
-    crew.pool.setReferenced(true)
+    crew.pool.setBusy(true)
     return { run, place }
   }
 
+  /** Whatever happened, nothing of the query is left afterwards. */
   async #end(crew: Crew, run: QueryRun, place: SpillPlace | undefined, arena: ArenaKeeper['arena']): Promise<void> {
-    if (run.isTrapped) {
+    try {
+      if (!run.isTrapped) await run.close()
+      // Also asked after closing: a worker may trap while it lets go. Lost workers may write files until they ended.
+      if (run.isTrapped || crew.isLost) await this.#loseCrew(crew, run.error ?? new Error('a worker trapped'))
       this.#running.delete(run)
-      await this.#replaceCrew(run.error ?? new Error('a worker trapped'))
-    } else {
-      await run.close()
+      if (!crew.isLost && arena !== undefined && arena === crew.keeper.arena) this.#freePages(crew, run, arena)
+    } finally {
       this.#running.delete(run)
       crew.slots[run.slot] = undefined
-      const isAlive = (await this.#crew) === crew
-      if (isAlive && arena !== undefined && arena === crew.keeper.arena) {
-        arena.kernels.ownerFree(run.facts.setup.owner)
-        const { control } = crew
-        const promised =
-          control.load(run.slot, queryWord.floorPages) +
-          control.load(run.slot, queryWord.publishedPages) +
-          control.counted(run.slot, queryCounter.resultPages)
-        arena.kernels.release(promised)
-        if (this.#running.size === 0) {
-          assert(arena.reservedPages === 0 && arena.usedPages === 0, 'no page is held when no query runs')
-        }
+      if (place !== undefined) this.#spillSpace.removeFiles(place)
+      if (![...this.#running].some((other) => crew.slots[other.slot] === other)) {
+        crew.keeper.unwatch()
+        crew.pool.setBusy(false)
       }
+      this.#wakeWaiting()
     }
-    if (place !== undefined) this.#spillSpace.removeFiles(place)
-    if (this.#running.size === 0) {
-      crew.keeper.unwatch()
-      crew.pool.setReferenced(false)
-    }
-    this.#wakeWaiting()
+  }
+
+  #freePages(crew: Crew, run: QueryRun, arena: NonNullable<ArenaKeeper['arena']>): void {
+    arena.kernels.ownerFree(run.facts.setup.owner)
+    const { control } = crew
+    const promised =
+      control.load(run.slot, queryWord.floorPages) +
+      control.load(run.slot, queryWord.publishedPages) +
+      control.counted(run.slot, queryCounter.resultPages)
+    arena.kernels.release(promised)
+    if (this.#running.size > 0) return
+    assert(arena.reservedPages === 0 && arena.usedPages === 0, 'no page is held when no query runs')
   }
 
   #resultPages(crew: Crew): number {
@@ -355,15 +390,21 @@ export class EngineCore {
 
   #waitForChange(signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve) => {
-      this.#waiting.push(resolve)
-      signal?.addEventListener('abort', () => resolve(), { once: true })
+      const wake = (): void => {
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', wake)
+        this.#waiting.delete(wake)
+        resolve()
+      }
       // Memory may also come back without a query ending: spilled, or the ceiling moved.
-      setTimeout(resolve, 20)
+      const timer = setTimeout(wake, ADMISSION_RETRY_MS)
+      this.#waiting.add(wake)
+      signal?.addEventListener('abort', wake)
     })
   }
 
   #wakeWaiting(): void {
-    for (const wake of this.#waiting.splice(0)) wake()
+    for (const wake of [...this.#waiting]) wake()
   }
 
   #startProgress(run: QueryRun, request: QueryRequest): { finish: () => void; stop: () => void } {
@@ -373,7 +414,11 @@ export class EngineCore {
     const tell = (): void => {
       const progress = run.progress()
       highest = Math.max(highest, progress.fraction)
-      onProgress({ ...progress, fraction: highest })
+      try {
+        onProgress({ ...progress, fraction: highest })
+      } catch (cause) {
+        run.fail(makeError('CANCELLED', 'The query was cancelled: onProgress threw an error.', {}, { cause }))
+      }
     }
     const timer = setInterval(tell, PROGRESS_INTERVAL_MS)
     return {
@@ -403,11 +448,11 @@ export class EngineCore {
       operators,
     }
   }
+}
 
-  /** Words through which a streaming result steers its workers. */
-  async steering(): Promise<ControlBlock> {
-    return (await this.#requireCrew()).control
-  }
+/** One grep-able line on stderr under SPILLWAY_VERBOSE=1. */
+function logLine(options: QueryOptions, line: string): void {
+  if (options.isVerbose) process.stderr.write(`[spillway] ${line}\n`)
 }
 
 function isSpillable(spec: { readonly kind: string }): boolean {
@@ -439,14 +484,6 @@ function refuseUnbounded(physical: PhysicalPlan, canSpill: boolean): void {
       )
     }
   }
-}
-
-function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted === true) throw cancelledBy(signal)
-}
-
-function cancelledBy(signal: AbortSignal | undefined) {
-  return makeError('CANCELLED', 'The query was cancelled by its signal.', {}, { cause: signal?.reason })
 }
 
 export function megabytes(bytes: number): string {

@@ -1,6 +1,7 @@
 /** What the engine is asked to run, and what it tells while and after. Options are validated before they get here. */
 import type { FaultPlan } from '@spillway/memory'
 import type { LogicalNode } from '@spillway/plan'
+import type { ControlBlock } from '@spillway/scheduler'
 import type { RootSink } from '../lowering/lower-plan.ts'
 import type { OperatorCounts } from '../pipeline/operator-meter.ts'
 
@@ -75,6 +76,8 @@ export interface QueryRequest {
 export interface AdmittedQuery {
   readonly slot: number
   readonly isOrdered: boolean
+  /** Words through which the result steers the workers that run it. */
+  readonly control: ControlBlock
 }
 
 export interface Progress {

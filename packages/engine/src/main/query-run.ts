@@ -42,6 +42,7 @@ export class QueryRun {
   #closed: (() => void) | undefined
   #error: SpillwayError | undefined
   #pipelineIndex = 0
+  #isAbandoned = false
   /** True once a worker trapped on this query. */
   isTrapped = false
 
@@ -169,6 +170,7 @@ export class QueryRun {
 
   /** Every worker drops the query; resolves when all have. */
   async close(): Promise<void> {
+    if (this.#isAbandoned) return
     const { queryId, workers } = this.facts
     this.#closing = new Set(workers)
     const closed = new Promise<void>((resolve) => {
@@ -181,6 +183,7 @@ export class QueryRun {
 
   /** The pool is gone: nobody will answer. */
   abandon(error: SpillwayError): void {
+    this.#isAbandoned = true
     this.fail(error)
     this.#closing.clear()
     this.#closed?.()

@@ -59,13 +59,17 @@ export class SpillSpace {
     }
   }
 
-  /** Removes the files of one query that are left. */
+  /** Removes the files of one query that are left. Never throws: what stays goes with the directory. */
   removeFiles(place: SpillPlace): void {
     for (const { directory } of this.#roots.values()) {
       if (!place.prefix.startsWith(directory.path)) continue
       const start = `${place.prefix.slice(directory.path.length + 1)}-`
-      for (const name of readdirSync(directory.path)) {
-        if (name.startsWith(start)) rmSync(join(directory.path, name), { force: true })
+      try {
+        for (const name of readdirSync(directory.path)) {
+          if (name.startsWith(start)) rmSync(join(directory.path, name), { force: true })
+        }
+      } catch {
+        // Somebody emptied the temp directory: then there is nothing to remove.
       }
     }
   }

@@ -165,19 +165,28 @@ export class PullLoop implements RunningPipeline {
   }
 
   #finish(): 'finished' {
-    const { source, transforms, sinks, close } = this.#parts
+    const { source, transforms, sinks } = this.#parts
     const published = sinks
       .filter((sink) => sink.publishes)
       .map((sink) => ({ sinkId: sink.sinkId, state: sink.operator.publish() }))
-    source.operator.close()
-    for (const { operator } of transforms) operator.close()
-    close()
+    this.close()
+    this.#parts.close()
     const metered = [source, ...transforms, ...sinks.filter((sink) => sink.publishes)]
     this.#summary = {
       published,
       operators: metered.map(({ meter }) => ({ operatorId: meter.operatorId, counts: meter.counts })),
     }
     return 'finished'
+  }
+
+  /**
+   * Source and transforms let go of what they hold outside the workspace: the codec, pages of their own. Also after a
+   * failure or a cancel; the workspace then goes with the query's pages. Sinks live on until the query closes.
+   */
+  close(): void {
+    const { source, transforms } = this.#parts
+    source.operator.close()
+    for (const { operator } of transforms) operator.close()
   }
 
   /** The progress words of a query start anew with each pipeline. */

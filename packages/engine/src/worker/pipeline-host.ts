@@ -32,7 +32,7 @@ interface OpenQuery {
   readonly reservations: Reservation[]
 }
 
-type HostMessage = Exclude<ToWorker, StartPipeline | { kind: 'shutdown' }>
+type HostMessage = Exclude<ToWorker, StartPipeline | { kind: 'shutdown' | 'rest' }>
 
 export class EngineHost implements PipelineHost {
   readonly #state: WorkerState

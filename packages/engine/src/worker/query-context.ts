@@ -184,6 +184,11 @@ export class QueryContext {
   }
   /** One grep-able line on stderr under SPILLWAY_VERBOSE=1. Written directly: a worker's stderr stream is not flushed. */
   log(line: string): void {
-    if (this.setup.isVerbose) writeSync(2, `[spillway] q${this.queryId} w${this.workerIndex} ${line}\n`)
+    if (!this.setup.isVerbose) return
+    try {
+      writeSync(2, `[spillway] q${this.queryId} w${this.workerIndex} ${line}\n`)
+    } catch {
+      // Nobody reads the pipe at the moment (EAGAIN) or any more (EPIPE): no reason to end a query.
+    }
   }
 }

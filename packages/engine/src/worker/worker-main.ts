@@ -1,6 +1,7 @@
 /** Entry of the worker threads, bundled into one file. Runs the worker loop until the engine closes. */
 import { createChecksum } from '@spillway/memory'
 import { ControlBlock, runWorkerLoop, type WorkerTask } from '@spillway/scheduler'
+import { assert } from '@spillway/stdx'
 import { EngineHost } from './pipeline-host.ts'
 import { WorkerState } from './worker-state.ts'
 
@@ -8,11 +9,21 @@ export interface WorkerSetup {
   readonly parquetModule: WebAssembly.Module
 }
 
-export default async function runWorker(task: WorkerTask): Promise<void> {
+/** Made by the worker's first task; later tasks go on with it. */
+let resumeLoop: (() => 'rested' | 'shutdown') | undefined
+
+async function open(task: WorkerTask): Promise<() => 'rested' | 'shutdown'> {
   const { port, worker, workerCount } = task
   const { parquetModule } = task.setup as unknown as WorkerSetup
   const control = ControlBlock.attach(task.control, workerCount)
   const state = new WorkerState(worker, control, await createChecksum(), parquetModule)
   const host = new EngineHost(state, (message, transfer) => port.postMessage(message, transfer))
-  runWorkerLoop(port, control, worker, host)
+  return () => runWorkerLoop(port, control, worker, host)
+}
+
+/** @returns why the loop ended: the pool rests or shuts down */
+export default async function runWorker(task: WorkerTask | undefined): Promise<'rested' | 'shutdown'> {
+  if (task !== undefined) resumeLoop = await open(task)
+  assert(resumeLoop !== undefined, 'the first task of a worker carries its port')
+  return resumeLoop()
 }

@@ -63,7 +63,8 @@ class BatchStream implements AsyncIterableIterator<RecordBatch> {
   #running: Promise<void> | undefined
   #isDone = false
   #error: unknown
-  #wake: (() => void) | undefined
+  /** Calls of `next` that wait; a program may make several before the first one is answered. */
+  readonly #waiting: (() => void)[] = []
 
   constructor(core: EngineCore, plan: LogicalNode, options: QueryOptions) {
     this.#core = core
@@ -92,7 +93,7 @@ class BatchStream implements AsyncIterableIterator<RecordBatch> {
       if (this.#isDone) return { done: true, value: undefined }
       this.#setStarved(1)
       await new Promise<void>((resolve) => {
-        this.#wake = resolve
+        this.#waiting.push(resolve)
       })
     }
   }
@@ -119,14 +120,14 @@ class BatchStream implements AsyncIterableIterator<RecordBatch> {
       batchRows: facts.batchRows,
     })
     try {
-      this.#control = await this.#core.steering()
       await this.#core.execute({
         plan: this.#plan,
         options: { ...this.#options, signal: both },
         makeSink,
         keepsResults: false,
         encoder: noEncoder,
-        onAdmitted: ({ slot, isOrdered }) => {
+        onAdmitted: ({ slot, isOrdered, control }) => {
+          this.#control = control
           this.#slot = slot
           this.#isOrdered = isOrdered
         },
@@ -137,7 +138,7 @@ class BatchStream implements AsyncIterableIterator<RecordBatch> {
     } finally {
       this.#slot = -1
       this.#isDone = true
-      this.#wake?.()
+      this.#wakeWaiting()
     }
   }
 
@@ -146,11 +147,15 @@ class BatchStream implements AsyncIterableIterator<RecordBatch> {
     this.#control?.store(this.#slot, queryWord.nextSequence, this.#queue.nextSequence)
     if (this.#queue.ready.length > 0) {
       this.#setStarved(0)
-      this.#wake?.()
+      this.#wakeWaiting()
     } else if (output.kind === 'morselEnd') {
       // The sequence that may pass the limit changed.
       this.#control?.wakeWorkers()
     }
+  }
+
+  #wakeWaiting(): void {
+    for (const wake of this.#waiting.splice(0)) wake()
   }
 
   #returnToken(): void {

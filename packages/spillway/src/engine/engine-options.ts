@@ -89,7 +89,7 @@ type Environment = Readonly<Record<string, string | undefined>>
 
 /** Query over engine over environment over defaults. */
 export function resolveOptions(query: QueryOptions, engine: EngineOptions, env: Environment): CoreOptions {
-  const limit = query.memoryLimit ?? engine.memoryLimit ?? env['SPILLWAY_MEMORY_LIMIT']
+  const limit = query.memoryLimit ?? engine.memoryLimit ?? (env['SPILLWAY_MEMORY_LIMIT'] || undefined)
   const maxSpill = query.maxSpillBytes ?? engine.maxSpillBytes
   return {
     mode: query.engine === 'in-memory' ? 'in-memory' : 'streaming',
@@ -98,7 +98,7 @@ export function resolveOptions(query: QueryOptions, engine: EngineOptions, env: 
         ? Math.floor(systemMemoryBytes() * DEFAULT_MEMORY_SHARE)
         : parseByteSize(limit, 'memoryLimit'),
     threads: query.threads ?? resolveThreads(engine, env),
-    tempDir: query.tempDir ?? engine.tempDir ?? env['SPILLWAY_TEMP_DIR'],
+    tempDir: query.tempDir ?? engine.tempDir ?? (env['SPILLWAY_TEMP_DIR'] || undefined),
     allowTmpfs: query.allowTmpfs ?? engine.allowTmpfs ?? false,
     maxSpillBytes: maxSpill === undefined ? undefined : parseByteSize(maxSpill, 'maxSpillBytes'),
     strict: query.strict ?? engine.strict ?? false,

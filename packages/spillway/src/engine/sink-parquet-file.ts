@@ -56,7 +56,6 @@ export async function writeParquet(
   })
   const rowGroups: SinkParquetOutput[] = []
   const stored = storable(plan)
-  const control = await core.steering()
   beginParquetFile(temporary)
   try {
     const metrics = await core.execute({
@@ -65,7 +64,7 @@ export async function writeParquet(
       makeSink,
       keepsResults: false,
       encoder: { codecBytes: rowGroupBytes * CODEC_FACTOR, heapBytes: rowGroupBytes * HEAP_FACTOR + HEAP_BYTES },
-      onAdmitted: ({ slot }) => {
+      onAdmitted: ({ slot, control }) => {
         control.count(slot, queryCounter.sinkOffset, PARQUET_BODY_START)
       },
       onOutput: (output) => {
