@@ -132,3 +132,59 @@ export function viewCompare(a: usize, b: usize): i32 {
   const bBytes = bLength <= INLINE_MAX ? b + 4 : <usize>load<u32>(b, 8)
   return compareBytes(aBytes, aLength, bBytes, bLength)
 }
+
+/** The bytes of an inline view as a number, most significant first: bytes 0 … 7 of the string, then 8 … 11. */
+@inline
+function orderLanes(view: v128): v128 {
+  return v128.shuffle<u8>(view, view, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 15, 14, 13, 12)
+}
+
+/**
+ * The greatest (flip 0) or least (flip -1) of the selected, valid strings.
+ * Inline strings are compared as two numbers; in the second one the length stands below the bytes, since of two strings
+ * that differ only in zeroes at the end the shorter one is less. Most rows are passed over by their first number.
+ * @param validity one byte per row, or 0; selection u32 × rowCount, or 0 for rows 0 … rowCount
+ * @returns address of its view (the first one among equals), or 0 when there is none
+ */
+export function viewExtreme(views: usize, validity: usize, selection: usize, rowCount: u32, flip: u64): usize {
+  let best: usize = 0
+  // Of a long string only the prefix counts here: the rest of the first number is an address.
+  let bestHigh: u64 = 0
+  let bestLow: u64 = 0
+  let bestIsLong = false
+  const isPlain = validity == 0 && selection == 0
+  for (let position: u32 = 0; position < rowCount; position++) {
+    let view: usize
+    if (isPlain) {
+      view = views + (<usize>position << 4)
+      const end = views + (<usize>rowCount << 4)
+      while (view < end) {
+        const high = <u64>i64x2.extract_lane(orderLanes(v128.load(view)), 0) ^ flip
+        if (high >= bestHigh || load<u32>(view) > INLINE_MAX) break
+        view += 16
+      }
+      if (view == end) break
+      position = <u32>((view - views) >>> 4)
+    } else {
+      const row = selection == 0 ? position : load<u32>(selection + (<usize>position << 2))
+      if (validity != 0 && load<u8>(validity + row) == 0) continue
+      view = views + (<usize>row << 4)
+    }
+    const lanes = orderLanes(v128.load(view))
+    const high = <u64>i64x2.extract_lane(lanes, 0) ^ flip
+    const length = load<u32>(view)
+    const low = ((<u64>(<u32>i32x4.extract_lane(lanes, 3)) << 32) | <u64>length) ^ flip
+    const isLong = length > INLINE_MAX
+    if (best != 0) {
+      if (isLong || bestIsLong) {
+        const order = viewCompare(view, best)
+        if (flip == 0 ? order <= 0 : order >= 0) continue
+      } else if (high < bestHigh || (high == bestHigh && low <= bestLow)) continue
+    }
+    best = view
+    bestIsLong = isLong
+    bestHigh = isLong ? high & 0xffffffff00000000 : high
+    bestLow = low
+  }
+  return best
+}

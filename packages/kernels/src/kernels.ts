@@ -79,6 +79,11 @@ export interface StringKernels {
   viewEqual(a: number, b: number): number
   /** Order by unsigned UTF-8 bytes: -1, 0, 1. Arguments are addresses of views. */
   viewCompare(a: number, b: number): number
+  /**
+   * Address of the view of the greatest (flip 0) or least (flip -1) selected, valid string, the first among equals; 0 =
+   * there is none. validity 0 = no nulls, selection 0 = all rows.
+   */
+  viewExtreme(views: number, validity: number, selection: number, rowCount: number, flip: bigint): number
   /** Order of bytes: -1, 0, 1. */
   compareBytes(a: number, aLength: number, b: number, bLength: number): number
 }

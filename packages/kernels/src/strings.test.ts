@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { createTestArena } from './test-arena.ts'
 
-const arena = createTestArena(16)
+const arena = createTestArena(24)
 const { kernels, u8, dataView } = arena
 const heap = kernels.pageAlloc(1, 4)
 const views = kernels.pageAlloc(1, 1)
@@ -101,5 +101,34 @@ test('hash bits are balanced over the high and the low bits', () => {
   for (const buckets of [high, low]) {
     expect(Math.min(...buckets)).toBeGreaterThan(160)
     expect(Math.max(...buckets)).toBeLessThan(352)
+  }
+})
+
+test('the extreme of views agrees with unsigned byte order, with selection and nulls', () => {
+  const all = [...samples()]
+  const room = kernels.pageAlloc(1, 8)
+  expect(room).not.toBe(0)
+  const [validity, selection] = [room + 4 * 65536, room + 5 * 65536]
+  for (let length = 0; length <= 130; length++) {
+    cursor = heap
+    const few = length % 3 === 0 ? all.filter((bytes) => bytes.length <= 12) : all
+    const values = Array.from({ length }, (_, index) => few[(index * 37 + length * 11) % few.length] as Uint8Array)
+    values.forEach((bytes, index) => writeView(room + index * 16, bytes))
+    for (const variant of [0, 1, 2, 3]) {
+      const rows = Array.from({ length }, (_, index) => index).filter((row) => variant < 2 || row % 3 !== 1)
+      rows.forEach((row, index) => dataView.setUint32(selection + index * 4, row, true))
+      values.forEach((_, index) => dataView.setUint8(validity + index, index % 5 === 2 ? 0 : 1))
+      const isValid = (row: number): boolean => variant % 2 === 0 || row % 5 !== 2
+      for (const flip of [0n, -1n]) {
+        const sign = flip === 0n ? 1 : -1
+        let expected = 0
+        for (const row of rows.filter(isValid)) {
+          const best = expected === 0 ? undefined : (values[(expected - room) / 16] as Uint8Array)
+          if (best === undefined || sign * Buffer.compare(values[row] as Uint8Array, best) > 0) expected = room + row * 16
+        }
+        const arguments_ = [variant % 2 === 0 ? 0 : validity, variant < 2 ? 0 : selection, rows.length] as const
+        expect(kernels.viewExtreme(room, ...arguments_, flip) >>> 0).toBe(expected)
+      }
+    }
   }
 })

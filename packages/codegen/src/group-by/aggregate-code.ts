@@ -229,7 +229,14 @@ function widen(type: DataType, word: Code): Code {
   return isUnsignedInteger(type) || type.kind === 'boolean' ? i64.extendI32U(word) : i64.extendI32S(word)
 }
 
-function keepExtreme(place: Place, field: RowField, operand: Operand, isMin: boolean, code: AggregateCode): Code {
+/** Statements: replaces the minimum or maximum in `field` by the operand if that is better. */
+export function keepExtreme(
+  place: Place,
+  field: RowField,
+  operand: Operand,
+  isMin: boolean,
+  code: AggregateCode,
+): Code {
   const type = field.type
   const current = place.load(field)
   const seen = place.storeFlag(field, i32.const(1))

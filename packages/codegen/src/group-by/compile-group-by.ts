@@ -30,6 +30,10 @@ export function compileGroupBy(spec: GroupBySpec): CompiledGroupBy {
   const kernels = {
     hashBytes: builder.importKernel('hashBytes', { params: ['i32', 'i32'], results: ['i64'] }),
     viewCompare: builder.importKernel('viewCompare', { params: ['i32', 'i32'], results: ['i32'] }),
+    viewExtreme: builder.importKernel('viewExtreme', {
+      params: ['i32', 'i32', 'i32', 'i32', 'i64'],
+      results: ['i32'],
+    }),
     longBytesEqual: builder.importKernel('longBytesEqual', { params: ['i32', 'i32', 'i32'], results: ['i32'] }),
   }
   const module: GroupModule = { builder, plan, store: addStoreFunctions(builder), kernels }

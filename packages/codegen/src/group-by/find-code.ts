@@ -27,7 +27,12 @@ export interface GroupModule {
   readonly builder: ModuleBuilder
   readonly plan: GroupByPlan
   readonly store: StoreFunctions
-  readonly kernels: { readonly hashBytes: number; readonly viewCompare: number; readonly longBytesEqual: number }
+  readonly kernels: {
+    readonly hashBytes: number
+    readonly viewCompare: number
+    readonly viewExtreme: number
+    readonly longBytesEqual: number
+  }
 }
 
 /** Position of each key in a batch: as the spec says (kind 0), or first of all (other kinds). */
@@ -207,7 +212,7 @@ export const clearStop = (store: number): Code =>
   i32.store(get(store), i32.const(stopReason.none), localStore.stopReason)
 
 /** Locals that stay the same during a loop of look-ups. */
-interface Probe {
+export interface Probe {
   readonly directory: number
   readonly shift: number
   readonly levelShift: number
@@ -235,6 +240,10 @@ export function openProbe(body: FunctionBuilder, store: number): Probe {
   return probe
 }
 
+/** Slot that a hash is looked for first (i32). */
+export const homeSlot = (probe: Probe, hash: number): Code =>
+  i32.wrapI64(i64.shrU(i64.shl(get(hash), get(probe.levelShift)), get(probe.shift)))
+
 /**
  * Statements: looks for `hash`; afterwards `found` is the matching row, or what `insert` left in it after it ran with
  * `slotAddress` at the empty slot.
@@ -246,12 +255,11 @@ export function probeCode(
   insert: Code,
 ): Code {
   const { slot, rangeMask, entry } = probe
-  const home = i64.shrU(i64.shl(get(at.hash), get(probe.levelShift)), get(probe.shift))
   const saltDiffers = i64.shrU(i64.xor(get(entry), i64.shl(get(at.hash), i64.const(32n))), i64.const(32n))
   const keptBits = i32.and(get(slot), i32.xor(get(rangeMask), i32.const(-1)))
   const nextSlot = i32.or(keptBits, i32.and(i32.add(get(slot), i32.const(1)), get(rangeMask)))
   return [
-    set(slot, i32.wrapI64(home)),
+    set(slot, homeSlot(probe, at.hash)),
     block([
       block(
         loop([

@@ -174,7 +174,13 @@ export function keysEqual(keys: readonly KeyLocals[], row: number, longBytesEqua
     if (valid !== undefined) cheap.push(i32.eq(get(valid), i32.load8U(get(row), key.field.nullOffset ?? 0)))
   }
   const all = cheap.length === 0 ? i32.const(1) : cheap.reduce((a, b) => i32.and(a, b))
-  return long.reduce((condition: Code, check) => ifValue('i32', condition, check, i32.const(0)), all)
+  if (long.length > 0) {
+    // Nearly always all words are equal: of the rest only long strings need a look at their bytes.
+    const same = words.length === 0 ? i32.const(1) : words.reduce((a, b) => i32.and(a, b))
+    const general = long.reduce((condition: Code, check) => ifValue('i32', condition, check, i32.const(0)), all)
+    return ifValue('i32', same, i32.const(1), general)
+  }
+  return all
 }
 
 /** Statement: stores the words of a key that is not a string. */

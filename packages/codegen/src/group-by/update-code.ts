@@ -4,12 +4,13 @@
  */
 import { descriptor, physicalOf } from '@spillway/columnar'
 import { elementAddress, loadWords } from '../expr/load-value.ts'
-import { anyValidity, type ColumnLocals, forEachRow, openColumn, openRowLoop, validFlag } from '../rows/batch-code.ts'
+import { anyValidity, type ColumnLocals, forEachRow, openColumn, openRowLoop, type RowLoop, validFlag } from '../rows/batch-code.ts'
 import { longLength } from '../rows/string-code.ts'
-import { brIf, type Code, call, f64, i32, i64, ifElse, ifValue, local } from '../wasm/instructions.ts'
+import { brIf, type Code, call, f64, i32, i64, ifElse, ifValue, local, ret } from '../wasm/instructions.ts'
 import type { FunctionBuilder } from '../wasm/module-builder.ts'
 import {
   type AggregateCode,
+  keepExtreme,
   localPlace,
   memoryPlace,
   type Operand,
@@ -136,10 +137,15 @@ export function addUpdate(module: GroupModule): void {
   dispatchOperands(module, aggregates, signature, 'update0', variant)
 }
 
+const isStringExtreme = (aggregate: AggregatePlan): boolean =>
+  keepsString(aggregate) && (aggregate.function === 'min' || aggregate.function === 'max')
+
 /** Exports updateSingle0: the states are locals while the batch lasts, so floats are summed batch by batch. */
 export function addUpdateSingle(module: GroupModule): void {
   const signature = { params: ['i32', 'i32', 'i32', 'i32'] as const, results: ['i32'] as const }
-  const aggregates = module.plan.aggregates.filter((aggregate) => aggregate.kind === 0)
+  const ofRows = module.plan.aggregates.filter((aggregate) => aggregate.kind === 0)
+  const extremes = ofRows.filter(isStringExtreme)
+  const aggregates = ofRows.filter((aggregate) => !isStringExtreme(aggregate))
   const fields = aggregates.flatMap(({ value, count, ordinal }) =>
     [value, count, ordinal].filter((field) => field !== undefined),
   )
@@ -153,16 +159,61 @@ export function addUpdateSingle(module: GroupModule): void {
     body.emit(
       open,
       clearStop(store),
-      fill,
+      extremes.map((aggregate) => keepBatchExtreme(module, body, aggregate, rows, general)),
       set(rows.position, get(start)),
-      forEachRow(rows, updateRow(module, body, opened, place, group, store, ordinal)),
-      add,
-      flush,
-      get(rows.position),
     )
+    // Extremes of strings need no loop here: without another aggregate the batch is done.
+    if (aggregates.length === 0) body.emit(get(rows.count))
+    else
+      body.emit(
+        fill,
+        forEachRow(rows, updateRow(module, body, opened, place, group, store, ordinal)),
+        add,
+        flush,
+        get(rows.position),
+      )
     return body.index
   }
-  dispatchOperands(module, aggregates, signature, 'updateSingle0', variant)
+  dispatchOperands(module, ofRows, signature, 'updateSingle0', variant)
+}
+
+/**
+ * Statements of updateSingle0: a kernel finds the batch's extreme, and only that is compared with the state. Leaves the
+ * function when the heap has no room for it; doing the batch again, from any row, changes nothing.
+ */
+function keepBatchExtreme(
+  module: GroupModule,
+  body: FunctionBuilder,
+  aggregate: AggregatePlan,
+  rows: RowLoop,
+  general: boolean,
+): Code {
+  const [batch, group, store, start] = [0, 1, 2, 3]
+  const { column, value, type } = aggregate
+  if (column === undefined || value === undefined) return []
+  const { kernels, store: functions } = module
+  const isMin = aggregate.function === 'min'
+  const { values, validity } = openColumn(body, batch, column)
+  const best = body.local('i32')
+  const need = body.local('i32')
+  const partition = body.local('i32')
+  const code: AggregateCode = {
+    viewCompare: kernels.viewCompare,
+    replaceView: (target, source) => [
+      set(need, longLength(i64.load(source))),
+      set(partition, call(functions.partitionAddress, get(store), i64.load(get(group)))),
+      ifElse(get(need), ifElse(i32.eqz(call(functions.heapRoom, get(store), get(partition), get(need))), ret(get(start)))),
+      call(functions.replaceString, get(partition), target, source),
+    ],
+    low: need,
+  }
+  const operand: Operand = { type, words: [], valid: undefined, view: get(best) }
+  const flags = general && aggregate.nullable ? get(validity) : i32.const(0)
+  const flip = i64.const(isMin ? -1n : 0n)
+  return [
+    set(best, call(kernels.viewExtreme, get(values), flags, get(rows.selection), get(rows.count), flip)),
+    ifElse(get(best), keepExtreme(memoryPlace(group), value, operand, isMin, code)),
+  ]
 }
 
 /** A local place whose float sums start at zero for each batch: a sum of batch sums loses less than one long sum. */

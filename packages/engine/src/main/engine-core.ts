@@ -299,8 +299,9 @@ export class EngineCore {
   /** Running queries spill what they hold above their floors. */
   #askForMemory(crew: Crew, pages: number): void {
     for (const run of this.#running) {
+      const isPublished = crew.control.load(run.slot, queryWord.publishedPages) > 0
       for (const worker of run.facts.workers) {
-        if (crew.control.usedPages(run.slot, worker) > 0) crew.control.requestSpill(run.slot, worker, pages)
+        if (isPublished || crew.control.usedPages(run.slot, worker) > 0) crew.control.requestSpill(run.slot, worker, pages)
       }
     }
     crew.control.wakeWorkers()

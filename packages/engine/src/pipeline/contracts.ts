@@ -21,6 +21,8 @@ export interface Source {
   readonly sequence: number
   /** Set by the pull loop: the pipeline waits for something else and may give up what it can make again. */
   isParked: boolean
+  /** Frees about `pages` pages of shared state that can be spilled; returns the pages freed. */
+  spill(pages: number): number
   /** Frees what it holds outside the workspace. Called once, also after failures. */
   close(): void
 }

@@ -153,13 +153,13 @@ export class PullLoop implements RunningPipeline {
   }
 
   #serveSpillRequest(): void {
-    const { context, sinks } = this.#parts
+    const { context, sinks, source } = this.#parts
     const pages = context.control.takeSpillRequest(context.slot, context.workerIndex)
     if (pages <= 0) return
-    let freed = 0
+    let freed = source.operator.spill(pages)
     for (const { operator } of sinks) {
-      freed += operator.spill(pages - freed)
       if (freed >= pages) break
+      freed += operator.spill(pages - freed)
     }
     if (freed > 0) context.control.wakeWorkers()
   }

@@ -18,6 +18,7 @@ export interface CodecHolder {
 const INSTANCES_MAX = 256
 /** A forced collection costs about a millisecond in a lean worker; without one, freed buffers stay resident. */
 const MORSELS_PER_COLLECTION = 8
+const GARBAGE_BYTES_MAX = 2e6
 
 export class WorkerState {
   readonly worker: number
@@ -32,6 +33,7 @@ export class WorkerState {
   #codecHolder: CodecHolder | undefined
   #encoder: ParquetEncoder | undefined
   #morselsSinceCollection = 0
+  #garbageBytes = 0
 
   constructor(worker: number, control: ControlBlock, checksum: Checksum, parquetModule: WebAssembly.Module | undefined) {
     this.worker = worker
@@ -57,11 +59,14 @@ export class WorkerState {
   collectGarbage(): void {
     this.#collect()
     this.#morselsSinceCollection = 0
+    this.#garbageBytes = 0
   }
 
-  collectGarbageSometimes(): void {
+  /** After a morsel or a row group that left `garbageBytes` of dropped buffers behind: what they were worth is kept low. */
+  collectGarbageSometimes(garbageBytes: number): void {
     this.#morselsSinceCollection += 1
-    if (this.#morselsSinceCollection >= MORSELS_PER_COLLECTION) this.collectGarbage()
+    this.#garbageBytes += garbageBytes
+    if (this.#morselsSinceCollection >= MORSELS_PER_COLLECTION || this.#garbageBytes >= GARBAGE_BYTES_MAX) this.collectGarbage()
   }
 
   /** Exports of a module's instance over the present arena. */

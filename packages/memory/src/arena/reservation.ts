@@ -67,6 +67,22 @@ export class Reservation {
     return address
   }
 
+  /**
+   * Keeps `count` of the guaranteed pages out of use until `takeBack`: what is granted meanwhile leaves them for a later
+   * phase that must not be refused.
+   */
+  setAside(count: number): void {
+    assert(this.#usedPages + count <= this.#guaranteedPages, 'only guaranteed pages can be set aside')
+    this.#usedPages += count
+    this.#options.onChange(this.#usedPages)
+  }
+
+  /** Ends `setAside`. */
+  takeBack(count: number): void {
+    this.#shrink(count)
+    this.#options.onChange(this.#usedPages)
+  }
+
   /** Frees `count` contiguous pages at `address`. */
   give(address: number, count: number): void {
     this.#options.arena.kernels.pageFree(address, count)

@@ -130,6 +130,8 @@ class BatchStream implements AsyncIterableIterator<RecordBatch> {
           this.#control = control
           this.#slot = slot
           this.#isOrdered = isOrdered
+          // The first call of `next` came before there was a slot to say so in.
+          if (this.#waiting.length > 0) this.#setStarved(1)
         },
         onOutput: (output) => this.#receive(output as CollectOutput),
       })

@@ -102,6 +102,10 @@ class GenerateSource implements Source {
     return 'batch'
   }
 
+  spill(): number {
+    return 0
+  }
+
   close(): void {}
 }
 

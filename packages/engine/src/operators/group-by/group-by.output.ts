@@ -6,10 +6,10 @@ import { makeError } from '@spillway/stdx'
 import { type BatchBuffers, batchShape, openBatch, setRows, sizeBatch } from '../../pipeline/batch-buffers.ts'
 import type { OpenContext, PullStatus, Source } from '../../pipeline/contracts.ts'
 import type { MorselClaims } from '../../pipeline/morsel-claims.ts'
-import type { GroupByOutputSpec, PublishedGroups } from './group-by.ts'
+import type { GroupByOutputSpec } from './group-by.ts'
 import { mergeFloorPages, PartitionMerge, sizePartitionMerge } from './partition-merge.ts'
-import { PUBLISHED_PARTITION_BYTES, readPublished } from './published-partition.ts'
-import { emptyChain, type RowChain, RowCursor } from './row-chain.ts'
+import { PublishedPartitions } from './published-groups.ts'
+import { type RowChain, RowCursor } from './row-chain.ts'
 
 export function sizeGroupByOutput(spec: GroupByOutputSpec, size: WorkspaceSize): void {
   sizeBatch(batchShape(spec.shape.outputSchema, spec.batchRows), size)
@@ -48,10 +48,13 @@ class GroupByOutputSource implements Source {
   readonly #output: BatchBuffers
   readonly #rows: number
   readonly #merge: PartitionMerge
+  readonly #published: PublishedPartitions
   #work: Generator<'working' | RowChain> | undefined
   /** A merged chain being emitted, and where. */
   #cursor: RowCursor | undefined
   #rowInMorsel = 0
+  /** A partition that is this worker's next one but is being spilled by another; -1 = none. */
+  #partition = -1
 
   constructor(spec: GroupByOutputSpec, context: OpenContext, claims: MorselClaims) {
     this.#spec = spec
@@ -61,16 +64,21 @@ class GroupByOutputSource implements Source {
     this.#output = openBatch(context.arena, context.workspace, batchShape(spec.shape.outputSchema, spec.batchRows))
     this.#rows = context.workspace.take(spec.batchRows * 4)
     this.#merge = new PartitionMerge(spec, context, this.#exports)
+    this.#published = new PublishedPartitions(context, spec)
     this.batch = this.#output.address
   }
 
   pull(): PullStatus {
     if (this.#work === undefined) {
-      const partition = this.#claims.claim()
-      if (partition < 0) return 'finished'
-      this.sequence = this.#context.sequenceBase + partition
+      if (this.#partition < 0) this.#partition = this.#claims.claim()
+      if (this.#partition < 0) return 'finished'
+      const claimed = this.#published.tryClaim(this.#partition)
+      if (claimed === undefined) return 'blocked'
+      this.sequence = this.#context.sequenceBase + this.#partition
       this.#rowInMorsel = 0
-      this.#work = this.#merge.run(this.#inputOf(partition))
+      const label = String(this.#partition)
+      this.#work = this.#merge.run({ label, depth: 0, hashBits: this.#spec.partitionBits, ...claimed })
+      this.#partition = -1
     }
     if (this.#cursor !== undefined) {
       if (this.#emit(this.#cursor)) return 'batch'
@@ -83,29 +91,6 @@ class GroupByOutputSource implements Source {
     }
     if (value !== 'working') this.#cursor = new RowCursor(this.#context.arena.kernels, this.#spec.shape.layout, value)
     return 'working'
-  }
-
-  #inputOf(partition: number): PartitionInput {
-    const { query, arena } = this.#context
-    const chains: RowChain[] = []
-    const files: { path: string; totals: SpillTotals }[] = []
-    let isDistinct = true
-    for (const { worker, address } of query.published(this.#spec.sinkId) as readonly PublishedGroups[]) {
-      const entry = readPublished(arena.view, address + partition * PUBLISHED_PARTITION_BYTES)
-      if (entry.chain.rowCount > 0 || entry.chain.rowHead !== emptyChain.rowHead) chains.push(entry.chain)
-      if (entry.spilled.blockCount > 0) {
-        files.push({ path: query.spillPath(`s${this.#spec.sinkId}-w${worker}-p${partition}`), totals: entry.spilled })
-      }
-      isDistinct &&= entry.isDistinct
-    }
-    return {
-      label: String(partition),
-      depth: 0,
-      hashBits: this.#spec.partitionBits,
-      chains,
-      files,
-      isDistinct: isDistinct && chains.length <= 1 && files.length === 0,
-    }
   }
 
   /** Fills the output batch with the cursor's next groups; false at its end. */
@@ -128,6 +113,11 @@ class GroupByOutputSource implements Source {
       `Overflow in ${text}: the sum does not fit its type. Cast the column to float64 or a decimal before.`,
       { operator: this.#spec.shape.text, expression: text },
     )
+  }
+
+  /** Others need memory: partitions that nobody has claimed yet go to disk. */
+  spill(pages: number): number {
+    return this.#context.query.canSpill ? this.#published.spill(pages, this.#merge.spiller) : 0
   }
 
   close(): void {

@@ -2,12 +2,13 @@
 import type { GroupByExports } from '@spillway/codegen'
 import { PAGE_BYTES } from '@spillway/kernels'
 import { newSpillFile, type SpillFileState, spillTotals, type WorkspaceSize } from '@spillway/memory'
-import { assert, makeError } from '@spillway/stdx'
+import { assert } from '@spillway/stdx'
 import { selectedRows } from '../../pipeline/batch-buffers.ts'
 import type { OpenContext, Sink } from '../../pipeline/contracts.ts'
 import type { GroupBySinkSpec, PublishedGroups } from './group-by.ts'
-import { GroupTable, type GroupTableSizes, type JobStatus } from './group-table.ts'
+import { GroupTable, type GroupTableSizes } from './group-table.ts'
 import { PUBLISHED_PARTITION_BYTES, writePublished } from './published-partition.ts'
+import { noRoomError, Refusals } from './refusals.ts'
 import { chainBytes, type RowChain } from './row-chain.ts'
 import { RowSpiller, sizeRowSpiller } from './row-spiller.ts'
 
@@ -47,6 +48,7 @@ class GroupBySinkLocal implements Sink {
   readonly #table: GroupTable
   readonly #spiller: RowSpiller
   readonly #files: (SpillFileState | undefined)[]
+  readonly #refusals: Refusals
   #isPublished = false
 
   constructor(spec: GroupBySinkSpec, context: OpenContext) {
@@ -69,6 +71,11 @@ class GroupBySinkLocal implements Sink {
     })
     this.#spiller = new RowSpiller(context, spec.shape, exports, spec.batchRows)
     this.#files = new Array<SpillFileState | undefined>(2 ** spec.partitionBits).fill(undefined)
+    this.#refusals = new Refusals(
+      this.#table,
+      (partition) => void this.#spillPartition(partition),
+      () => this.#noRoom(),
+    )
   }
 
   setClaims(): void {}
@@ -76,11 +83,7 @@ class GroupBySinkLocal implements Sink {
   consume(batch: number, _sequence: number, inputKind: number): 'taken' {
     const { meter, query, arena, reservation } = this.#context
     meter.counts.inputBytes += selectedRows(arena, batch) * this.#spec.shape.layout.rowBytes
-    let status: JobStatus = this.#table.consume(batch, inputKind)
-    while (status === 'refused') {
-      this.#makeRoom()
-      status = this.#table.resume()
-    }
+    this.#refusals.settle(this.#table.consume(batch, inputKind))
     if (query.setup.testing.forceSpill && this.#table.totalBytes() > 0) this.#spillLargest()
     meter.counts.peakBytes = Math.max(meter.counts.peakBytes, reservation.peakPages * PAGE_BYTES)
     return 'taken'
@@ -90,16 +93,9 @@ class GroupBySinkLocal implements Sink {
     return 'taken'
   }
 
-  /** Refused: nothing of others is waited for, the largest own partition goes to disk. */
-  #makeRoom(): void {
-    if (this.#spillLargest() > 0) return
-    const { reservation, query } = this.#context
-    throw makeError(
-      'MEMORY_LIMIT',
-      `Not enough memory in ${this.#spec.shape.text}: one more page was refused and nothing is left to spill. ` +
-        `The query needs at least ${query.setup.floorText}. Raise memoryLimit or lower threads.`,
-      { operator: this.#spec.shape.text, needBytes: PAGE_BYTES, heldBytes: reservation.usedPages * PAGE_BYTES },
-    )
+  #noRoom(): Error {
+    const what = 'one more page was refused and nothing is left to spill'
+    return noRoomError(this.#context, this.#spec.shape.text, what)
   }
 
   /** Returns the pages freed. */
@@ -153,8 +149,10 @@ class GroupBySinkLocal implements Sink {
     this.#leaveRoomForMerging()
     const isDistinct = this.#table.abandonedRanges === 0 && this.#table.appendedRows === 0
     const published = this.#takePublished()
+    arena.u8.fill(0, published, published + PUBLISHED_PARTITION_BYTES * this.#files.length)
     for (let partition = 0; partition < this.#files.length; partition++) {
-      const file = this.#files[partition] ?? newSpillFile(this.#path(partition), this.#spec.shape.spillSchema)
+      // A partition that was never spilled has totals of zero and no file, so its path is never asked for.
+      const file = this.#files[partition] ?? newSpillFile('', this.#spec.shape.spillSchema)
       const chain = this.#table.takePartition(partition)
       const address = published + partition * PUBLISHED_PARTITION_BYTES
       writePublished(arena.view, address, { chain, spilled: spillTotals(file), isDistinct })
@@ -184,11 +182,7 @@ class GroupBySinkLocal implements Sink {
   }
 
   #ensureSingle(): void {
-    let status = this.#table.ensureSingle()
-    while (status === 'refused') {
-      this.#makeRoom()
-      status = this.#table.resume()
-    }
+    this.#refusals.settle(this.#table.ensureSingle())
   }
 
   /** Pages for the published table; they outlive the workspace. */
@@ -197,7 +191,7 @@ class GroupBySinkLocal implements Sink {
     for (;;) {
       const address = this.#context.reservation.take(pages)
       if (address !== 0) return address
-      this.#makeRoom()
+      if (this.#spillLargest() === 0) throw this.#noRoom()
     }
   }
 

@@ -66,7 +66,9 @@ export class GroupTable {
   /** Two areas that directories of alternating size use in turn: the largest needs the first. */
   readonly #directoryAreas: readonly [number, number]
   readonly #partitionCount: number
-  #words: Uint32Array
+  /** Reading `memory.buffer` of a shared memory takes about a microsecond; an arena never grows. */
+  readonly #words: Uint32Array
+  readonly #bytes: Uint8Array
   #directoryBits: number
   #job: (() => JobStatus) | undefined
   #appending = false
@@ -76,6 +78,8 @@ export class GroupTable {
   #single = 0
   /** Directory ranges that were cleared at the maximal capacity (a metric). */
   abandonedRanges = 0
+  /** Rows that jobs have dealt with for good: two refusals at the same number had no progress between them. */
+  jobProgress = 0
   /** Rows that were appended without look-up (a metric). */
   appendedRows = 0
 
@@ -99,6 +103,7 @@ export class GroupTable {
     const largest = this.#rows + align16(batchRows * 4)
     this.#directoryAreas = [largest, largest + 8 * 2 ** maxCapacityBits]
     this.#words = new Uint32Array(memory.buffer)
+    this.#bytes = new Uint8Array(memory.buffer)
     this.#directoryBits = initialCapacityBits
     this.#bytesAt(workspace, this.#hashes - workspace).fill(0)
     this.#set(localStore.partitionBits, partitionBits)
@@ -135,7 +140,9 @@ export class GroupTable {
     let done = 0
     return this.#start(() => {
       for (;;) {
+        const before = done
         done = this.#options.exports.loadRows(batch, this.#local, done) >>> 0
+        this.jobProgress += done - before
         if (done === count) return 'done'
         if (!this.#supply()) return 'refused'
       }
@@ -167,6 +174,16 @@ export class GroupTable {
    */
   freeze(): void {
     this.#isFrozen = true
+  }
+
+  /**
+   * Ends a refused `loadBatch`: its first rows are in the table, in whole, and the others never will be.
+   * @returns how many are in
+   */
+  dropLoad(rowsBefore: number): number {
+    assert(this.#job !== undefined, 'a load is dropped after a refusal')
+    this.#job = undefined
+    return this.totalRows() - rowsBefore
   }
 
   /** Continues a refused job. */
@@ -268,19 +285,26 @@ export class GroupTable {
     const update = exports[`update${kind}`]
     assert(update !== undefined, 'the kind of a batch is 0 … nUniqueCount')
     let updated = 0
+    let updatedAtEntry = -1
     return () => {
+      // New rows may take all the memory before a state gets any: after a resume that brought nothing, row by row.
+      const isStarved = updated === updatedAtEntry
+      updatedAtEntry = updated
       while (updated < count) {
         const from = updated
-        const found = this.#findRows(batch, kind, from)
+        const end = isStarved ? from + 1 : count
+        const found = this.#findRows(batch, kind, from, end)
         const reason = this.#get(localStore.stopReason)
         const partition = this.#get(localStore.stopPartition)
         const heapPages = this.#get(localStore.stopPages)
         while (updated < found) {
+          const before = updated
           updated = update(batch, this.#rows, this.#local, updated, found) >>> 0
+          this.jobProgress += updated - before
           if (updated < found && !this.#supply()) return 'refused'
         }
         this.#noteRows(found - from)
-        if (found < count && !this.#supplyFor(reason, partition, heapPages)) return 'refused'
+        if (found < end && !this.#supplyFor(reason, partition, heapPages)) return 'refused'
       }
       return 'done'
     }
@@ -291,7 +315,9 @@ export class GroupTable {
     let updated = 0
     return () => {
       for (;;) {
+        const before = updated
         updated = run(batch, this.#local, updated) >>> 0
+        this.jobProgress += updated - before
         if (updated === count) break
         if (!this.#supply()) return 'refused'
       }
@@ -300,11 +326,17 @@ export class GroupTable {
     }
   }
 
-  #findRows(batch: number, kind: number, start: number): number {
+  /** Finds or makes the rows [start, end) of the batch; returns where it stopped. */
+  #findRows(batch: number, kind: number, start: number, end: number): number {
     const { upsert0, upsert1, append0, append1 } = this.#options.exports
     const own = kind === 0
     const find = this.#appending ? (own ? append0 : append1) : own ? upsert0 : upsert1
-    return find(batch, this.#hashes, this.#local, this.#rows, start) >>> 0
+    const count = this.#u32(batch + descriptor.selectionCount)
+    if (end === count) return find(batch, this.#hashes, this.#local, this.#rows, start) >>> 0
+    this.#words[(batch + descriptor.selectionCount) >>> 2] = end
+    const found = find(batch, this.#hashes, this.#local, this.#rows, start) >>> 0
+    this.#words[(batch + descriptor.selectionCount) >>> 2] = count
+    return found
   }
 
   #singleJob(batch: number, kind: number, count: number): () => JobStatus {
@@ -317,7 +349,9 @@ export class GroupTable {
         const row = this.#findSingle()
         if (row === 0) return 'refused'
         if (updated === count) return 'done'
+        const before = updated
         updated = update(batch, row, this.#local, updated) >>> 0
+        this.jobProgress += updated - before
         if (updated < count && !this.#supply()) return 'refused'
       }
     }
@@ -346,7 +380,9 @@ export class GroupTable {
       forEachRowPage(kernels, layout, chain, (page, rowCount) => {
         if (pageIndex++ < pagesDone) return true
         while (start < rowCount) {
+          const before = start
           start = run(page, rowCount, start)
+          this.jobProgress += start - before
           if (start < rowCount && !this.#supply(mustLink)) {
             status = 'refused'
             return false
@@ -486,12 +522,10 @@ export class GroupTable {
 
   /** Reads a word anywhere in the arena. */
   #u32(address: number): number {
-    const { buffer } = this.#options.memory
-    if (this.#words.buffer !== buffer) this.#words = new Uint32Array(buffer)
     return this.#words[address >>> 2] ?? 0
   }
 
   #bytesAt(address: number, bytes: number): Uint8Array {
-    return new Uint8Array(this.#options.memory.buffer, address, bytes)
+    return this.#bytes.subarray(address, address + bytes)
   }
 }

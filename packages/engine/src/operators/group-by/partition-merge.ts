@@ -11,25 +11,18 @@
 import type { GroupByExports } from '@spillway/codegen'
 import { widthOf } from '@spillway/columnar'
 import { PAGE_BYTES } from '@spillway/kernels'
-import {
-  blockBytes,
-  formatBytes,
-  newSpillFile,
-  openSpillFile,
-  readBlock,
-  removeSpillFile,
-  type SpillFileState,
-  spillTotals,
-  type WorkspaceSize,
-} from '@spillway/memory'
-import { makeError } from '@spillway/stdx'
+import { newSpillFile, type SpillFileState, spillTotals, type WorkspaceSize } from '@spillway/memory'
+import { assert } from '@spillway/stdx'
 import { ArrowImporter, sizeImporter } from '../../pipeline/arrow-importer.ts'
 import type { OpenContext } from '../../pipeline/contracts.ts'
+import { type BlockBuffer, BlockLoader } from './block-loader.ts'
 import { type GroupByOutputSpec, SPLIT_BITS } from './group-by.ts'
 import type { PartitionInput } from './group-by.output.ts'
-import { GroupTable, type JobStatus } from './group-table.ts'
-import { chainBytes, type RowChain } from './row-chain.ts'
+import { GroupTable } from './group-table.ts'
+import { noRoomError } from './refusals.ts'
+import type { RowChain } from './row-chain.ts'
 import { RowSpiller, rowSpillerRoomBytes, sizeRowSpiller, spillBlockRows } from './row-spiller.ts'
+import { SplitParts } from './split-parts.ts'
 
 /** A directory of the guaranteed size, always there; larger ones are asked for. */
 const GUARANTEED_DIRECTORY_BITS = 13
@@ -38,6 +31,8 @@ const LOAD_FACTOR = 0.7
 /** A split that leaves this share of the rows in one part made no progress. */
 const NO_PROGRESS_SHARE = 0.95
 const LEAST_HASH_BITS_LEFT = 8
+/** Guaranteed pages that a merge leaves alone, so that what follows when it does not fit has room to begin. */
+const PAGES_SET_ASIDE = 8
 
 function splitSizes(batchRows: number) {
   return { partitionBits: SPLIT_BITS, initialCapacityBits: SPLIT_BITS + 1, maxCapacityBits: SPLIT_BITS + 1, batchRows }
@@ -95,6 +90,11 @@ export class PartitionMerge {
     this.#block = { address: context.workspace.take(bytes), bytes }
   }
 
+  /** Its buffers are free whenever `run` has yielded. */
+  get spiller(): RowSpiller {
+    return this.#spiller
+  }
+
   /** Yields merged chains; see the file's header. */
   *run(input: PartitionInput): Generator<'working' | RowChain> {
     const { meter } = this.#context
@@ -107,8 +107,15 @@ export class PartitionMerge {
       return
     }
     const chains: OwnedChain[] = input.chains.map((chain) => ({ chain, isPublished: input.depth === 0 }))
-    const loader = new BlockLoader(this.#context, this.#spec, this.#importer, this.#block, input)
-    const fits = yield* this.#mergeInMemory(input, chains, loader)
+    const loader = this.#openLoader(input)
+    const { reservation } = this.#context
+    reservation.setAside(PAGES_SET_ASIDE)
+    let fits: boolean
+    try {
+      fits = yield* this.#mergeInMemory(input, chains, loader)
+    } finally {
+      reservation.takeBack(PAGES_SET_ASIDE)
+    }
     if (fits) return
     yield* this.#split(input, chains, loader)
   }
@@ -130,8 +137,8 @@ export class PartitionMerge {
       while (!loader.isDone) {
         const chain = loader.load(this.#openLoadTable(input.hashBits))
         if (chain !== undefined) chains.push({ chain, isPublished: false })
-        if (loader.wasRefused) return false
-        if (chain !== undefined && table.absorbChain(chain) === 'refused') return false
+        if (chain === undefined || loader.wasRefused) return false
+        if (table.absorbChain(chain) === 'refused') return false
         yield 'working'
       }
     } finally {
@@ -186,100 +193,82 @@ export class PartitionMerge {
     const { query, meter } = this.#context
     query.requireSpill(this.#spec.shape.text)
     const rows = chains.reduce((sum, { chain }) => sum + chain.rowCount, 0) + loader.rowsLeft
-    if (64 - input.hashBits < LEAST_HASH_BITS_LEFT + SPLIT_BITS) throw this.#tooManyEqualHashes(input)
     query.log(`group-by: split partition ${input.label} rows=${rows} depth=${input.depth + 1}`)
-    const parts = new SplitParts(this.#context, this.#spec, this.#spiller, input)
     const table = this.#openTable(this.#splitArea, splitSizes(this.#spec.batchRows), input.hashBits)
-    const settle = (first: JobStatus): void => {
-      for (let status = first; status === 'refused'; status = table.resume()) parts.spillLargest(table)
-    }
-    for (let owned = chains.pop(); owned !== undefined; owned = chains.pop()) {
-      settle(table.transferChain(owned.chain))
+    const parts = new SplitParts(this.#context, this.#spec, this.#spiller, table, input.label)
+    // In the order in which they were linked: a row's strings may lie in the heaps of later chains, never of earlier ones.
+    for (let owned = chains.shift(); owned !== undefined; owned = chains.shift()) {
+      parts.refusals.settle(table.transferChain(owned.chain))
       this.#free(owned)
       yield 'working'
     }
     while (!loader.isDone) {
-      loader.loadInto(table, settle)
+      loader.loadInto(table, parts.refusals)
       yield 'working'
     }
     loader.finish()
-    const files = parts.spillAll(table)
+    const files = parts.spillAll()
     const largest = Math.max(0, ...files.map((file) => file?.rows ?? 0))
     meter.counts.partitionsSpilled += files.filter((file) => file !== undefined).length
+    const hashBits = input.hashBits + SPLIT_BITS
     const isStuck = largest > NO_PROGRESS_SHARE * rows && input.depth >= 2
+    const isLastSplit = 64 - hashBits < LEAST_HASH_BITS_LEFT + SPLIT_BITS
     for (const [index, file] of files.entries()) {
       if (file === undefined) continue
-      const part: PartitionInput = {
-        label: `${input.label}.${index}`,
-        depth: input.depth + 1,
-        hashBits: input.hashBits + SPLIT_BITS,
-        chains: [],
-        files: [{ path: file.path, totals: spillTotals(file) }],
-        isDistinct: false,
-      }
-      if (isStuck && file.rows === largest) yield* this.#mergeInChunks(part)
+      const label = `${input.label}.${index}`
+      const spilled = [{ path: file.path, totals: spillTotals(file) }]
+      const part = { label, depth: input.depth + 1, hashBits, chains: [], files: spilled, isDistinct: false }
+      if (isLastSplit || (isStuck && file.rows === largest)) yield* this.#mergeInChunks(part)
       else yield* this.run(part)
     }
   }
 
-  /**
-   * The terminal algorithm: constant memory whatever the hashes. Each pass takes groups until a page or the directory
-   * is refused; from then on rows of known groups merge and the others go to a file that the next pass reads.
-   */
+  #openLoader(input: PartitionInput): BlockLoader {
+    return new BlockLoader(this.#context, this.#spec.shape, this.#importer, this.#block, input)
+  }
+
+  /** The terminal algorithm: constant memory whatever the hashes. Passes over the rows, until no row is left over. */
   *#mergeInChunks(input: PartitionInput): Generator<'working' | RowChain> {
-    const { meter, query } = this.#context
+    const { meter, query, reservation } = this.#context
+    meter.counts.recursionDepth = Math.max(meter.counts.recursionDepth, input.depth)
     let current: PartitionInput | undefined = input
     while (current !== undefined) {
       meter.counts.terminalChunks += 1
       query.log(`group-by: partition ${current.label} in chunks, pass ${meter.counts.terminalChunks}`)
-      const directory = this.#openDirectory(current.files.reduce((sum, file) => sum + file.totals.rows, 0))
-      const table = this.#openTable(directory.address, mergeSizes(directory.bits), current.hashBits)
-      const loader: BlockLoader = new BlockLoader(this.#context, this.#spec, this.#importer, this.#block, current)
-      const kept: OwnedChain[] = []
-      this.#files += 1
-      let overflow = newSpillFile(
-        query.spillPath(`s${this.#spec.sinkId}-w${query.workerIndex}-c${this.#files}`),
-        this.#spec.shape.spillSchema,
-      )
-      // From here on a chain is either linked whole or not at all, so nothing is half merged when a pass is full.
-      const keepPages = Math.max(4, this.#context.reservation.maxPages - 2 * mergeFloorPages(this.#spec))
-      let roomForGroups = Math.floor(2 ** directory.bits * LOAD_FACTOR)
+      const loader = this.#openLoader(current)
+      const directory = this.#openDirectory(loader.rows)
+      const pass = new ChunkPass({
+        context: this.#context,
+        spec: this.#spec,
+        spiller: this.#spiller,
+        label: current.label,
+        overflowName: `s${this.#spec.sinkId}-w${query.workerIndex}-c${this.#files++}`,
+        roomForGroups: Math.floor(2 ** directory.bits * LOAD_FACTOR) - 1,
+        openTable: () => this.#openTable(directory.address, mergeSizes(directory.bits), input.hashBits),
+      })
+      reservation.setAside(PAGES_SET_ASIDE)
+      while (!loader.isDone && !pass.isFull) {
+        const chain = loader.load(this.#openLoadTable(input.hashBits), pass.roomForGroups)
+        if (chain !== undefined) pass.keep(chain)
+        if (loader.wasRefused || pass.roomForGroups === 0) pass.freeze()
+        yield 'working'
+      }
+      reservation.takeBack(PAGES_SET_ASIDE)
       while (!loader.isDone) {
-        const chain = loader.load(this.#openLoadTable(current.hashBits))
-        if (chain === undefined) throw this.#tooManyEqualHashes(current)
-        const isFull = roomForGroups < chain.rowCount || this.#context.reservation.usedPages > keepPages
-        if (isFull) table.freeze()
-        if (table.absorbChain(chain) === 'refused') throw this.#tooManyEqualHashes(current)
-        if (isFull) {
-          roomForGroups = 0
-          overflow = this.#spiller.write(overflow, chain, 0)
-          this.#free({ chain, isPublished: false })
-        } else {
-          roomForGroups -= chain.rowCount
-          kept.push({ chain, isPublished: false })
-        }
+        const chain = loader.load(this.#openLoadTable(input.hashBits))
+        if (chain === undefined) pass.evictOne()
+        else pass.mergeOrPutOff(chain)
         yield 'working'
       }
       directory.free()
-      for (const owned of kept) {
-        yield owned.chain
-        this.#free(owned)
+      for (const chain of pass.kept) {
+        yield chain
+        pass.free(chain)
       }
       loader.finish()
-      if (kept.length === 0 && overflow.rows > 0) throw this.#tooManyEqualHashes(current)
-      current =
-        overflow.rows === 0
-          ? undefined
-          : { ...current, files: [{ path: overflow.path, totals: spillTotals(overflow) }] }
+      const overflow = pass.end()
+      current = overflow.rows === 0 ? undefined : { ...current, files: [{ path: overflow.path, totals: spillTotals(overflow) }] }
     }
-  }
-
-  #tooManyEqualHashes(input: PartitionInput): Error {
-    return makeError(
-      'MEMORY_LIMIT',
-      `Not enough memory in ${this.#spec.shape.text}: partition ${input.label} cannot be split further. Raise memoryLimit.`,
-      { operator: this.#spec.shape.text },
-    )
   }
 
   #free({ chain, isPublished }: OwnedChain): void {
@@ -303,190 +292,100 @@ export class PartitionMerge {
   }
 }
 
-interface BlockBuffer {
-  readonly address: number
-  readonly bytes: number
-}
-
 interface OwnedChain {
   readonly chain: RowChain
   readonly isPublished: boolean
 }
 
-/** Reads the blocks of a partition's spill files, one per call. */
-class BlockLoader {
-  /** Rows of all files. */
-  readonly rows: number
-  rowsLeft: number
-  /** The last `load` could not take all of its block; the rest waits for `loadInto`. */
-  wasRefused = false
-  readonly #context: OpenContext
-  readonly #spec: GroupByOutputSpec
-  readonly #importer: ArrowImporter
-  readonly #buffer: BlockBuffer
-  readonly #input: PartitionInput
-  readonly #pending: { path: string; state: SpillFileState | undefined; block: number }[]
-  #rowInBlock = 0
-
-  constructor(
-    context: OpenContext,
-    spec: GroupByOutputSpec,
-    importer: ArrowImporter,
-    buffer: BlockBuffer,
-    input: PartitionInput,
-  ) {
-    this.#context = context
-    this.#spec = spec
-    this.#importer = importer
-    this.#buffer = buffer
-    this.#input = input
-    this.#pending = input.files.map(({ path }) => ({ path, state: undefined, block: 0 }))
-    this.rows = input.files.reduce((sum, { totals }) => sum + totals.rows, 0)
-    this.rowsLeft = this.rows
-    if (this.rows > 0) {
-      const bytes = input.files.reduce((sum, { totals }) => sum + totals.bytes, 0)
-      context.query.log(`group-by: re-loading partition ${input.label} (${formatBytes(bytes)}, rows=${this.rows})`)
-    }
-  }
-
-  get isDone(): boolean {
-    return this.rowsLeft === 0
-  }
-
-  /** Loads the next block into `table`. Returns its chain, or undefined when nothing was taken. */
-  load(table: GroupTable): RowChain | undefined {
-    this.wasRefused = false
-    this.#eachBatch((batch, rows) => {
-      if (table.loadBatch(batch) === 'done') {
-        this.#rowInBlock += rows
-        this.rowsLeft -= rows
-        return true
-      }
-      // The batch is in part in the table: finish it from the start in another table.
-      this.wasRefused = true
-      return false
-    })
-    if (this.wasRefused) {
-      // Rows of the refused batch that made it into the table would count twice: the batch is read again from its
-      // first row, so the table's part of it is dropped with the chain's tail. Chains cannot be cut: drop it whole.
-      this.#rewindBlock(table)
-      return undefined
-    }
-    const chain = table.takePartition(0)
-    return chain.rowCount === 0 ? undefined : chain
-  }
-
-  #rewindBlock(table: GroupTable): void {
-    const chain = table.takePartition(0)
-    this.#context.reservation.giveChain(chain.rowHead)
-    this.#context.reservation.giveChain(chain.heapHead)
-    this.rowsLeft += this.#rowInBlock
-    this.#rowInBlock = 0
-  }
-
-  /** Loads the next block into a table of several partitions; `settle` makes room until each batch is in. */
-  loadInto(table: GroupTable, settle: (status: JobStatus) => void): void {
-    this.#eachBatch((batch, rows) => {
-      settle(table.loadBatch(batch))
-      this.#rowInBlock += rows
-      this.rowsLeft -= rows
-      return true
-    })
-  }
-
-  /** Reads the current block into pages, offers it batch by batch, and goes on to the next when all were taken. */
-  #eachBatch(take: (batch: number, rows: number) => boolean): void {
-    const file = this.#pending[0]
-    if (file === undefined) return
-    const { query, reservation } = this.#context
-    const spill = query.requireSpill(this.#spec.shape.text)
-    if (file.state === undefined) {
-      const totals = this.#input.files.find(({ path }) => path === file.path)?.totals
-      if (totals === undefined) return
-      file.state = openSpillFile(spill, file.path, totals, this.#spec.shape.spillSchema)
-    }
-    const state = file.state
-    const block = state.blocks[file.block]
-    if (block === undefined) {
-      this.#pending.shift()
-      return
-    }
-    const fits = blockBytes(block) + 64 <= this.#buffer.bytes
-    const pages = fits ? 0 : Math.ceil((blockBytes(block) + 64) / PAGE_BYTES)
-    const address = fits ? this.#buffer.address : reservation.take(pages)
-    if (address === 0) throw this.#noRoomForBlock(pages, file.path)
-    try {
-      const { columns } = readBlock(spill, state, file.block, address)
-      while (this.#rowInBlock < block.rows) {
-        const rows = this.#importer.fill(columns, this.#rowInBlock, block.rows - this.#rowInBlock, 0, 0)
-        if (!take(this.#importer.batch.address, rows)) return
-      }
-      this.#rowInBlock = 0
-      file.block += 1
-    } finally {
-      if (!fits) reservation.give(address, pages)
-    }
-    if (file.block >= state.blocks.length) this.#pending.shift()
-    query.throwIfCancelled()
-  }
-
-  #noRoomForBlock(pages: number, path: string): Error {
-    return makeError(
-      'MEMORY_LIMIT',
-      `Not enough memory in ${this.#spec.shape.text} to read a spilled block of ${pages * PAGE_BYTES} bytes. Raise memoryLimit.`,
-      { operator: this.#spec.shape.text, needBytes: pages * PAGE_BYTES, path },
-    )
-  }
-
-  /** Removes the files: everything in them stands elsewhere now. */
-  finish(): void {
-    const spill = this.#input.files.length > 0 ? this.#context.query.requireSpill(this.#spec.shape.text) : undefined
-    for (const { path, totals } of this.#input.files)
-      if (spill !== undefined) removeSpillFile(spill, path, totals.bytes)
-  }
+interface ChunkPassOptions {
+  readonly context: OpenContext
+  readonly spec: GroupByOutputSpec
+  readonly spiller: RowSpiller
+  readonly label: string
+  readonly overflowName: string
+  /** Groups that the directory takes. */
+  readonly roomForGroups: number
+  readonly openTable: () => GroupTable
 }
 
-/** The files of a split: one per part. */
-class SplitParts {
-  readonly #context: OpenContext
-  readonly #spiller: RowSpiller
-  readonly #files: SpillFileState[]
+/**
+ * One pass of the terminal algorithm. It keeps the groups it meets until memory or the directory is full ("frozen");
+ * from then on rows of kept groups merge and all others go to a file that the next pass reads. When even merging is
+ * refused (longer strings), kept groups go to that file too, the oldest first. At least one group stays per pass.
+ */
+class ChunkPass {
+  readonly #options: ChunkPassOptions
+  #table: GroupTable
+  /** In the order in which they were linked: rows may point into the heaps of later chains. */
+  #kept: RowChain[] = []
+  /** Heaps of former tables, into which kept rows may point. */
+  readonly #heaps: RowChain[] = []
+  #overflow: SpillFileState
+  roomForGroups: number
+  isFull = false
 
-  constructor(context: OpenContext, spec: GroupByOutputSpec, spiller: RowSpiller, input: PartitionInput) {
-    this.#context = context
-    this.#spiller = spiller
-    const { query } = context
-    this.#files = Array.from({ length: 2 ** SPLIT_BITS }, (_, part) =>
-      newSpillFile(query.spillPath(`s${spec.sinkId}-w${query.workerIndex}-p${input.label}.${part}`), spec.shape.spillSchema),
-    )
+  constructor(options: ChunkPassOptions) {
+    this.#options = options
+    this.#table = options.openTable()
+    this.roomForGroups = options.roomForGroups
+    const path = options.context.query.spillPath(options.overflowName)
+    this.#overflow = newSpillFile(path, options.spec.shape.spillSchema)
   }
 
-  spillLargest(table: GroupTable): void {
-    const part = table.largestPartition()
-    if (part < 0) {
-      throw makeError(
-        'MEMORY_LIMIT',
-        'Not enough memory to split a partition: not one page is free. Raise memoryLimit.',
-        {},
-      )
+  get kept(): readonly RowChain[] {
+    return this.#kept
+  }
+
+  /** Links the groups of a chain of at most `roomForGroups` rows. */
+  keep(chain: RowChain): void {
+    const status = this.#table.absorbChain(chain)
+    assert(status === 'done', 'the directory has room for the rows that were asked for')
+    this.roomForGroups -= chain.rowCount
+    this.#kept.push(chain)
+  }
+
+  /** From here on no group is added. */
+  freeze(): void {
+    this.#table.freeze()
+    this.isFull = true
+  }
+
+  /** Merges the rows of kept groups, and leaves the others to the next pass. */
+  mergeOrPutOff(chain: RowChain): void {
+    // Rows that were merged before a refusal are dead, so the chain can be offered from its start again.
+    while (this.#table.absorbChain(chain) === 'refused') this.evictOne()
+    this.#putOff(chain)
+  }
+
+  /** Moves the oldest kept chain to the next pass. @throws MemoryLimitError when it is the only one */
+  evictOne(): void {
+    const { context, spec, label } = this.#options
+    const oldest = this.#kept.length > 1 ? this.#kept.shift() : undefined
+    if (oldest === undefined) {
+      throw noRoomError(context, spec.shape.text, `partition ${label} cannot be split, one of its rows fits nowhere`)
     }
-    this.#spill(table, part)
+    this.#heaps.push(this.#table.takePartition(0))
+    this.#putOff(oldest)
+    this.#table = this.#options.openTable()
+    for (const chain of this.#kept) this.#table.absorbChain(chain)
+    this.#table.freeze()
   }
 
-  /** Returns the files by part; undefined where a part has no rows. */
-  spillAll(table: GroupTable): (SpillFileState | undefined)[] {
-    for (let part = 0; part < table.partitionCount; part++) if (table.partitionRows(part) > 0) this.#spill(table, part)
-    return this.#files.map((file) => (file.rows > 0 ? file : undefined))
+  #putOff(chain: RowChain): void {
+    this.#overflow = this.#options.spiller.write(this.#overflow, chain, 0)
+    this.free(chain)
   }
 
-  #spill(table: GroupTable, part: number): void {
-    const chain = table.takePartition(part)
-    try {
-      this.#files[part] = this.#spiller.write(this.#files[part] as SpillFileState, chain, part)
-    } finally {
-      this.#context.reservation.giveChain(chain.rowHead)
-      this.#context.reservation.giveChain(chain.heapHead)
-    }
-    this.#context.query.log(`group-by: split part ${part} on disk (${formatBytes(chainBytes(chain))})`)
+  free(chain: RowChain): void {
+    const { reservation } = this.#options.context
+    reservation.giveChain(chain.rowHead)
+    reservation.giveChain(chain.heapHead)
+  }
+
+  /** After the kept chains were emitted: frees what they pointed to. Returns the file of the rows left over. */
+  end(): SpillFileState {
+    this.#heaps.push(this.#table.takePartition(0))
+    for (const heap of this.#heaps) this.free(heap)
+    return this.#overflow
   }
 }

@@ -121,13 +121,17 @@ class ParquetSource implements Source, CodecHolder {
   #closeMorsel(): void {
     this.#releaseCodec()
     this.#morsel = undefined
-    this.#context.query.worker.collectGarbageSometimes()
+    this.#context.query.worker.collectGarbageSometimes(0)
   }
 
   #releaseCodec(): void {
     this.#decoded?.free()
     this.#decoded = undefined
     this.#context.query.worker.releaseCodec(this)
+  }
+
+  spill(): number {
+    return 0
   }
 
   close(): void {

@@ -76,6 +76,10 @@ class TableSource implements Source {
     this.#columns = this.#spec.positions.map((position) => chunk?.columns[position] as ArrowColumn)
   }
 
+  spill(): number {
+    return 0
+  }
+
   close(): void {
     this.#importer.close()
   }

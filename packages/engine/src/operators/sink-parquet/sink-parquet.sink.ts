@@ -119,7 +119,7 @@ class SinkParquetLocal implements Sink {
     query.postOutput(output, [])
     this.#bytes = this.#schemaMessage.byteLength
     this.#rows = 0
-    query.worker.collectGarbageSometimes()
+    query.worker.collectGarbageSometimes(file.byteLength)
   }
 
   close(): void {}

@@ -1,0 +1,56 @@
+/**
+ * What to do when a table of groups is refused a page: spill its largest partition, then everything, then give up.
+ *
+ * Giving up needs a proof that nothing helps: a spilled partition may hold no more than the page that the refused row
+ * had just been given, so that spilling it again and again would go on for ever. Two refusals without a row done
+ * between them spill all, a third one means that even an empty table cannot take the next row.
+ */
+import { PAGE_BYTES } from '@spillway/kernels'
+import { makeError } from '@spillway/stdx'
+import type { OpenContext } from '../../pipeline/contracts.ts'
+import type { GroupTable, JobStatus } from './group-table.ts'
+
+export class Refusals {
+  readonly #table: GroupTable
+  readonly #spill: (partition: number) => void
+  readonly #refuse: () => Error
+  #progress = -1
+  #fruitless = 0
+
+  /**
+   * @param spill empties a partition of the table
+   * @param refuse makes the error when nothing helps
+   */
+  constructor(table: GroupTable, spill: (partition: number) => void, refuse: () => Error) {
+    this.#table = table
+    this.#spill = spill
+    this.#refuse = refuse
+  }
+
+  /** Makes room until the job is done. @throws what `refuse` makes */
+  settle(first: JobStatus): void {
+    for (let status = first; status === 'refused'; status = this.#table.resume()) this.makeRoom()
+  }
+
+  /** After one refusal. @throws what `refuse` makes */
+  makeRoom(): void {
+    const table = this.#table
+    this.#fruitless = table.jobProgress === this.#progress ? this.#fruitless + 1 : 0
+    this.#progress = table.jobProgress
+    const largest = table.largestPartition()
+    if (largest < 0 || this.#fruitless > 1) throw this.#refuse()
+    if (this.#fruitless === 0) this.#spill(largest)
+    else for (let rest = largest; rest >= 0; rest = table.largestPartition()) this.#spill(rest)
+  }
+}
+
+/** `MEMORY_LIMIT` of an operator whose table cannot take one more row. */
+export function noRoomError(context: OpenContext, operator: string, what: string): Error {
+  const { reservation, query } = context
+  return makeError(
+    'MEMORY_LIMIT',
+    `Not enough memory in ${operator}: ${what}. ` +
+      `The query needs at least ${query.setup.floorText}. Raise memoryLimit or lower threads.`,
+    { operator, needBytes: PAGE_BYTES, heldBytes: reservation.usedPages * PAGE_BYTES },
+  )
+}
