@@ -19,9 +19,12 @@ const actions = {
     engine = await open(rest)
   },
   async run() {
+    const cpuStart = process.cpuUsage()
     const start = performance.now()
     await engine.run(query)
-    return performance.now() - start
+    const ms = performance.now() - start
+    const { user, system } = process.cpuUsage(cpuStart)
+    return { ms, cpuMs: (user + system) / 1000 }
   },
   check: () => engine.check(query),
   peak: async () => peakBytes(),

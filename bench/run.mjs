@@ -11,6 +11,9 @@ import { fileURLToPath } from 'node:url'
 import { generateG1 } from './generate-g1.mjs'
 import { queries } from './queries.mjs'
 
+/** Runs of each engine before the timed ones: code that is compiled while it runs is in its final form after these. */
+const WARM_UP_RUNS = 3
+
 const here = dirname(fileURLToPath(import.meta.url))
 
 function readOptions(argv) {
@@ -77,8 +80,9 @@ async function runQuery(query, file, options, scratch) {
         inMemory: query.kind === 'memory',
         target: join(scratch, `${name}.parquet`),
       })
-      const warmUpMs = await engine.ask('run')
-      results.set(name, { warmUpMs, runsMs: [] })
+      const { ms: warmUpMs } = await engine.ask('run')
+      for (let run = 1; run < WARM_UP_RUNS; run++) await engine.ask('run')
+      results.set(name, { warmUpMs, runsMs: [], runsCpuMs: [] })
       alive.push(engine)
     } catch (error) {
       results.set(name, { error: error.message.slice(0, 500) })
@@ -92,7 +96,9 @@ async function runQuery(query, file, options, scratch) {
       const result = results.get(engine.name)
       if (result.error !== undefined) continue
       try {
-        result.runsMs.push(await engine.ask('run'))
+        const { ms, cpuMs } = await engine.ask('run')
+        result.runsMs.push(ms)
+        result.runsCpuMs.push(cpuMs)
       } catch (error) {
         result.error = error.message.slice(0, 500)
       }
@@ -103,6 +109,7 @@ async function runQuery(query, file, options, scratch) {
     try {
       if (result.error === undefined) {
         result.medianMs = median(result.runsMs)
+        result.medianCpuMs = median(result.runsCpuMs)
         result.peakBytes = await engine.ask('peak')
         result.check = await engine.ask('check')
         await engine.ask('close')
@@ -113,6 +120,31 @@ async function runQuery(query, file, options, scratch) {
     engine.stop()
   }
   return results
+}
+
+/** Queries that the geometric means are over. */
+const COMPARED = ['q1', 'q2', 'q3', 'q4', 'q5', 'filter', 'scan']
+
+/**
+ * Geometric means of time of spillway / time of each other engine, of elapsed and of processor time (all threads): the
+ * second one says more on a machine that has other work to do.
+ */
+function geometricMeans(report, engines) {
+  const means = []
+  for (const [kind, suffix] of [
+    ['file', ''],
+    ['memory', '-memory'],
+  ]) {
+    const measured = COMPARED.map((name) => report.queries[name + suffix]?.engines).filter((each) => each !== undefined)
+    for (const engine of engines.filter((name) => name !== 'spillway')) {
+      const pairs = measured.map((each) => [each.spillway, each[engine]])
+      if (pairs.length === 0 || pairs.some(([own, other]) => !own?.medianMs || !other?.medianMs)) continue
+      const mean = (field) =>
+        Math.exp(pairs.reduce((sum, [own, other]) => sum + Math.log(own[field] / other[field]), 0) / pairs.length)
+      means.push({ kind, engine, queries: pairs.length, elapsed: mean('medianMs'), cpu: mean('medianCpuMs') })
+    }
+  }
+  return means
 }
 
 /** Names of engines whose answer differs from the first engine's: rows exactly, totals within 1e-9. */
@@ -145,10 +177,10 @@ function printRow(query, engines, results) {
   const baseline = results.get('spillway')?.medianMs
   const cells = engines.map((name) => {
     const result = results.get(name)
-    if (result.error !== undefined) return 'failed'.padStart(26)
+    if (result.error !== undefined) return 'failed'.padStart(36)
     const ratio = baseline === undefined || name === 'spillway' ? '' : ` (${(result.medianMs / baseline).toFixed(2)}x)`
     const memory = `${Math.round(result.peakBytes / 2 ** 20)} MiB`
-    return `${Math.round(result.medianMs)} ms${ratio} ${memory}`.padStart(26)
+    return `${Math.round(result.medianMs)} ms${ratio} ${Math.round(result.medianCpuMs)} cpu ${memory}`.padStart(36)
   })
   console.log(`${query.padEnd(14)}${cells.join('')}`)
 }
@@ -163,7 +195,7 @@ async function main() {
   console.log(
     `limit ${options.limit ?? 'default'}; ratio = time of the engine / time of spillway (above 1: spillway ahead)`,
   )
-  console.log(`${''.padEnd(14)}${options.engines.map((name) => name.padStart(26)).join('')}`)
+  console.log(`${''.padEnd(14)}${options.engines.map((name) => name.padStart(36)).join('')}`)
   const scratch = mkdtempSync(join(tmpdir(), 'spillway-bench-'))
   const report = { startedAt: new Date().toISOString(), machine, options, queries: {} }
   try {
@@ -177,6 +209,13 @@ async function main() {
     }
   } finally {
     rmSync(scratch, { recursive: true, force: true })
+  }
+  report.geometricMeans = geometricMeans(report, options.engines)
+  for (const { kind, engine, queries: count, elapsed, cpu } of report.geometricMeans) {
+    console.log(
+      `${kind}: spillway / ${engine} = ${elapsed.toFixed(2)} elapsed, ` +
+        `${cpu.toFixed(2)} processor time (${count} queries)`,
+    )
   }
   const folder = join(here, 'results')
   mkdirSync(folder, { recursive: true })

@@ -18,7 +18,9 @@ export function makeSchema(fields: readonly Field[]): Schema {
   const seen = new Set<string>()
   for (const { name } of fields) {
     if (seen.has(name)) {
-      throw makeError('DUPLICATE_COLUMN', `Duplicate column name: "${name}". Rename one with .alias().`, { column: name })
+      throw makeError('DUPLICATE_COLUMN', `Duplicate column name: "${name}". Rename one with .alias().`, {
+        column: name,
+      })
     }
     seen.add(name)
   }

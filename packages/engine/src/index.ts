@@ -5,6 +5,7 @@ export { EngineCore, type EngineCoreOptions, megabytes } from './main/engine-cor
 export { labelOf, type MemoryClass, memoryClassOf } from './main/labels.ts'
 export {
   type AdmittedQuery,
+  type EncoderNeed,
   noEncoder,
   noTesting,
   type OperatorMetrics,
@@ -17,7 +18,7 @@ export {
 export { operatorsOf } from './main/query-run.ts'
 export type { CollectOutput } from './operators/collect/collect.ts'
 export type { SinkParquetOutput } from './operators/sink-parquet/sink-parquet.ts'
-export type { OperatorSpec, PhysicalPipeline, PhysicalPlan, SinkSpec } from './physical/physical-plan.ts'
+export type { OperatorSpec, PhysicalPipeline, PhysicalPlan, SinkSpec, Sizing } from './physical/physical-plan.ts'
 export type { RootSink } from './lowering/lower-plan.ts'
 
 /** The built file that worker threads run. */

@@ -379,3 +379,44 @@ export function andValidity(a: usize, b: usize, rowCount: u32, target: usize): u
   }
   return rowCount - ones
 }
+
+/** Swizzle indices, 16 bytes for each mask of four lanes: the lanes whose bit is set move to the front. */
+// prettier-ignore
+const KEPT_LANES = memory.data<u8>([
+  255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+  0, 1, 2, 3, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+  4, 5, 6, 7, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+  0, 1, 2, 3, 4, 5, 6, 7, 255, 255, 255, 255, 255, 255, 255, 255,
+  8, 9, 10, 11, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+  0, 1, 2, 3, 8, 9, 10, 11, 255, 255, 255, 255, 255, 255, 255, 255,
+  4, 5, 6, 7, 8, 9, 10, 11, 255, 255, 255, 255, 255, 255, 255, 255,
+  0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 255, 255, 255, 255,
+  12, 13, 14, 15, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+  0, 1, 2, 3, 12, 13, 14, 15, 255, 255, 255, 255, 255, 255, 255, 255,
+  4, 5, 6, 7, 12, 13, 14, 15, 255, 255, 255, 255, 255, 255, 255, 255,
+  0, 1, 2, 3, 4, 5, 6, 7, 12, 13, 14, 15, 255, 255, 255, 255,
+  8, 9, 10, 11, 12, 13, 14, 15, 255, 255, 255, 255, 255, 255, 255, 255,
+  0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 14, 15, 255, 255, 255, 255,
+  4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 255, 255, 255, 255,
+  0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
+])
+
+/**
+ * The low four bits of byte g tell which of rows 4g … 4g + 3 to keep.
+ * @param masks one byte per group; may lie in the last sixteenth of the target
+ * @param target u32 × 4 × groups, all of which may be written
+ * @returns how many row indices were written
+ */
+export function masksToSelection(masks: usize, groups: u32, target: usize): u32 {
+  const start = target
+  const end = masks + groups
+  let rows = i32x4(0, 1, 2, 3)
+  while (masks < end) {
+    const mask = <u32>load<u8>(masks) & 15
+    v128.store(target, i8x16.swizzle(rows, v128.load(KEPT_LANES + (<usize>mask << 4))))
+    target += <usize>popcnt<u32>(mask) << 2
+    rows = i32x4.add(rows, i32x4.splat(4))
+    masks++
+  }
+  return <u32>((target - start) >>> 2)
+}

@@ -9,6 +9,7 @@ const text = ['i64', 'i64'] as const
 
 /** How generated modules import the kernels that expressions use (also those of other files). */
 export const castKernelSignatures = {
+  masksToSelection: signature(['i32', 'i32', 'i32'], 'i32'),
   compareBytes: signature(['i32', 'i32', 'i32', 'i32'], 'i32'),
   fmod64: signature(['f64', 'f64'], 'f64'),
   textCompare: signature([...text, ...text], 'i32'),

@@ -242,3 +242,23 @@ test('andValidity, also in place', () => {
     }
   }
 })
+
+test('masksToSelection lists the rows whose bit is set, also from masks at the end of the target', () => {
+  for (const length of LENGTHS) {
+    randomize(a, length)
+    const masks = Array.from({ length }, (_, group) => arena.u8[a + group] as number)
+    const expected = masks.flatMap((mask, group) =>
+      [0, 1, 2, 3].filter((bit) => (mask >> bit) & 1).map((bit) => group * 4 + bit),
+    )
+    const tail = b + length * 15
+    arena.u8.copyWithin(tail, a, a + length)
+    for (const [source, target] of [
+      [a, c],
+      [tail, b],
+    ] as const) {
+      expect(arena.kernels.masksToSelection(source, length, target)).toBe(expected.length)
+      expect([...arena.u32.subarray(target >> 2, (target >> 2) + expected.length)]).toEqual(expected)
+      expect(arena.u8[target + length * 16]).toBe(0xa5)
+    }
+  }
+})

@@ -67,6 +67,11 @@ export interface ConvertKernels {
    * valid rows had an index not below `limit` (with limit 0 null rows count too).
    */
   sanitizeIndices(indices: number, indexBytes: number, validity: number, rowCount: number, limit: number): number
+  /**
+   * The low four bits of byte g tell which of rows 4g … 4g + 3 to keep: writes their indices, u32 in order, and returns
+   * how many. The masks may lie in the last sixteenth of the target's 16 × groups bytes.
+   */
+  masksToSelection(masks: number, groups: number, target: number): number
   /** target[i] = a[i] & b[i] for validity bytes; the target may be a or b. Returns the number of zeroes. */
   andValidity(a: number, b: number, rowCount: number, target: number): number
 }

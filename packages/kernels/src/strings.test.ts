@@ -113,18 +113,19 @@ test('the extreme of views agrees with unsigned byte order, with selection and n
     cursor = heap
     const few = length % 3 === 0 ? all.filter((bytes) => bytes.length <= 12) : all
     const values = Array.from({ length }, (_, index) => few[(index * 37 + length * 11) % few.length] as Uint8Array)
-    values.forEach((bytes, index) => writeView(room + index * 16, bytes))
+    for (const [index, bytes] of values.entries()) writeView(room + index * 16, bytes)
     for (const variant of [0, 1, 2, 3]) {
       const rows = Array.from({ length }, (_, index) => index).filter((row) => variant < 2 || row % 3 !== 1)
-      rows.forEach((row, index) => dataView.setUint32(selection + index * 4, row, true))
-      values.forEach((_, index) => dataView.setUint8(validity + index, index % 5 === 2 ? 0 : 1))
+      for (const [index, row] of rows.entries()) dataView.setUint32(selection + index * 4, row, true)
+      for (let index = 0; index < length; index++) dataView.setUint8(validity + index, index % 5 === 2 ? 0 : 1)
       const isValid = (row: number): boolean => variant % 2 === 0 || row % 5 !== 2
       for (const flip of [0n, -1n]) {
         const sign = flip === 0n ? 1 : -1
         let expected = 0
         for (const row of rows.filter(isValid)) {
           const best = expected === 0 ? undefined : (values[(expected - room) / 16] as Uint8Array)
-          if (best === undefined || sign * Buffer.compare(values[row] as Uint8Array, best) > 0) expected = room + row * 16
+          if (best === undefined || sign * Buffer.compare(values[row] as Uint8Array, best) > 0)
+            expected = room + row * 16
         }
         const arguments_ = [variant % 2 === 0 ? 0 : validity, variant < 2 ? 0 : selection, rows.length] as const
         expect(kernels.viewExtreme(room, ...arguments_, flip) >>> 0).toBe(expected)

@@ -3,7 +3,8 @@
  *
  * One SharedArrayBuffer for the engine's life (arenas come and go):
  *
- *   words    Int32    header | per query slot: QUERY_WORDS | per (query slot, worker): LOCAL_WORDS | per worker: WORKER_WORDS
+ *   words    Int32    header | per query slot: QUERY_WORDS | per (query slot, worker): LOCAL_WORDS |
+ *                     per worker: WORKER_WORDS
  *   counters BigInt64 per query slot: QUERY_COUNTERS
  */
 import { assert } from '@spillway/stdx'
@@ -18,7 +19,7 @@ const QUERY_COUNTERS = 32
 /** Slices over several workers or pipelines that one query may have. */
 export const SLICE_COUNTERS = 16
 
-const header = { wakeEpoch: 0, pressure: 1, faultCounter: 2 } as const
+const header = { wakeEpoch: 0, pressure: 1, faultCounter: 2, residentPages: 3, resultPages: 4 } as const
 
 /** i32 words of a query. */
 export const queryWord = {
@@ -111,6 +112,22 @@ export class ControlBlock {
     Atomics.store(this.words, header.pressure, level)
   }
 
+  /** Pages that arena and results together may take now. */
+  get residentPages(): number {
+    return Atomics.load(this.words, header.residentPages)
+  }
+  setResidentPages(pages: number): void {
+    Atomics.store(this.words, header.residentPages, pages)
+  }
+  /** Pages of results, over all queries, that lie outside the arena and are with the engine still. */
+  get resultPages(): number {
+    return Atomics.load(this.words, header.resultPages)
+  }
+  /** @returns how many there are with these */
+  addResultPages(pages: number): number {
+    return Atomics.add(this.words, header.resultPages, pages) + pages
+  }
+
   /** The word that counts I/O operations and reservations for fault injection. */
   get faultCounterIndex(): number {
     return header.faultCounter
@@ -172,6 +189,23 @@ export class ControlBlock {
   /** Reads and clears the request. */
   takeSpillRequest(slot: number, worker: number): number {
     return Atomics.exchange(this.words, this.#local(slot, worker, localWord.spillRequest), 0)
+  }
+
+  /**
+   * Who holds most pages besides one local: a worker's local state, or a query's published state (any worker of it can
+   * spill that). For arbitration after a refusal.
+   */
+  largestHolder(exceptSlot: number, exceptWorker: number): { slot: number; worker: number; pages: number } {
+    let largest = { slot: -1, worker: -1, pages: 0 }
+    for (let slot = 0; slot < QUERY_SLOTS; slot++) {
+      const published = slot === exceptSlot ? 0 : this.load(slot, queryWord.publishedPages)
+      for (let worker = 0; worker < this.workerCount; worker++) {
+        if (slot === exceptSlot && worker === exceptWorker) continue
+        const pages = Math.max(published, this.usedPages(slot, worker))
+        if (pages > largest.pages) largest = { slot, worker, pages }
+      }
+    }
+    return largest
   }
 
   // --- workers ----------------------------------------------------------------------------------------------------

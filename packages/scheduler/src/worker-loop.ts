@@ -44,74 +44,109 @@ export function runWorkerLoop(
   worker: number,
   host: PipelineHost,
 ): 'rested' | 'shutdown' {
-  const running: RunningPipeline[] = []
-  const post = (message: FromWorker): void => port.postMessage(message)
+  return new WorkerLoop(port, control, worker, host).run()
+}
 
-  const fail = (queryId: number, pipelineId: number, error: unknown): void => {
-    const isTrap = !(error instanceof SpillwayError) || error.code === 'INVARIANT'
-    post({ kind: 'pipelineFailed', worker, queryId, pipelineId, error: toEnvelope(error), isTrap })
+type HostedMessage = Exclude<ToWorker, { kind: 'shutdown' | 'rest' }>
+
+class WorkerLoop {
+  readonly #port: MessagePort
+  readonly #control: ControlBlock
+  readonly #worker: number
+  readonly #host: PipelineHost
+  readonly #running: RunningPipeline[] = []
+
+  constructor(port: MessagePort, control: ControlBlock, worker: number, host: PipelineHost) {
+    this.#port = port
+    this.#control = control
+    this.#worker = worker
+    this.#host = host
   }
 
-  /** A pipeline that failed or was cancelled; what fails while it lets go condemns the arena. */
-  const drop = (pipeline: RunningPipeline): void => {
-    try {
-      pipeline.close()
-    } catch (error) {
-      fail(pipeline.queryId, pipeline.pipelineId, error)
+  run(): 'rested' | 'shutdown' {
+    for (;;) {
+      // Read before the messages: what is posted after them changes it, and the wait ends at once.
+      const epoch = this.#control.wakeEpoch
+      for (let entry = receiveMessageOnPort(this.#port); entry !== undefined; ) {
+        const message = entry.message as ToWorker
+        if (message.kind === 'shutdown') return 'shutdown'
+        if (message.kind === 'rest') return 'rested'
+        this.#receive(message)
+        entry = receiveMessageOnPort(this.#port)
+      }
+      if (this.#stepAll()) continue
+      this.#control.waitForWake(epoch, this.#running.length > 0 ? BLOCKED_WAIT_MS : IDLE_WAIT_MS)
     }
   }
 
-  const receive = (message: Exclude<ToWorker, { kind: 'shutdown' | 'rest' }>): void => {
+  #receive(message: HostedMessage): void {
     switch (message.kind) {
       case 'startPipeline':
         try {
-          running.push(host.start(message))
+          this.#running.push(this.#host.start(message))
         } catch (error) {
-          fail(message.queryId, message.pipelineId, error)
+          this.#fail(message.queryId, message.pipelineId, error)
         }
         return
-      case 'closeQuery':
-        for (let index = running.length - 1; index >= 0; index--) {
-          const pipeline = running[index]
-          if (pipeline?.queryId !== message.queryId) continue
-          running.splice(index, 1)
-          drop(pipeline)
+      case 'closeQuery': {
+        const { queryId } = message
+        for (let index = this.#running.length - 1; index >= 0; index--) {
+          const pipeline = this.#running[index]
+          if (pipeline?.queryId !== queryId) continue
+          this.#running.splice(index, 1)
+          this.#drop(pipeline)
         }
-        host.closeQuery(message.queryId)
-        post({ kind: 'queryClosed', worker, queryId: message.queryId })
+        this.#host.closeQuery(queryId)
+        this.#post({ kind: 'queryClosed', worker: this.#worker, queryId })
         return
+      }
       default:
-        host.handle(message)
-        return
+        this.#host.handle(message)
     }
   }
 
-  for (;;) {
-    const epoch = control.wakeEpoch
-    for (let entry = receiveMessageOnPort(port); entry !== undefined; entry = receiveMessageOnPort(port)) {
-      const message = entry.message as ToWorker
-      if (message.kind === 'shutdown') return 'shutdown'
-      if (message.kind === 'rest') return 'rested'
-      receive(message)
-    }
+  /** One step of every pipeline; true when any of them got on. */
+  #stepAll(): boolean {
     let progressed = false
-    for (let index = 0; index < running.length; index++) {
-      const pipeline = running[index] as RunningPipeline
-      let status: StepStatus | 'failed'
-      try {
-        status = pipeline.step()
-        if (status === 'finished') {
-          const { queryId, pipelineId } = pipeline
-          post({ kind: 'pipelineFinished', worker, queryId, pipelineId, summary: pipeline.summary() })
-        }
-      } catch (error) {
-        status = 'failed'
-        fail(pipeline.queryId, pipeline.pipelineId, error)
-        drop(pipeline)
-      }
+    for (let index = 0; index < this.#running.length; index++) {
+      const status = this.#step(this.#running[index] as RunningPipeline)
       if (status !== 'blocked') progressed = true
-      if (status === 'finished' || status === 'failed') running.splice(index--, 1)
+      if (status === 'finished' || status === 'failed') this.#running.splice(index--, 1)
     }
-    if (!progressed) control.waitForWake(epoch, running.length > 0 ? BLOCKED_WAIT_MS : IDLE_WAIT_MS)
+    return progressed
+  }
+
+  #step(pipeline: RunningPipeline): StepStatus | 'failed' {
+    const { queryId, pipelineId } = pipeline
+    try {
+      const status = pipeline.step()
+      if (status === 'finished') {
+        const summary = pipeline.summary()
+        this.#post({ kind: 'pipelineFinished', worker: this.#worker, queryId, pipelineId, summary })
+      }
+      return status
+    } catch (error) {
+      this.#fail(queryId, pipelineId, error)
+      this.#drop(pipeline)
+      return 'failed'
+    }
+  }
+
+  /** A pipeline that failed or was cancelled; what fails while it lets go condemns the arena. */
+  #drop(pipeline: RunningPipeline): void {
+    try {
+      pipeline.close()
+    } catch (error) {
+      this.#fail(pipeline.queryId, pipeline.pipelineId, error)
+    }
+  }
+
+  #fail(queryId: number, pipelineId: number, error: unknown): void {
+    const isTrap = !(error instanceof SpillwayError) || error.code === 'INVARIANT'
+    this.#post({ kind: 'pipelineFailed', worker: this.#worker, queryId, pipelineId, error: toEnvelope(error), isTrap })
+  }
+
+  #post(message: FromWorker): void {
+    this.#port.postMessage(message)
   }
 }

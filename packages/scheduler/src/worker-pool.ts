@@ -56,6 +56,8 @@ export class WorkerPool {
       atomics: 'disabled',
       resourceLimits: { maxYoungGenerationSizeMb: 2 },
     })
+    // A thread that dies by an uncaught error is reported here as well; unheard, it would end the process.
+    this.#piscina.on('error', (error: Error) => this.#loseWorker(error))
     for (let worker = 0; worker < workerCount; worker++) this.#startWorker(worker)
     this.#restSoon()
   }

@@ -7,6 +7,15 @@ import { concatLazy, LazyFrame } from './lazy-frame/lazy-frame.ts'
 /**
  * All rows of the first frame, then of the second …. DataFrames share their buffers with the result; lazy frames make a
  * lazy frame.
+ *
+ * ```ts
+ * concat([orders.head(1), orders.slice(3)])
+ * // CONCAT 2 inputs
+ * //   SLICE 1 row from 0
+ * //     IN-MEMORY 4 rows ["city", "price", "quantity"]
+ * //   SLICE all rows from 3
+ * //     IN-MEMORY 4 rows ["city", "price", "quantity"]
+ * ```
  * @throws PlanError INVALID_PLAN when there is no frame or both kinds occur, TYPE_MISMATCH when columns differ
  */
 export function concat<S extends SchemaTypes>(frames: readonly DataFrame<S>[]): DataFrame<S>

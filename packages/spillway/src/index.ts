@@ -1,6 +1,7 @@
 /** Spillway: a larger-than-memory query engine for Node.js and TypeScript. */
+import { dataFrameFromTable } from './data-frame/data-frame.ts'
 import { createEngine, type Engine } from './engine/engine.ts'
-import { setDefaultSession } from './session.ts'
+import { type QuerySession, setDefaultSession } from './session.ts'
 
 let defaultEngine: Engine | undefined
 
@@ -14,11 +15,21 @@ export function requireDefaultEngine(): Engine {
 export async function closeDefaultEngine(): Promise<void> {
   const closing = defaultEngine
   defaultEngine = undefined
-  setDefaultSession(requireDefaultEngine)
   await closing?.close()
 }
 
-setDefaultSession(requireDefaultEngine)
+/** Frames that name no engine look for the default one when they run, so they outlive the closing of one. */
+const defaultSession: QuerySession = {
+  collect: async (plan, options) => {
+    const { table, metrics } = await requireDefaultEngine().collect(plan, options)
+    return dataFrameFromTable(table, undefined, metrics)
+  },
+  collectBatches: (plan, options) => requireDefaultEngine().collectBatches(plan, options),
+  sinkParquet: async (plan, path, options) => requireDefaultEngine().sinkParquet(plan, path, options),
+  explain: async (plan, options) => requireDefaultEngine().explain(plan, options),
+}
+
+setDefaultSession(() => defaultSession)
 
 export type { Field, Schema } from '@spillway/columnar'
 export type { OperatorMetrics, Progress, QueryMetrics } from '@spillway/engine'

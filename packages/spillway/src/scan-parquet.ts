@@ -18,7 +18,14 @@ export interface ScanParquetOptions<S extends SchemaTypes = SchemaTypes> {
 }
 
 /**
- * Scans files, directories or globs: `scanParquet('orders/*.parquet')`. All files need one schema.
+ * A lazy frame over Parquet files: a path, a directory, a glob such as `orders/*.parquet`, or several. All files need
+ * one schema. Only footers are read now; with `schema` the compiler knows the columns, and only those are read.
+ *
+ * ```ts
+ * scanParquet('orders.parquet').select('city')
+ * // PROJECT [col("city")]
+ * //   PARQUET SCAN [orders.parquet] columns 3/3
+ * ```
  * @throws DataError FILE_NOT_FOUND, FILE_UNREADABLE, NOT_PARQUET, PARQUET_CORRUPT, SCHEMA_MISMATCH, UNSUPPORTED_TYPE;
  *   PlanError COLUMN_NOT_FOUND when `schema` names a column that the files do not have.
  */

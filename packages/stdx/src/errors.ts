@@ -11,7 +11,10 @@
 
 /** Every code, the class that carries it, and what a user does about it. `docs/errors.md` is generated from it. */
 export const errorCodes = {
-  COLUMN_NOT_FOUND: { family: 'PlanError', advice: 'Check the name against the schema; the nearest name is suggested.' },
+  COLUMN_NOT_FOUND: {
+    family: 'PlanError',
+    advice: 'Check the name against the schema; the nearest name is suggested.',
+  },
   TYPE_MISMATCH: { family: 'PlanError', advice: 'Cast one side with .cast().' },
   DUPLICATE_COLUMN: { family: 'PlanError', advice: 'Give one of the outputs another name with .alias().' },
   INVALID_PLAN: { family: 'PlanError', advice: 'The operation cannot be used here; see the message.' },
@@ -27,12 +30,24 @@ export const errorCodes = {
   SCHEMA_MISMATCH: { family: 'DataError', advice: 'All files of one scan need the same schema.' },
   CAST_FAILED: { family: 'DataError', advice: 'Use cast(type, { strict: false }) to get nulls instead.' },
   OVERFLOW: { family: 'DataError', advice: 'Cast to a wider type before the operation.' },
-  MEMORY_LIMIT: { family: 'MemoryLimitError', advice: 'Raise memoryLimit, lower threads, or stream with sinkParquet or collectBatches.' },
-  SPILL_DISK_FULL: { family: 'SpillDiskFullError', advice: 'Free disk space, raise maxSpillBytes, or set tempDir to a larger disk.' },
+  MEMORY_LIMIT: {
+    family: 'MemoryLimitError',
+    advice: 'Raise memoryLimit, lower threads, or stream with sinkParquet or collectBatches.',
+  },
+  SPILL_DISK_FULL: {
+    family: 'SpillDiskFullError',
+    advice: 'Free disk space, raise maxSpillBytes, or set tempDir to a larger disk.',
+  },
   SPILL_IO: { family: 'SpillIoError', advice: 'Check the disk behind tempDir.' },
-  SPILL_CORRUPTION: { family: 'SpillCorruptionError', advice: 'The disk returned other bytes than were written; check it.' },
+  SPILL_CORRUPTION: {
+    family: 'SpillCorruptionError',
+    advice: 'The disk returned other bytes than were written; check it.',
+  },
   TEMP_DIR_UNUSABLE: { family: 'ResourceError', advice: 'Set tempDir to a writable directory on a real disk.' },
-  TEMP_DIR_TMPFS: { family: 'ResourceError', advice: 'Spilling there is spilling to memory; choose a disk or set allowTmpfs.' },
+  TEMP_DIR_TMPFS: {
+    family: 'ResourceError',
+    advice: 'Spilling there is spilling to memory; choose a disk or set allowTmpfs.',
+  },
   OUTPUT_FAILED: { family: 'ResourceError', advice: 'Check the output directory; nothing was left there.' },
   CANCELLED: { family: 'CancelledError', advice: 'The query was cancelled by its signal, by break, or by close().' },
   ENGINE_CLOSED: { family: 'ResourceError', advice: 'Create a new engine.' },

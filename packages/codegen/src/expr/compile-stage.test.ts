@@ -24,7 +24,7 @@ const binary = (
   op: 'add' | 'lt' | 'eq' | 'and' | 'or' | 'gt' | 'mod',
   left: TypedExpr,
   right: TypedExpr,
-  type = boolean,
+  type: DataType = boolean,
 ): TypedExpr => ({
   kind: 'binary',
   op,
@@ -169,6 +169,52 @@ describe('compileStage', () => {
     expect(
       runStage({ ...spec, filter: isIn(col('s'), []) }, [zeros, zeros, texts, zeros], texts.length).selection,
     ).toEqual([])
+  })
+
+  it('filters four rows at a time like one at a time, for all lengths', () => {
+    const uint32: DataType = { kind: 'uint32' }
+    const date: DataType = { kind: 'date' }
+    const own = nullableSchema([
+      ['a', int32],
+      ['u', uint32],
+      ['d', date],
+    ])
+    const of: Record<string, DataType> = { a: int32, u: uint32, d: date }
+    const get = (name: string): TypedExpr => ({ kind: 'column', name, type: of[name] ?? int32, nullable: true })
+    const not = (operand: TypedExpr): TypedExpr => ({
+      kind: 'unary',
+      op: 'not',
+      operand,
+      type: boolean,
+      nullable: true,
+    })
+    const test: (a: number, u: number, d: number) => boolean = (a, u, d) => (a < 3 && u > 2 ** 31) || !(d === a)
+    const filter = binary(
+      'or',
+      binary('and', binary('lt', get('a'), lit(3, int32)), binary('gt', get('u'), lit(2 ** 31, uint32))),
+      not(binary('eq', get('d'), { ...get('a'), type: int32 })),
+    )
+    for (let length = 0; length <= 130; length++) {
+      const rows = Array.from({ length }, (_, row) => row)
+      const [a, u, d] = [
+        rows.map((row) => (row % 7) - 2),
+        rows.map((row) => (row % 4) * 2 ** 30),
+        rows.map((row) => row % 3),
+      ]
+      const kept = rows.filter((row) => test(a[row] ?? 0, u[row] ?? 0, d[row] ?? 0))
+      const all = kept.length === length ? undefined : kept
+      expect(runStage({ input: own, filter, project: undefined }, [a, u, d], length).selection, `${length}`).toEqual(
+        all,
+      )
+      // A null among the values, or a selection, takes the loop over single rows.
+      const holed = a.map((value, row) => (row === 1 ? null : value))
+      const list = rows.filter((row) => row % 3 !== 1)
+      expect(runStage({ input: own, filter, project: undefined }, [a, u, d], length, list).selection).toEqual(
+        list.filter((row) => kept.includes(row)),
+      )
+      if (length > 1)
+        expect(runStage({ input: own, filter, project: undefined }, [holed, u, d], length).selection).not.toContain(1)
+    }
   })
 
   it('raises heapFull rather than writing past the string heap', () => {

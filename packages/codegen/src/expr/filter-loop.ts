@@ -11,6 +11,7 @@ import { compileExpr } from './compile-expr.ts'
 import { RowCode, whereValid } from './row-code.ts'
 import type { Ir } from './stage-ir.ts'
 import { heapBytesPerRow } from './text-room.ts'
+import { addVectorFilter } from './vector-filter.ts'
 
 /**
  * Adds `(batch, params, candidates, candidateCount) → count of kept rows, or -1 when a row raised`.
@@ -41,6 +42,7 @@ export function addFilterLoop(
     )
     code.emit(local.set(code.heapCursor, local.get(heapStart)))
   }
+  if (!selected && !withNulls) addVectorFilter(code, node, { position, count: candidateCount, start, target })
   const condition = compileExpr(code, node)
   const holds = whereValid(condition.valid, local.get(condition.words[0] ?? 0))
   code.emit(

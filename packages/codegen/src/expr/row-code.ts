@@ -116,6 +116,11 @@ export class RowCode {
     return value
   }
 
+  /** Local with the address of a column's values. */
+  columnValues(index: number): number {
+    return this.#columnPointers(index).values
+  }
+
   /** The words of the literal at `offset` of the parameter block, loaded before the loop. */
   literal(offset: number, type: DataType): readonly number[] {
     const known = this.#literals.get(offset)
@@ -142,7 +147,7 @@ export class RowCode {
     )
   }
 
-  /** The prologue, then a loop over `count` rows that runs the statements emitted so far; `counter` counts from 0. */
+  /** The prologue, then a loop that runs the statements emitted so far from `counter` (0 at first) up to `count`. */
   finishLoop(counter: number, count: Code, rowIndex: Code): Code {
     const body = [
       local.set(this.row, rowIndex),
@@ -150,7 +155,7 @@ export class RowCode {
       local.set(counter, i32.add(local.get(counter), i32.const(1))),
       [i32.ltU(local.get(counter), count), 0x0d, 0],
     ]
-    return [this.#prologue, block([[i32.eqz(count), 0x0d, 0], loop(body)]), []]
+    return [this.#prologue, block([[i32.geU(local.get(counter), count), 0x0d, 0], loop(body)]), []]
   }
 
   #columnPointers(index: number): ColumnPointers {

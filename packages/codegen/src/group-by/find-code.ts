@@ -244,6 +244,16 @@ export function openProbe(body: FunctionBuilder, store: number): Probe {
 export const homeSlot = (probe: Probe, hash: number): Code =>
   i32.wrapI64(i64.shrU(i64.shl(get(hash), get(probe.levelShift)), get(probe.shift)))
 
+/** Slot after the present one, around the end of the range (i32). */
+export function nextSlot({ slot, rangeMask }: Probe): Code {
+  const keptBits = i32.and(get(slot), i32.xor(get(rangeMask), i32.const(-1)))
+  return i32.or(keptBits, i32.and(i32.add(get(slot), i32.const(1)), get(rangeMask)))
+}
+
+/** 1 if the entry holds the salt of a hash. */
+export const sameSalt = (probe: Probe, hash: number): Code =>
+  i64.eqz(i64.shrU(i64.xor(get(probe.entry), i64.shl(get(hash), i64.const(32n))), i64.const(32n)))
+
 /**
  * Statements: looks for `hash`; afterwards `found` is the matching row, or what `insert` left in it after it ran with
  * `slotAddress` at the empty slot.
@@ -254,10 +264,7 @@ export function probeCode(
   match: Code,
   insert: Code,
 ): Code {
-  const { slot, rangeMask, entry } = probe
-  const saltDiffers = i64.shrU(i64.xor(get(entry), i64.shl(get(at.hash), i64.const(32n))), i64.const(32n))
-  const keptBits = i32.and(get(slot), i32.xor(get(rangeMask), i32.const(-1)))
-  const nextSlot = i32.or(keptBits, i32.and(i32.add(get(slot), i32.const(1)), get(rangeMask)))
+  const { slot, entry } = probe
   return [
     set(slot, homeSlot(probe, at.hash)),
     block([
@@ -266,8 +273,8 @@ export function probeCode(
           set(at.slotAddress, i32.add(get(probe.directory), i32.shl(get(slot), i32.const(3)))),
           set(entry, i64.load(get(at.slotAddress))),
           brIf(1, i64.eqz(get(entry))),
-          ifElse(i64.eqz(saltDiffers), [set(at.found, i32.wrapI64(get(entry))), brIf(3, match)]),
-          set(slot, nextSlot),
+          ifElse(sameSalt(probe, at.hash), [set(at.found, i32.wrapI64(get(entry))), brIf(3, match)]),
+          set(slot, nextSlot(probe)),
           br(0),
         ]),
       ),

@@ -53,8 +53,6 @@ export interface CompiledGroupBy {
   readonly nUniqueCount: number
 }
 
-export type FusedUpdate = (batch: number, local: number, start: number, hashes: number) => number
-
 /**
  * Exports of the module. Addresses and counts are u32. `processed` counts from row 0 of the batch (or page), so a call
  * that stopped early is repeated with `start = processed` once `local`'s stop reason is dealt with.
@@ -74,12 +72,8 @@ export interface GroupByExports {
   readonly append1: (batch: number, hashes: number, local: number, rows: number, start: number) => number
   /** Updates the states of rows[start … end). May stop for heap pages. Row k has ordinal batch.ordinal + k. */
   readonly update0: (batch: number, rows: number, local: number, start: number, end: number) => number
-  /**
-   * hash0, upsert0 and update0 in one pass; present when no aggregate keeps strings. May stop for any reason. The second
-   * one is for tables that outgrow the cache. hashes: scratch, u64 × FAR_BLOCK_ROWS.
-   */
-  readonly upsertUpdate0: FusedUpdate | undefined
-  readonly upsertUpdateFar0: FusedUpdate | undefined
+  /** hash0, upsert0 and update0 in one pass; present when no aggregate keeps strings. May stop for any reason. */
+  readonly upsertUpdate0: ((batch: number, local: number, start: number) => number) | undefined
   /** Global aggregate: updates one row with all rows of the batch from `start`. May stop for heap pages. */
   readonly updateSingle0: (batch: number, row: number, local: number, start: number) => number
   /** Creates the row of the group without keys. Returns its address, or 0 after stopping for a page. */

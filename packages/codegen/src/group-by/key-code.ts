@@ -104,8 +104,16 @@ const LAST_FACTOR = 0xd6e8feb86659fd93n
 /** What a null key's word is replaced with for hashing, so that null and 0 differ. */
 const NULL_WORD = 0x5bd1e9955bd1e995n
 
-/** Statements: hash of the keys into local `hash` (i64). */
-export function hashKeys(keys: readonly KeyLocals[], hash: number, hashBytes: number, mask: bigint | undefined): Code {
+/**
+ * Statements: hash of the keys into local `hash` (i64).
+ * @param hashBytes the kernel; undefined: no string among the keys is long
+ */
+export function hashKeys(
+  keys: readonly KeyLocals[],
+  hash: number,
+  hashBytes: number | undefined,
+  mask: bigint | undefined,
+): Code {
   const steps: Code[] = [set(hash, i64.const(0n))]
   // Two 32-bit words are mixed in one step.
   let half: Code | undefined
@@ -129,11 +137,16 @@ export function hashKeys(keys: readonly KeyLocals[], hash: number, hashBytes: nu
 }
 
 /** Each word as i64; a short word is zero-extended so that two of them can be packed. */
-function hashedWords(key: KeyPlan, words: readonly number[], valid: number | undefined, hashBytes: number): Code[] {
+function hashedWords(
+  key: KeyPlan,
+  words: readonly number[],
+  valid: number | undefined,
+  hashBytes: number | undefined,
+): Code[] {
   const short = keyWordTypes(key.type)[0] === 'i32'
   const codes = words.map((word): Code => (short ? i64.extendI32U(get(word)) : get(word)))
   const [first, second] = words
-  if (physicalOf(key.type) === 'view' && first !== undefined && second !== undefined) {
+  if (hashBytes !== undefined && physicalOf(key.type) === 'view' && first !== undefined && second !== undefined) {
     const long = call(hashBytes, i32.wrapI64(get(second)), viewLength(get(first)))
     codes[1] = ifValue('i64', isLong(get(first)), long, get(second))
   }
@@ -152,17 +165,33 @@ function mixStep(hash: number, word: Code): Code {
   ]
 }
 
+/** 1 if the row at `row` has these words and flags: the same keys, unless there are long strings among them. */
+export function wordsEqual(keys: readonly KeyLocals[], row: number): Code {
+  return allOf(keys.flatMap((key) => [...equalWords(key, row), ...equalFlag(key, row)]))
+}
+
+function equalWords({ key, words }: KeyLocals, row: number): Code[] {
+  const stored = loadWords(wordsOf(key.type), get(row), key.field.offset)
+  const types = keyWordTypes(key.type)
+  return words.map((word, part) => {
+    const other = stored[part] ?? []
+    return types[part] === 'i64' ? i64.eq(get(word), other) : i32.eq(get(word), other)
+  })
+}
+
+const equalFlag = ({ key, valid }: KeyLocals, row: number): Code[] =>
+  valid === undefined ? [] : [i32.eq(get(valid), i32.load8U(get(row), key.field.nullOffset ?? 0))]
+
+const allOf = (conditions: readonly Code[]): Code =>
+  conditions.length === 0 ? i32.const(1) : conditions.reduce((a, b) => i32.and(a, b))
+
 /** 1 if the row at `row` has these keys. */
 export function keysEqual(keys: readonly KeyLocals[], row: number, longBytesEqual: number): Code {
   const cheap: Code[] = []
   const long: Code[] = []
-  for (const { key, words, valid } of keys) {
-    const stored = loadWords(wordsOf(key.type), get(row), key.field.offset)
-    const types = keyWordTypes(key.type)
-    const equal = words.map((word, part) => {
-      const other = stored[part] ?? []
-      return types[part] === 'i64' ? i64.eq(get(word), other) : i32.eq(get(word), other)
-    })
+  for (const keyLocals of keys) {
+    const { key, words } = keyLocals
+    const equal = equalWords(keyLocals, row)
     const [first, second] = words
     if (physicalOf(key.type) === 'view' && first !== undefined && second !== undefined) {
       const address = i32.load(get(row), key.field.offset + 8)
@@ -170,17 +199,9 @@ export function keysEqual(keys: readonly KeyLocals[], row: number, longBytesEqua
       long.push(ifValue('i32', equal[1] ?? [], i32.const(1), bytes))
       equal[1] = i32.or(equal[1] ?? [], isLong(get(first)))
     }
-    cheap.push(...equal)
-    if (valid !== undefined) cheap.push(i32.eq(get(valid), i32.load8U(get(row), key.field.nullOffset ?? 0)))
+    cheap.push(...equal, ...equalFlag(keyLocals, row))
   }
-  const all = cheap.length === 0 ? i32.const(1) : cheap.reduce((a, b) => i32.and(a, b))
-  if (long.length > 0) {
-    // Nearly always all words are equal: of the rest only long strings need a look at their bytes.
-    const same = words.length === 0 ? i32.const(1) : words.reduce((a, b) => i32.and(a, b))
-    const general = long.reduce((condition: Code, check) => ifValue('i32', condition, check, i32.const(0)), all)
-    return ifValue('i32', same, i32.const(1), general)
-  }
-  return all
+  return long.reduce((condition: Code, check) => ifValue('i32', condition, check, i32.const(0)), allOf(cheap))
 }
 
 /** Statement: stores the words of a key that is not a string. */

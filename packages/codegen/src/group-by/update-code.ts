@@ -4,7 +4,15 @@
  */
 import { descriptor, physicalOf } from '@spillway/columnar'
 import { elementAddress, loadWords } from '../expr/load-value.ts'
-import { anyValidity, type ColumnLocals, forEachRow, openColumn, openRowLoop, type RowLoop, validFlag } from '../rows/batch-code.ts'
+import {
+  anyValidity,
+  type ColumnLocals,
+  forEachRow,
+  openColumn,
+  openRowLoop,
+  type RowLoop,
+  validFlag,
+} from '../rows/batch-code.ts'
 import { longLength } from '../rows/string-code.ts'
 import { brIf, type Code, call, f64, i32, i64, ifElse, ifValue, local, ret } from '../wasm/instructions.ts'
 import type { FunctionBuilder } from '../wasm/module-builder.ts'
@@ -202,7 +210,10 @@ function keepBatchExtreme(
     replaceView: (target, source) => [
       set(need, longLength(i64.load(source))),
       set(partition, call(functions.partitionAddress, get(store), i64.load(get(group)))),
-      ifElse(get(need), ifElse(i32.eqz(call(functions.heapRoom, get(store), get(partition), get(need))), ret(get(start)))),
+      ifElse(
+        get(need),
+        ifElse(i32.eqz(call(functions.heapRoom, get(store), get(partition), get(need))), ret(get(start))),
+      ),
       call(functions.replaceString, get(partition), target, source),
     ],
     low: need,

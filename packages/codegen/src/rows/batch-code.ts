@@ -63,17 +63,22 @@ export function openRowLoop(body: FunctionBuilder, batch: number): RowLoop {
   return rows
 }
 
+/** Row index at the present position. */
+export function selectedRow({ position, selection }: RowLoop): Code {
+  const listed = i32.load(i32.add(local.get(selection), i32.shl(local.get(position), i32.const(2))))
+  return ifValue('i32', local.get(selection), listed, local.get(position))
+}
+
 /**
  * Runs `statements` for each position from rows.position up to rows.count. Inside, `br(1)` of the statements' own level
  * leaves the loop (and leaves `position` at the row that was not finished).
  */
 export function forEachRow(rows: RowLoop, statements: Code): Code {
-  const { position, row, selection, count } = rows
-  const byselection = i32.load(i32.add(local.get(selection), i32.shl(local.get(position), i32.const(2))))
+  const { position, row, count } = rows
   return block(
     loop([
       brIf(1, i32.geU(local.get(position), local.get(count))),
-      local.set(row, ifValue('i32', local.get(selection), byselection, local.get(position))),
+      local.set(row, selectedRow(rows)),
       statements,
       local.set(position, i32.add(local.get(position), i32.const(1))),
       [0x0c, 0],

@@ -35,8 +35,6 @@ export const localStore = {
   stopPages: 32,
   /** Rows created since the driver reset it. */
   newRows: 36,
-  /** Written by loops that read ahead, and never read. */
-  touched: 40,
 } as const
 
 /** Byte offsets in a partition. */

@@ -220,6 +220,35 @@ export const f64 = {
   reinterpretI64: unary(0xbf),
 }
 
+const simd = (opcode: number): number[] => [0xfd, ...unsignedLeb(opcode)]
+const simdBinary =
+  (opcode: number) =>
+  (a: Code, b: Code): Code => [a, b, simd(opcode)]
+
+/** Vectors stay on the stack: no local has this type. */
+export const v128 = {
+  load: (address: Code, offset = 0): Code => [address, simd(0x00), 0, unsignedLeb(offset)],
+  not: (a: Code): Code => [a, simd(0x4d)],
+  and: simdBinary(0x4e),
+  or: simdBinary(0x50),
+}
+
+export const i32x4 = {
+  splat: (a: Code): Code => [a, simd(0x11)],
+  eq: simdBinary(0x37),
+  ne: simdBinary(0x38),
+  ltS: simdBinary(0x39),
+  ltU: simdBinary(0x3a),
+  gtS: simdBinary(0x3b),
+  gtU: simdBinary(0x3c),
+  leS: simdBinary(0x3d),
+  leU: simdBinary(0x3e),
+  geS: simdBinary(0x3f),
+  geU: simdBinary(0x40),
+  /** The top bit of each lane, lane 0 lowest. */
+  bitmask: (a: Code): Code => [a, simd(0xa4)],
+}
+
 export const memory = {
   /** bytes may overlap */
   copy: (target: Code, source: Code, byteCount: Code): Code => [target, source, byteCount, 0xfc, 10, 0, 0],
@@ -230,7 +259,11 @@ export const memory = {
 export const select = (a: Code, b: Code, condition: Code): Code => [a, b, condition, 0x1b]
 export const drop = (a: Code): Code => [a, 0x1a]
 export const ret = (value: Code = []): Code => [value, 0x0f]
-export const call = (functionIndex: number, ...operands: readonly Code[]): Code => [operands, 0x10, unsignedLeb(functionIndex)]
+export const call = (functionIndex: number, ...operands: readonly Code[]): Code => [
+  operands,
+  0x10,
+  unsignedLeb(functionIndex),
+]
 export const unreachableOp: Code = 0x00
 
 const blockType = (type: ValueType | undefined): number => (type === undefined ? 0x40 : valueTypeByte[type])

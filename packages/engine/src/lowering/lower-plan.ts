@@ -37,6 +37,7 @@ export type RootSink = (facts: {
   readonly schema: LogicalNode['schema']
   readonly isOrdered: boolean
   readonly batchRows: number
+  readonly sizing: Sizing
 }) => SinkSpec
 
 export class Lowering {
@@ -164,6 +165,7 @@ export class Lowering {
       schema: root.schema,
       isOrdered,
       batchRows: sizing.batchRows,
+      sizing,
     })
     this.addPipelines(streams, [{ sink, inputKind: 0, publishes: true }])
     const sinkPages = this.#sinks.reduce((sum, each) => sum + sinkFloor(each).guaranteedPages, 0)

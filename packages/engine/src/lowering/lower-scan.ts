@@ -1,8 +1,8 @@
 /** Sources: which morsels there are, decided on the main thread from metadata alone. */
-import { makeSchema, type SharedTable } from '@spillway/columnar'
-import { ParquetDecoder, pruneRowGroups, readFileMeta } from '@spillway/formats'
+import { type Field, makeSchema, type SharedTable, typeEquals, typeName } from '@spillway/columnar'
+import { columnError, ParquetDecoder, type ParquetFileMeta, pruneRowGroups, readFileMeta } from '@spillway/formats'
 import { columnsUsed, type Generated, type InMemory, type ScanParquet } from '@spillway/plan'
-import { assert } from '@spillway/stdx'
+import { assert, makeError } from '@spillway/stdx'
 import type { ParquetMorsel } from '../operators/scan-parquet/scan-parquet.ts'
 import { cutTable } from '../operators/scan-table/scan-table.ts'
 import type { Lowering } from './lower-plan.ts'
@@ -18,6 +18,11 @@ export function lowerScanParquet(lowering: Lowering, node: ScanParquet): Stream 
     ),
   ]
   const schema = makeSchema(fields)
+  const versions = node.files.map((path) => {
+    const meta = readFileMeta(path)
+    requirePlannedColumns(meta, fields)
+    return { fileBytes: meta.fileBytes, modifiedNs: meta.modifiedNs }
+  })
   const { morsels, total } = listMorsels(node)
   const columns = fields.map((field) => field.name)
   for (const morsel of morsels) {
@@ -29,6 +34,7 @@ export function lowerScanParquet(lowering: Lowering, node: ScanParquet): Stream 
       kind: 'scanParquet',
       operatorId: lowering.nextOperatorId(),
       files: node.files,
+      versions,
       schema,
       morsels,
       batchRows: lowering.context.sizing.batchRows,
@@ -43,6 +49,23 @@ export function lowerScanParquet(lowering: Lowering, node: ScanParquet): Stream 
   }
   if (node.predicate === undefined) return stream
   return addSelection(addFilter(stream, node.predicate), node.schema)
+}
+
+/** The file may have been replaced since the plan was made: the code was typed for the columns of then. */
+function requirePlannedColumns(meta: ParquetFileMeta, planned: readonly Field[]): void {
+  for (const { name, type, nullable } of planned) {
+    const found = meta.schema.fields.find((field) => field.name === name)
+    if (found === undefined) throw columnError(meta.path, meta.leftOut, name)
+    if (typeEquals(found.type, type) && (nullable || !found.nullable)) continue
+    const now = `${typeName(found.type)}${found.nullable ? '' : ' not null'}`
+    const then = `${typeName(type)}${nullable ? '' : ' not null'}`
+    throw makeError(
+      'SCHEMA_MISMATCH',
+      `File changed since the query was built: column "${name}" is ${now} instead of ${then} in ${meta.path}. ` +
+        'Call scanParquet again.',
+      { file: meta.path, column: name },
+    )
+  }
 }
 
 /** Row groups that may hold a wanted row, cut to the slice. */

@@ -8,7 +8,7 @@
 import v8 from 'node:v8'
 import vm from 'node:vm'
 import { PAGE_BYTES } from '@spillway/kernels'
-import { Arena, ARENA_PAGES_MAX } from '@spillway/memory'
+import { Arena, ARENA_PAGES_MAX, RESULT_SLACK_PAGES } from '@spillway/memory'
 import type { ControlBlock, FromWorker, WorkerPool } from '@spillway/scheduler'
 import { type BudgetFacts, baseBytes, budgetPages, growthBytes } from './memory-budget.ts'
 
@@ -16,6 +16,10 @@ const WATCH_INTERVAL_MS = 100
 /** Part of the budget that touched pages may take while a query keeps its results: the rest is theirs. */
 export const ARENA_SHARE_BESIDE_RESULTS = 0.6
 const ARENA_PAGES_MIN = 64
+/** When the room for the arena falls short of its budget by this share, the main thread's heap is collected. */
+const GARBAGE_SHARE = 0.05
+/** A forced collection takes some 10 ms of the event loop: not more often than this. */
+const COLLECT_INTERVAL_MS = 700
 
 export class ArenaKeeper {
   readonly #pool: WorkerPool
@@ -25,7 +29,9 @@ export class ArenaKeeper {
   #collections = new Map<number, { waiting: number; done: () => void }>()
   #ticket = 0
   #watch: NodeJS.Timeout | undefined
+  #peakBase = 0
   #collect: (() => void) | undefined
+  #collectedAt = 0
 
   constructor(pool: WorkerPool, control: ControlBlock) {
     this.#pool = pool
@@ -42,11 +48,17 @@ export class ArenaKeeper {
     return Math.min(pages - (this.#arena?.firstPage ?? firstPageOf(pages)), ARENA_PAGES_MAX - 16)
   }
 
-  /** True when a query with this budget can use the present arena. */
-  fits(budget: number): boolean {
+  /** Most bytes that lay outside the arena since the last query was admitted. */
+  get peakBaseBytes(): number {
+    return this.#peakBase
+  }
+
+  /** True when a query with this budget can use the present arena; results need room beside what was touched. */
+  fits(budget: number, keepsResults: boolean): boolean {
     const arena = this.#arena
     if (arena === undefined) return false
-    return arena.highWaterPages - arena.firstPage <= budget && arena.pageCount >= Math.min(budget, ARENA_PAGES_MAX - 16)
+    const most = keepsResults ? budget * ARENA_SHARE_BESIDE_RESULTS : budget
+    return arena.highWaterPages - arena.firstPage <= most && arena.pageCount >= Math.min(budget, ARENA_PAGES_MAX - 16)
   }
 
   /** Drops the arena and what the heaps hold of it, and makes one for `limitBytes`. No query may be running. */
@@ -78,13 +90,9 @@ export class ArenaKeeper {
       this.#collections.set(ticket, { waiting: this.#pool.workerCount, done: resolve })
     })
     this.#pool.broadcast({ kind: 'collectGarbage', ticket })
-    if (this.#collect === undefined) {
-      v8.setFlagsFromString('--expose-gc')
-      this.#collect = vm.runInNewContext('gc') as () => void
-    }
-    this.#collect()
+    this.#collectMain()
     await done
-    this.#collect()
+    this.#collectMain()
   }
 
   receive(message: FromWorker & { kind: 'garbageCollected' }): void {
@@ -104,19 +112,43 @@ export class ArenaKeeper {
   }
 
   /** Sets the ceiling for the running queries and keeps it right until `unwatch`. */
-  watch(limitBytes: number, budget: number, keepsResults: boolean, resultPages: () => number): void {
+  watch(limitBytes: number, budget: number, keepsResults: boolean): void {
     const arena = this.#arena
     if (arena === undefined) return
     this.unwatch()
+    this.#peakBase = 0
     const apply = (): void => {
-      // Results are resident already and promised as pages: they are not taken off twice.
-      const room = Math.floor((limitBytes - baseBytes(arena)) / PAGE_BYTES) - arena.firstPage + resultPages()
+      const base = baseBytes(arena)
+      this.#peakBase = Math.max(this.#peakBase, base)
+      // Results are resident already and counted: they are not taken off twice.
+      const room = Math.floor((limitBytes - base) / PAGE_BYTES) - arena.firstPage + this.#control.resultPages
+      if (room < budget * (1 - GARBAGE_SHARE)) this.#collectNow()
       const pages = Math.max(0, Math.min(budget, room))
-      arena.setCeiling(pages, keepsResults ? Math.floor(pages * ARENA_SHARE_BESIDE_RESULTS) : pages)
+      const most = keepsResults ? Math.floor(pages * ARENA_SHARE_BESIDE_RESULTS) : pages - RESULT_SLACK_PAGES
+      // What was touched stays resident, so it costs nothing to keep it usable; and what was promised is kept.
+      const touched = Math.min(arena.highWaterPages - arena.firstPage, budget)
+      arena.setCeiling(Math.max(most, touched, arena.reservedPages))
+      this.#control.setResidentPages(pages)
     }
     apply()
     this.#watch = setInterval(apply, WATCH_INTERVAL_MS)
     this.#watch.unref()
+  }
+
+  /** The main thread's garbage takes the queries' memory: buffers of results are freed by a collection only. */
+  #collectNow(): void {
+    const now = performance.now()
+    if (now - this.#collectedAt < COLLECT_INTERVAL_MS) return
+    this.#collectedAt = now
+    this.#collectMain()
+  }
+
+  #collectMain(): void {
+    if (this.#collect === undefined) {
+      v8.setFlagsFromString('--expose-gc')
+      this.#collect = vm.runInNewContext('gc') as () => void
+    }
+    this.#collect()
   }
 
   unwatch(): void {

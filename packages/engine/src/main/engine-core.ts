@@ -6,41 +6,30 @@
  * Admission is first come, first served. Floors are never lent: a query starts when all of its floor is reserved.
  */
 import { PAGE_BYTES } from '@spillway/kernels'
-import { makeSpillQuota } from '@spillway/memory'
-import { parquetWasmModule } from '@spillway/formats'
+import { makeSpillQuota, RESULT_SLACK_PAGES } from '@spillway/memory'
 import { optimize, rules } from '@spillway/optimizer'
 import type { LogicalNode } from '@spillway/plan'
-import { ControlBlock, type FromWorker, QUERY_SLOTS, queryCounter, queryWord, WorkerPool } from '@spillway/scheduler'
-import { assert, makeError } from '@spillway/stdx'
+import { queryCounter, queryWord } from '@spillway/scheduler'
+import { assert, makeError, SpillwayError } from '@spillway/stdx'
 import { lowerPlan } from '../lowering/lower-plan.ts'
-import type { PhysicalPlan } from '../physical/physical-plan.ts'
+import type { PhysicalPlan, Sizing } from '../physical/physical-plan.ts'
 import type { QuerySetup } from '../worker/query-context.ts'
 import { cancelledBy, orAborted, throwIfAborted } from './abort-signal.ts'
-import { ARENA_SHARE_BESIDE_RESULTS, ArenaKeeper } from './arena-keeper.ts'
+import { ARENA_SHARE_BESIDE_RESULTS, type ArenaKeeper } from './arena-keeper.ts'
+import { type Crew, startCrew } from './crew.ts'
+import { limitCompileScratch } from './compile-scratch.ts'
+import { trimHeap } from './heap-trim.ts'
 import { memoryClassOf } from './labels.ts'
 import { ModuleCache } from './module-cache.ts'
+import { startProgress } from './progress-ticker.ts'
 import { operatorsOf, QueryRun } from './query-run.ts'
 import type { QueryMetrics, QueryOptions, QueryRequest } from './query-request.ts'
-import { sizingTries } from './sizing.ts'
+import { sizingTries, smallestSizing } from './sizing.ts'
 import { type SpillPlace, SpillSpace } from './spill-space.ts'
-import { TableRegistry } from './table-registry.ts'
 
 export interface EngineCoreOptions {
   readonly threads: number
   readonly workerFile: string
-}
-
-/** Everything that exists once workers are up; replaced as a whole when a worker is lost. */
-interface Crew {
-  readonly control: ControlBlock
-  readonly pool: WorkerPool
-  readonly keeper: ArenaKeeper
-  readonly tables: TableRegistry
-  readonly slots: (QueryRun | undefined)[]
-  /** Set when a worker was lost or trapped: nothing of this crew is used any more. */
-  isLost: boolean
-  /** Resolves when the workers of a lost crew have ended. */
-  ended: Promise<void>
 }
 
 interface SizedPlan {
@@ -48,8 +37,11 @@ interface SizedPlan {
   readonly budget: number
 }
 
+/**
+ * The base differs by some megabytes between two runs of one program: a floor that was told has to hold in the next.
+ */
+const FLOOR_MARGIN_BYTES = 4e6
 const CLOSE_GRACE_MS = 200
-const PROGRESS_INTERVAL_MS = 100
 const ADMISSION_RETRY_MS = 20
 
 export class EngineCore {
@@ -70,43 +62,14 @@ export class EngineCore {
 
   // --- life -------------------------------------------------------------------------------------------------------
 
-  async #start(): Promise<Crew> {
-    const parquetModule = await parquetWasmModule()
-    const control = ControlBlock.create(this.#options.threads)
-    const slots = new Array<QueryRun | undefined>(QUERY_SLOTS).fill(undefined)
-    const byId = (queryId: number): QueryRun | undefined => slots.find((run) => run?.facts.queryId === queryId)
-    const start: { error: Error | undefined } = { error: undefined }
-    const pool: WorkerPool = new WorkerPool({
-      workerFile: this.#options.workerFile,
-      control,
-      setup: { parquetModule },
-      onMessage: (message: FromWorker) => {
-        if (message.kind === 'garbageCollected') keeper.receive(message)
-        else byId(message.queryId)?.receive(message)
-      },
-      onWorkerLost: (error) => {
-        start.error = error
-        void this.#loseCrew(crew, error)
-      },
-    })
-    const keeper: ArenaKeeper = new ArenaKeeper(pool, control)
-    const tables = new TableRegistry((message) => pool.broadcast(message))
-    const crew: Crew = { control, pool, keeper, tables, slots, isLost: false, ended: Promise.resolve() }
-    // The answer of every worker says that all of them are up, and what they hold then is part of the base.
-    await keeper.collectGarbage()
-    if (start.error !== undefined) {
-      const text = `A worker failed to start (${start.error.message}). Check that memory and threads are available.`
-      throw makeError('WORKER_FAILED', text, {}, { cause: start.error })
-    }
-    return crew
-  }
-
   async #requireCrew(): Promise<Crew> {
     if (this.#isClosed) throw makeError('ENGINE_CLOSED', 'The engine is closed. Create a new one with createEngine().')
-    this.#crew ??= this.#start().catch((error: unknown) => {
-      this.#crew = undefined
-      throw error
-    })
+    this.#crew ??= startCrew(this.#options, (crew, error) => void this.#loseCrew(crew, error)).catch(
+      (error: unknown) => {
+        this.#crew = undefined
+        throw error
+      },
+    )
     return this.#crew
   }
 
@@ -157,40 +120,46 @@ export class EngineCore {
 
   /** The plan as it would run now, and its floor in bytes of process memory. */
   async plan(request: QueryRequest): Promise<{ physical: PhysicalPlan; floorBytes: number; budgetPages: number }> {
+    limitCompileScratch(request.options.memoryLimitBytes)
     const crew = await this.#requireCrew()
     const optimized = this.optimize(request.plan, request.options)
     const { physical, budget } = this.#size(crew, optimized, request)
-    return { physical, budgetPages: budget, floorBytes: this.#floorBytes(crew, request, physical) }
+    return { physical, budgetPages: budget, floorBytes: this.#smallestFloor(crew, optimized, request) }
+  }
+
+  #lower(crew: Crew, plan: LogicalNode, request: QueryRequest, sizing: Sizing): PhysicalPlan {
+    const { hashBits } = request.options.testing
+    const hashMask = hashBits === undefined ? undefined : lowBitsMask(hashBits)
+    return lowerPlan(plan, request.makeSink, { sizing, tableIdOf: (table) => crew.tables.idOf(table), hashMask })
   }
 
   /** Tries sizings until the floor fits. @throws MemoryLimitError with the floor of the smallest one */
   #size(crew: Crew, plan: LogicalNode, request: QueryRequest): SizedPlan {
     const { options } = request
-    const { testing } = options
-    const hashMask = testing.hashBits === undefined ? undefined : lowBitsMask(testing.hashBits)
-    let last: SizedPlan | undefined
-    for (const { sizing, share } of sizingTries(Math.min(options.threads, this.#options.threads), testing)) {
-      const context = { sizing, tableIdOf: (table: object) => crew.tables.idOf(table), hashMask }
-      const physical = lowerPlan(plan, request.makeSink, context)
-      const facts = { ...codecFacts(physical, request), limitBytes: options.memoryLimitBytes, threads: sizing.threads }
+    const { testing, memoryLimitBytes } = options
+    const threads = Math.min(options.threads, this.#options.threads)
+    for (const { sizing, share } of sizingTries(threads, memoryLimitBytes, testing)) {
+      const physical = this.#lower(crew, plan, request, sizing)
+      const facts = { ...codecFacts(physical, request), limitBytes: memoryLimitBytes, threads: sizing.threads }
       const budget = Math.min(crew.keeper.budget(facts), testing.budgetPages ?? Number.POSITIVE_INFINITY)
-      const usable = request.keepsResults ? budget * ARENA_SHARE_BESIDE_RESULTS : budget
-      last = { physical, budget }
-      if (physical.floorPages <= usable * share) return last
+      if (physical.floorPages <= pagesForFloors(budget, request) * share) return { physical, budget }
     }
-    assert(last !== undefined, 'at least one sizing is tried')
-    throw this.#tooSmall(crew, request, last.physical)
+    throw this.#tooSmall(crew, plan, request)
+  }
+
+  /** Process memory that the query needs at least on this engine, whatever the limit is. */
+  #smallestFloor(crew: Crew, plan: LogicalNode, request: QueryRequest): number {
+    return this.#floorBytes(crew, request, this.#lower(crew, plan, request, smallestSizing(request.options.testing)))
   }
 
   #floorBytes(crew: Crew, request: QueryRequest, physical: PhysicalPlan): number {
     const { threads } = physical.sizing
     const facts = { ...codecFacts(physical, request), limitBytes: 0, threads }
-    const share = request.keepsResults ? ARENA_SHARE_BESIDE_RESULTS : 1
-    return -crew.keeper.budget(facts) * PAGE_BYTES + Math.ceil(physical.floorPages / share) * PAGE_BYTES
+    return (budgetForFloor(physical.floorPages, request) - crew.keeper.budget(facts)) * PAGE_BYTES + FLOOR_MARGIN_BYTES
   }
 
-  #tooSmall(crew: Crew, request: QueryRequest, physical: PhysicalPlan): Error {
-    const floorBytes = this.#floorBytes(crew, request, physical)
+  #tooSmall(crew: Crew, plan: LogicalNode, request: QueryRequest): Error {
+    const floorBytes = this.#smallestFloor(crew, plan, request)
     const limit = request.options.memoryLimitBytes
     return makeError(
       'MEMORY_LIMIT',
@@ -208,18 +177,20 @@ export class EngineCore {
     const { signal } = request.options
     throwIfAborted(signal)
     const plan = this.optimize(request.plan, request.options)
+    limitCompileScratch(request.options.memoryLimitBytes)
     const crew = await this.#requireCrew()
     const { run, place } = await this.#admit(crew, plan, request)
     const admissionMs = performance.now() - started
     const abort = (): void => run.fail(cancelledBy(signal))
     signal?.addEventListener('abort', abort, { once: true })
-    const progress = this.#startProgress(run, request)
+    const progress = startProgress(run, request.options.onProgress)
     const { arena } = crew.keeper
     try {
       throwIfAborted(signal)
       request.onAdmitted({ slot: run.slot, isOrdered: run.facts.physical.isOrdered, control: crew.control })
       await run.run()
       progress.finish()
+      this.#logBase(crew, run, request.options)
       return this.#metricsOf(crew, run, request, performance.now() - started, admissionMs)
     } finally {
       progress.stop()
@@ -228,8 +199,24 @@ export class EngineCore {
     }
   }
 
+  /** How well the need outside the arena was foreseen. */
+  #logBase(crew: Crew, run: QueryRun, options: QueryOptions): void {
+    const foreseen =
+      options.memoryLimitBytes - (run.facts.budgetPages + (crew.keeper.arena?.firstPage ?? 0)) * PAGE_BYTES
+    const most = megabytes(crew.keeper.peakBaseBytes)
+    logLine(
+      options,
+      `memory: outside the arena most=${most} foreseen=${megabytes(foreseen)} ` +
+        `arena=${megabytes(crew.keeper.arena?.highWaterBytes ?? 0)}`,
+    )
+  }
+
   /** One query at a time is sized and reserved, in the order of asking. */
-  async #admit(crew: Crew, plan: LogicalNode, request: QueryRequest): Promise<{ run: QueryRun; place: SpillPlace | undefined }> {
+  async #admit(
+    crew: Crew,
+    plan: LogicalNode,
+    request: QueryRequest,
+  ): Promise<{ run: QueryRun; place: SpillPlace | undefined }> {
     const turn = this.#admission
     let release: () => void = () => {}
     this.#admission = new Promise((resolve) => {
@@ -271,13 +258,14 @@ export class EngineCore {
     const slot = crew.slots.indexOf(undefined)
     if (slot < 0) return undefined
     const { options } = request
+    const sized = await this.#sizeWithCollection(crew, plan, request)
+    if (sized === undefined) return undefined
     const isAlone = this.#running.size === 0
-    const sized = this.#size(crew, plan, request)
     if (options.strict) refuseUnbounded(sized.physical, options.mode === 'streaming')
     const { budget, physical } = sized
     if (isAlone) {
       this.#limitInForce = options.memoryLimitBytes
-      if (!crew.keeper.fits(budget)) {
+      if (!crew.keeper.fits(budget, request.keepsResults)) {
         await crew.keeper.replace(options.memoryLimitBytes, options.testing.poison)
         await this.#requirePresent(crew)
       }
@@ -287,13 +275,30 @@ export class EngineCore {
     const { arena } = crew.keeper
     assert(arena !== undefined, 'an arena exists once a query was admitted')
     const keepsResults = request.keepsResults || [...this.#running].some((run) => run.facts.request.keepsResults)
-    crew.keeper.watch(this.#limitInForce, budget, keepsResults, () => this.#resultPages(crew))
+    crew.keeper.watch(this.#limitInForce, budget, keepsResults)
     if (arena.kernels.reserve(physical.floorPages) === 0) {
-      if (isAlone) throw this.#tooSmall(crew, request, physical)
+      if (isAlone) throw this.#tooSmall(crew, plan, request)
       this.#askForMemory(crew, physical.floorPages)
       return undefined
     }
     return this.#open(crew, slot, sized, request)
+  }
+
+  /** Garbage counts as resident: it is collected before a query is refused. Undefined: other queries are in the way. */
+  async #sizeWithCollection(crew: Crew, plan: LogicalNode, request: QueryRequest): Promise<SizedPlan | undefined> {
+    try {
+      return this.#size(crew, plan, request)
+    } catch (error) {
+      if (!(error instanceof SpillwayError) || error.code !== 'MEMORY_LIMIT') throw error
+    }
+    await crew.keeper.collectGarbage()
+    await this.#requirePresent(crew)
+    try {
+      return this.#size(crew, plan, request)
+    } catch (error) {
+      if (this.#running.size === 0) throw error
+      return undefined
+    }
   }
 
   /** Running queries spill what they hold above their floors. */
@@ -301,13 +306,19 @@ export class EngineCore {
     for (const run of this.#running) {
       const isPublished = crew.control.load(run.slot, queryWord.publishedPages) > 0
       for (const worker of run.facts.workers) {
-        if (isPublished || crew.control.usedPages(run.slot, worker) > 0) crew.control.requestSpill(run.slot, worker, pages)
+        if (isPublished || crew.control.usedPages(run.slot, worker) > 0)
+          crew.control.requestSpill(run.slot, worker, pages)
       }
     }
     crew.control.wakeWorkers()
   }
 
-  #open(crew: Crew, slot: number, sized: SizedPlan, request: QueryRequest): { run: QueryRun; place: SpillPlace | undefined } {
+  #open(
+    crew: Crew,
+    slot: number,
+    sized: SizedPlan,
+    request: QueryRequest,
+  ): { run: QueryRun; place: SpillPlace | undefined } {
     const { options } = request
     const { physical, budget } = sized
     const queryId = this.#nextQueryId++
@@ -315,7 +326,8 @@ export class EngineCore {
     assert(arena !== undefined, 'a query opens in an arena')
     let place: SpillPlace | undefined
     try {
-      const spills = options.mode === 'streaming' && physical.pipelines.some((each) => operatorsOf(each).some(isSpillable))
+      const spills =
+        options.mode === 'streaming' && physical.pipelines.some((each) => operatorsOf(each).some(isSpillable))
       if (spills) place = this.#spillSpace.place(queryId, options.tempDir, options.allowTmpfs, options.maxSpillBytes)
     } catch (error) {
       arena.kernels.release(physical.floorPages)
@@ -335,6 +347,7 @@ export class EngineCore {
       limitText: megabytes(options.memoryLimitBytes),
       floorText: megabytes(floorBytes),
       isVerbose: options.isVerbose,
+      isStreamed: isStreamed(physical),
       testing: options.testing,
     }
     crew.control.resetSlot(slot)
@@ -368,25 +381,18 @@ export class EngineCore {
         crew.pool.setBusy(false)
       }
       this.#wakeWaiting()
+      trimHeap()
     }
   }
 
   #freePages(crew: Crew, run: QueryRun, arena: NonNullable<ArenaKeeper['arena']>): void {
     arena.kernels.ownerFree(run.facts.setup.owner)
     const { control } = crew
-    const promised =
-      control.load(run.slot, queryWord.floorPages) +
-      control.load(run.slot, queryWord.publishedPages) +
-      control.counted(run.slot, queryCounter.resultPages)
+    const promised = control.load(run.slot, queryWord.floorPages) + control.load(run.slot, queryWord.publishedPages)
+    control.addResultPages(-control.counted(run.slot, queryCounter.resultPages))
     arena.kernels.release(promised)
     if (this.#running.size > 0) return
     assert(arena.reservedPages === 0 && arena.usedPages === 0, 'no page is held when no query runs')
-  }
-
-  #resultPages(crew: Crew): number {
-    let pages = 0
-    for (const run of this.#running) pages += crew.control.counted(run.slot, queryCounter.resultPages)
-    return pages
   }
 
   #waitForChange(signal: AbortSignal | undefined): Promise<void> {
@@ -406,29 +412,6 @@ export class EngineCore {
 
   #wakeWaiting(): void {
     for (const wake of [...this.#waiting]) wake()
-  }
-
-  #startProgress(run: QueryRun, request: QueryRequest): { finish: () => void; stop: () => void } {
-    const { onProgress } = request.options
-    if (onProgress === undefined) return { finish: () => {}, stop: () => {} }
-    let highest = 0
-    const tell = (): void => {
-      const progress = run.progress()
-      highest = Math.max(highest, progress.fraction)
-      try {
-        onProgress({ ...progress, fraction: highest })
-      } catch (cause) {
-        run.fail(makeError('CANCELLED', 'The query was cancelled: onProgress threw an error.', {}, { cause }))
-      }
-    }
-    const timer = setInterval(tell, PROGRESS_INTERVAL_MS)
-    return {
-      finish: () => {
-        highest = 1
-        tell()
-      },
-      stop: () => clearInterval(timer),
-    }
   }
 
   #metricsOf(crew: Crew, run: QueryRun, request: QueryRequest, timeMs: number, admissionMs: number): QueryMetrics {
@@ -456,13 +439,27 @@ function logLine(options: QueryOptions, line: string): void {
   if (options.isVerbose) process.stderr.write(`[spillway] ${line}\n`)
 }
 
+function isStreamed(physical: PhysicalPlan): boolean {
+  return physical.pipelines.some(({ sinks }) => sinks.some(({ sink }) => sink.kind === 'collect' && sink.mode === 'stream'))
+}
+
 function isSpillable(spec: { readonly kind: string }): boolean {
   return spec.kind === 'groupBy'
 }
 
+/** Pages of a budget that floors may take: the rest is for results, which leave the arena. */
+function pagesForFloors(budget: number, request: QueryRequest): number {
+  return request.keepsResults ? budget * ARENA_SHARE_BESIDE_RESULTS : budget - RESULT_SLACK_PAGES
+}
+
+/** The budget in which floors of `pages` have room: the inverse of `pagesForFloors`. */
+function budgetForFloor(pages: number, request: QueryRequest): number {
+  return request.keepsResults ? Math.ceil(pages / ARENA_SHARE_BESIDE_RESULTS) : pages + RESULT_SLACK_PAGES
+}
+
 /** Decoder and encoder share one memory, so the larger need counts; what encoding holds in the heap comes on top. */
 function codecFacts(physical: PhysicalPlan, request: QueryRequest) {
-  const { codecBytes, heapBytes } = request.encoder
+  const { codecBytes, heapBytes } = request.encoder(physical.sizing)
   return {
     codecBytesPerWorker: Math.max(physical.codecBytesPerWorker, codecBytes),
     encoderHeapBytesPerWorker: heapBytes,
@@ -490,4 +487,3 @@ function refuseUnbounded(physical: PhysicalPlan, canSpill: boolean): void {
 export function megabytes(bytes: number): string {
   return `${(bytes / 1e6).toFixed(1)} MB`
 }
-

@@ -8,10 +8,14 @@ import { PAGE_BYTES } from '@spillway/kernels'
 import { type Arena, readResidentBytes } from '@spillway/memory'
 import type { ControlBlock } from '@spillway/scheduler'
 
-/** Heap of the main thread while a query runs: plan, messages, results being moved. Measured, see docs/topics/memory.md. */
+/**
+ * Heap of the main thread while a query runs: plan, messages, results being moved. Measured, see docs/topics/memory.md.
+ */
 export const MAIN_GROWTH_BYTES = 16e6
 /** Heap, code and stacks of one worker beyond what it has after its start. Measured, see docs/topics/memory.md. */
-export const WORKER_GROWTH_BYTES = 9e6
+export const WORKER_GROWTH_BYTES = 6e6
+/** What compiling the codec leaves behind, whatever the number of threads. Measured. */
+export const CODEC_COMPILE_BYTES = 24e6
 /** The codec's instance and its scratch before it decodes anything. */
 export const CODEC_BASE_BYTES = 6e6
 
@@ -33,6 +37,7 @@ export function baseBytes(arena: Arena | undefined): number {
 export function growthBytes(control: ControlBlock, facts: BudgetFacts): number {
   let growth = MAIN_GROWTH_BYTES + (WORKER_GROWTH_BYTES + facts.encoderHeapBytesPerWorker) * facts.threads
   if (facts.codecBytesPerWorker === 0) return growth
+  growth += CODEC_COMPILE_BYTES
   const wanted = CODEC_BASE_BYTES + facts.codecBytesPerWorker
   const held = Array.from({ length: control.workerCount }, (_, worker) => control.decoderBytes(worker))
   // Which workers run the query is decided later: the ones that hold least still have to grow.

@@ -3,10 +3,19 @@ import type { FaultPlan } from '@spillway/memory'
 import type { LogicalNode } from '@spillway/plan'
 import type { ControlBlock } from '@spillway/scheduler'
 import type { RootSink } from '../lowering/lower-plan.ts'
+import type { Sizing } from '../physical/physical-plan.ts'
 import type { OperatorCounts } from '../pipeline/operator-meter.ts'
 
+/** Bytes that encoding needs on each worker: in the codec's memory, and in the JavaScript heap. */
+export interface EncoderNeed {
+  readonly codecBytes: number
+  readonly heapBytes: number
+}
+
 /** A query that encodes nothing. */
-export const noEncoder = { codecBytes: 0, heapBytes: 0 } as const
+export function noEncoder(): EncoderNeed {
+  return { codecBytes: 0, heapBytes: 0 }
+}
 
 /** Settings that only tests use; plain data. */
 export interface TestingOptions {
@@ -22,8 +31,14 @@ export interface TestingOptions {
   /** Names of optimizer rules to leave out; `all` leaves out every rule. */
   readonly disabledRules: readonly string[] | 'all'
   readonly ioFaults: FaultPlan | undefined
-  readonly reservationFault: { readonly at: number; readonly sticky: boolean; readonly counter: SharedArrayBuffer } | undefined
+  readonly reservationFault:
+    | { readonly at: number; readonly sticky: boolean; readonly counter: SharedArrayBuffer }
+    | undefined
   readonly refuseProbability: number
+  /** A worker dies at the N-th pull, counted over all workers on `counter`. */
+  readonly workerFault:
+    | { readonly kind: 'trap' | 'throw' | 'exit'; readonly at: number; readonly counter: SharedArrayBuffer }
+    | undefined
   /** Arena pages at most, however high the limit is. */
   readonly budgetPages: number | undefined
 }
@@ -39,6 +54,7 @@ export const noTesting: TestingOptions = {
   ioFaults: undefined,
   reservationFault: undefined,
   refuseProbability: 0,
+  workerFault: undefined,
   budgetPages: undefined,
 }
 
@@ -64,8 +80,8 @@ export interface QueryRequest {
   readonly makeSink: RootSink
   /** The result leaves the arena and stays with the process until the query returns. */
   readonly keepsResults: boolean
-  /** Bytes that encoding needs on each worker: in the codec's memory, and in the JavaScript heap. */
-  readonly encoder: { readonly codecBytes: number; readonly heapBytes: number }
+  /** What encoding needs on each worker under a sizing. */
+  readonly encoder: (sizing: Sizing) => EncoderNeed
   /** Called on the main thread for each output of the last sink. */
   readonly onOutput: (output: unknown) => void
   /** Called once, when the query has its slot and before workers start. */
@@ -99,6 +115,7 @@ export interface OperatorMetrics extends Readonly<OperatorCounts> {
 }
 
 export interface QueryMetrics {
+  /** Rows that all pipelines read, those between two pipelines included. */
   readonly rowsIn: number
   readonly rowsOut: number
   readonly timeMs: number

@@ -28,6 +28,10 @@ export interface RunFacts {
   readonly floorBytes: number
 }
 
+/** Share of the budget that the partitions being emitted may take; a streamed query may be parked with them. */
+const PINNED_SHARE = 1 / 2
+const PINNED_SHARE_STREAMED = 1 / 8
+
 export class QueryRun {
   readonly facts: RunFacts
   readonly #pool: WorkerPool
@@ -63,7 +67,8 @@ export class QueryRun {
   /** Runs all pipelines. @throws the first error of any worker, or of `cancel` */
   async run(): Promise<void> {
     const { queryId, setup, physical, workers } = this.facts
-    for (const worker of workers) this.#pool.post(worker, { kind: 'openQuery', queryId, slot: setup.slot, query: setup })
+    for (const worker of workers)
+      this.#pool.post(worker, { kind: 'openQuery', queryId, slot: setup.slot, query: setup })
     for (const pipeline of physical.pipelines) {
       await this.#runPipeline(pipeline)
       if (this.#error !== undefined) throw this.#error
@@ -82,11 +87,12 @@ export class QueryRun {
       source.kind === 'groupByOutput'
         ? [{ sinkId: source.sinkId, states: this.#published.get(source.sinkId) ?? [] }]
         : []
+    const pinnedShare = setup.isStreamed ? PINNED_SHARE_STREAMED : PINNED_SHARE
     const start: PipelineStart = {
       pipeline,
       published,
       // A partition being emitted is pinned: all of them together leave half of the memory to others.
-      pipelinePagesMax: Math.floor(budgetPages / 2 / physical.sizing.threads),
+      pipelinePagesMax: Math.floor((budgetPages * pinnedShare) / physical.sizing.threads),
       sinkPagesMax: budgetPages,
     }
     this.#waiting = new Set(workers)
@@ -96,7 +102,15 @@ export class QueryRun {
     workers.forEach((worker, index) => {
       const pulls = !pipeline.isSerial || index === 0
       const { pipelineId } = pipeline
-      const message = { kind: 'startPipeline', queryId, slot: setup.slot, pipelineId, pulls, modules, pipeline: start } as const
+      const message = {
+        kind: 'startPipeline',
+        queryId,
+        slot: setup.slot,
+        pipelineId,
+        pulls,
+        modules,
+        pipeline: start,
+      } as const
       this.#pool.post(worker, message)
     })
     this.#control.wakeWorkers()

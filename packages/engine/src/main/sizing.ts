@@ -2,16 +2,22 @@
  * How much room a plan is made for. The floor must fit the budget: fewer partitions and smaller batches first, then
  * fewer threads, down to one, before any error.
  */
+import { assert } from '@spillway/stdx'
 import type { Sizing } from '../physical/physical-plan.ts'
 import type { TestingOptions } from './query-request.ts'
 
+/** `outputShare`: row groups of a sink that encodes, as a share of what the limit suggests. */
 const levels = [
-  { partitionBits: 6, batchRows: 8192, directoryBits: 18 },
-  { partitionBits: 6, batchRows: 8192, directoryBits: 16 },
-  { partitionBits: 5, batchRows: 4096, directoryBits: 15 },
-  { partitionBits: 4, batchRows: 4096, directoryBits: 13 },
-  { partitionBits: 3, batchRows: 2048, directoryBits: 12 },
+  { partitionBits: 6, batchRows: 8192, directoryBits: 18, outputShare: 1 },
+  { partitionBits: 6, batchRows: 8192, directoryBits: 16, outputShare: 1 },
+  { partitionBits: 5, batchRows: 4096, directoryBits: 15, outputShare: 1 },
+  { partitionBits: 4, batchRows: 4096, directoryBits: 13, outputShare: 0.5 },
+  { partitionBits: 3, batchRows: 2048, directoryBits: 12, outputShare: 0 },
 ] as const
+const ROW_GROUP_BYTES = 32e6
+const ROW_GROUP_BYTES_MIN = 2e6
+/** Under a small limit row groups get smaller: this share of the limit for one thread's row group. */
+const ROW_GROUP_SHARE = 1 / 60
 
 const MORSEL_ROWS = 131_072
 
@@ -24,8 +30,8 @@ export interface SizingTry {
   readonly share: number
 }
 
-/** All sizings, best first. */
-export function sizingTries(threads: number, testing: TestingOptions): SizingTry[] {
+/** All sizings for a limit, best first. */
+export function sizingTries(threads: number, limitBytes: number, testing: TestingOptions): SizingTry[] {
   const tries: SizingTry[] = []
   const make = (level: (typeof levels)[number], count: number): Sizing => ({
     threads: count,
@@ -33,10 +39,23 @@ export function sizingTries(threads: number, testing: TestingOptions): SizingTry
     morselRows: testing.morselRows ?? MORSEL_ROWS,
     partitionBits: testing.partitionBits ?? level.partitionBits,
     directoryBits: level.directoryBits,
+    rowGroupBytes: rowGroupBytes(limitBytes, count, level.outputShare),
   })
   for (let count = threads; count >= 1; count = count > 4 ? Math.floor(count / 2) : count - 1) {
     for (const level of levels) tries.push({ sizing: make(level, count), share: COMFORTABLE_SHARE })
     for (const level of levels) tries.push({ sizing: make(level, count), share: 1 })
   }
   return tries
+}
+
+/** The sizing that needs least: its need is the query's floor. */
+export function smallestSizing(testing: TestingOptions): Sizing {
+  const last = sizingTries(1, 0, testing).at(-1)
+  assert(last !== undefined, 'at least one sizing is tried')
+  return last.sizing
+}
+
+function rowGroupBytes(limitBytes: number, threads: number, share: number): number {
+  const wanted = Math.min(ROW_GROUP_BYTES, (limitBytes * ROW_GROUP_SHARE) / Math.sqrt(threads))
+  return Math.max(ROW_GROUP_BYTES_MIN, wanted * share)
 }

@@ -1,5 +1,5 @@
 /** Where an engine's queries spill: one private directory per temp root, made when a query first may need it. */
-import { readdirSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   createSpillDirectory,
@@ -29,11 +29,20 @@ export class SpillSpace {
   }
 
   /** @throws ResourceError TEMP_DIR_UNUSABLE, TEMP_DIR_TMPFS, SPILL_DISK_FULL */
-  place(queryId: number, tempDir: string | undefined, allowTmpfs: boolean, maxSpillBytes: number | undefined): SpillPlace {
+  place(
+    queryId: number,
+    tempDir: string | undefined,
+    allowTmpfs: boolean,
+    maxSpillBytes: number | undefined,
+  ): SpillPlace {
     const key = `${tempDir ?? ''}|${allowTmpfs}`
-    const known = this.#roots.get(key)
-    const open = known ?? this.#open(tempDir, allowTmpfs)
-    if (known === undefined) this.#roots.set(key, open)
+    let open = this.#roots.get(key)
+    if (open === undefined || !existsSync(open.directory.path)) {
+      // A directory that somebody removed under us (a cleaner of old temp files) is made anew.
+      open?.directory.remove()
+      open = this.#open(tempDir, allowTmpfs)
+      this.#roots.set(key, open)
+    }
     return {
       prefix: join(open.directory.path, `q${queryId}`),
       maxSpillBytes: maxSpillBytes ?? open.maxSpillBytes,
@@ -52,7 +61,8 @@ export class SpillSpace {
       const errno = (cause as NodeJS.ErrnoException | undefined)?.code
       throw makeError(
         'TEMP_DIR_UNUSABLE',
-        `Temp directory cannot be used: "${root.path}" (${errno ?? String(cause)}). Set tempDir to a writable directory.`,
+        `Temp directory cannot be used: "${root.path}" (${errno ?? String(cause)}). ` +
+          'Set tempDir to a writable directory.',
         { path: root.path, errno },
         { cause },
       )

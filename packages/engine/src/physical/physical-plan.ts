@@ -1,8 +1,8 @@
 /**
  * The physical plan: pipelines of plain data that cross to the workers.
  *
- * A pipeline is one source, transforms, and one or more sinks. Pipelines of a query run one after the other, each on all
- * of the query's workers. A sink that several pipelines feed (concat, nUnique) is published by the last of them.
+ * A pipeline is one source, transforms, and one or more sinks. Pipelines of a query run one after the other, each on
+ * all of the query's workers. A sink that several pipelines feed (concat, nUnique) is published by the last of them.
  * Every operator's spec lives in its folder; this file only forms the closed unions.
  */
 import type { Schema } from '@spillway/columnar'
@@ -75,4 +75,6 @@ export interface Sizing {
   readonly partitionBits: number
   /** Largest pre-aggregation directory, log2 of entries. */
   readonly directoryBits: number
+  /** Bytes in Arrow's layout at which a sink that encodes ends a row group. */
+  readonly rowGroupBytes: number
 }

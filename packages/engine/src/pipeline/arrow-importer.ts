@@ -55,7 +55,10 @@ export class ArrowImporter {
   /** Pages for a row longer than a heap, freed at the next fill. */
   readonly #oversized: { address: number; pages: number }[] = []
   /** Dictionary values as views, by column; imported once per chunk. */
-  readonly #dictionaries = new Map<number, { source: ArrowColumn; imported: ImportedDictionary; address: number; pages: number }>()
+  readonly #dictionaries = new Map<
+    number,
+    { source: ArrowColumn; imported: ImportedDictionary; address: number; pages: number }
+  >()
 
   constructor(context: OpenContext, schema: Schema, rows: number, operator: string) {
     this.#context = context
@@ -66,7 +69,9 @@ export class ArrowImporter {
     this.#scratchBytes = scratchBytes(schema, rows)
     this.#scratch = context.workspace.take(this.#scratchBytes)
     this.#heaps = schema.fields.map((field) =>
-      field.type.kind === 'utf8' ? { address: context.workspace.take(heapBytesOf(rows)), bytes: heapBytesOf(rows) } : undefined,
+      field.type.kind === 'utf8'
+        ? { address: context.workspace.take(heapBytesOf(rows)), bytes: heapBytesOf(rows) }
+        : undefined,
     )
   }
 
@@ -83,7 +88,8 @@ export class ArrowImporter {
       if (heap === undefined || source.dictionary !== undefined) continue
       rows = Math.min(rows, Math.max(1, rowsThatFit(source, start, rows, heap.bytes)))
     }
-    for (let index = 0; index < columns.length; index++) this.#fillColumn(columns[index] as ArrowColumn, index, start, rows)
+    for (let index = 0; index < columns.length; index++)
+      this.#fillColumn(columns[index] as ArrowColumn, index, start, rows)
     setRows(this.#context.arena, this.batch.address, rows, sequence, rowInMorsel)
     return rows
   }

@@ -1,14 +1,7 @@
 /**
  * A batch with its own buffers in a workspace: what sources fill and projections write.
  */
-import {
-  COLUMN_BYTES,
-  column,
-  DESCRIPTOR_HEADER_BYTES,
-  descriptor,
-  type Schema,
-  widthOf,
-} from '@spillway/columnar'
+import { COLUMN_BYTES, column, DESCRIPTOR_HEADER_BYTES, descriptor, type Schema, widthOf } from '@spillway/columnar'
 import type { Arena, Workspace, WorkspaceSize } from '@spillway/memory'
 
 export interface BatchShape {
@@ -101,13 +94,7 @@ export function setRows(arena: Arena, batch: number, rows: number, sequence: num
 }
 
 /** Points a column at its values; `nullCount` 0 means no validity is needed. */
-export function setColumn(
-  arena: Arena,
-  batch: number,
-  index: number,
-  buffers: ColumnBuffers,
-  nullCount: number,
-): void {
+export function setColumn(arena: Arena, batch: number, index: number, buffers: ColumnBuffers, nullCount: number): void {
   const entry = columnAddress(batch, index) >> 2
   arena.u32[entry] = buffers.values
   arena.u32[entry + 1] = nullCount === 0 ? 0 : buffers.validity

@@ -1,14 +1,28 @@
 /**
  * Lays a batch out for Arrow in room of the workspace; strings longer than the room get pages for the time being.
  */
-import { descriptor, type ExportedColumn, exportColumn, exportRoomBytes, type Schema, widthOf } from '@spillway/columnar'
+import {
+  descriptor,
+  type ExportedColumn,
+  exportColumn,
+  exportRoomBytes,
+  type Schema,
+  widthOf,
+} from '@spillway/columnar'
 import { PAGE_BYTES } from '@spillway/kernels'
 import type { WorkspaceSize } from '@spillway/memory'
-import { makeError } from '@spillway/stdx'
+import { assert, makeError } from '@spillway/stdx'
 import { columnAddress, selectedRows } from './batch-buffers.ts'
 import type { OpenContext } from './contracts.ts'
 
 const ROOM_BYTES_PER_STRING = 32
+
+/** Selected rows [start, start + rows) of a batch. */
+interface BatchPart {
+  readonly batch: number
+  readonly start: number
+  readonly rows: number
+}
 
 function roomBytes(schema: Schema, rows: number): number {
   let bytes = 4096
@@ -37,49 +51,79 @@ export class BatchExport {
     this.#room = context.workspace.take(this.#roomBytes)
   }
 
-  /** Exports the selected rows of a batch and passes the columns on; they are valid during the call. */
-  export<T>(batch: number, use: (columns: readonly ExportedColumn[], rows: number) => T): T {
-    const rows = selectedRows(this.#context.arena, batch)
-    const columns = this.#tryExport(batch, rows, this.#room, this.#room + this.#roomBytes)
-    if (columns !== undefined) return use(columns, rows)
-    const pages = Math.ceil(this.#needBytes(batch, rows) / PAGE_BYTES) + 1
+  /**
+   * Exports the selected rows of a batch and passes the columns on, which are valid during the call. Long strings that
+   * pass the room get pages; when those are refused the rows are passed on in several parts.
+   */
+  export(batch: number, use: (columns: readonly ExportedColumn[], rows: number) => void): void {
+    const count = selectedRows(this.#context.arena, batch)
+    if (this.#exportPart({ batch, start: 0, rows: count }, this.#room, this.#roomBytes, use)) return
+    const pages = Math.ceil(this.#needBytes({ batch, start: 0, rows: count }) / PAGE_BYTES) + 1
     const address = this.#context.reservation.take(pages)
-    if (address === 0) throw this.#refused(pages * PAGE_BYTES)
+    if (address === 0) {
+      this.#exportInParts(batch, count, use)
+      return
+    }
     try {
-      const wide = this.#tryExport(batch, rows, address, address + pages * PAGE_BYTES)
-      if (wide === undefined) throw this.#refused(pages * PAGE_BYTES)
-      return use(wide, rows)
+      const isDone = this.#exportPart({ batch, start: 0, rows: count }, address, pages * PAGE_BYTES, use)
+      assert(isDone, 'the need of a batch was computed before')
     } finally {
       this.#context.reservation.give(address, pages)
     }
   }
 
-  #tryExport(batch: number, rows: number, cursor: number, end: number): ExportedColumn[] | undefined {
-    const { arena } = this.#context
-    const room = { cursor, end }
-    const columns: ExportedColumn[] = []
-    for (const [type, values, validity, selection] of this.#columns(batch)) {
-      const { kernels, handle } = arena
-      const column = exportColumn(kernels, handle.memory, type, values, validity, selection, rows, room)
-      if (column === undefined) return undefined
-      columns.push(column)
+  #exportInParts(batch: number, count: number, use: (columns: readonly ExportedColumn[], rows: number) => void): void {
+    let start = 0
+    let rows = Math.ceil(count / 2)
+    while (start < count) {
+      const part = { batch, start, rows: Math.min(rows, count - start) }
+      if (this.#exportPart(part, this.#room, this.#roomBytes, use)) {
+        start += part.rows
+      } else if (rows > 1) {
+        rows = Math.ceil(rows / 2)
+      } else {
+        throw this.#refused(this.#needBytes(part))
+      }
     }
-    return columns
   }
 
-  #columns(batch: number) {
+  /** False when the room is too small: nothing was passed on then. */
+  #exportPart(
+    part: BatchPart,
+    room: number,
+    roomBytes: number,
+    use: (columns: readonly ExportedColumn[], rows: number) => void,
+  ): boolean {
+    const { kernels, handle } = this.#context.arena
+    const free = { cursor: room, end: room + roomBytes }
+    const columns: ExportedColumn[] = []
+    for (const [type, values, validity, selection] of this.#columns(part)) {
+      const column = exportColumn(kernels, handle.memory, type, values, validity, selection, part.rows, free)
+      if (column === undefined) return false
+      columns.push(column)
+    }
+    use(columns, part.rows)
+    return true
+  }
+
+  /** Type and addresses of each column from the part's first row on. */
+  #columns({ batch, start }: BatchPart) {
     const { arena } = this.#context
     const selection = arena.u32[(batch + descriptor.selection) >> 2] as number
-    return this.#schema.fields.map((field, index) => {
+    const skipped = selection === 0 ? start : 0
+    return this.#schema.fields.map(({ type }, index) => {
       const entry = columnAddress(batch, index) >> 2
-      return [field.type, arena.u32[entry] as number, arena.u32[entry + 1] as number, selection] as const
+      const values = (arena.u32[entry] as number) + skipped * widthOf(type)
+      const validity = arena.u32[entry + 1] as number
+      const selected = selection === 0 ? 0 : selection + start * 4
+      return [type, values, validity === 0 ? 0 : validity + skipped, selected] as const
     })
   }
 
-  #needBytes(batch: number, rows: number): number {
+  #needBytes(part: BatchPart): number {
     let bytes = 64
-    for (const [type, values, validity, selection] of this.#columns(batch)) {
-      bytes += exportRoomBytes(this.#context.arena.kernels, type, values, validity, selection, rows) + 64
+    for (const [type, values, validity, selection] of this.#columns(part)) {
+      bytes += exportRoomBytes(this.#context.arena.kernels, type, values, validity, selection, part.rows) + 64
     }
     return bytes
   }

@@ -13,7 +13,10 @@ import type { QueryContext } from '../worker/query-context.ts'
 export type PullStatus = 'batch' | 'working' | 'morselEnd' | 'blocked' | 'finished'
 
 export interface Source {
-  /** `batch`: see `batch`. `working`: progress without a batch, pull again. `morselEnd`: a morsel is complete. `finished`: no morsel is left for this worker. */
+  /**
+   * `batch`: see `batch`. `working`: progress without a batch, pull again. `morselEnd`: a morsel is complete.
+   * `finished`: no morsel is left for this worker.
+   */
   pull(): PullStatus
   /** Address of the descriptor of the batch that the last `pull` gave. */
   readonly batch: number

@@ -78,6 +78,7 @@ export class PullLoop implements RunningPipeline {
     do {
       if (!this.#offerPending()) return 'blocked'
       if (this.#isDrained) return this.#finish()
+      context.strike()
       const status = this.#pull()
       if (status === 'blocked') return 'blocked'
       if (context.isCancelled()) throw makeError('CANCELLED', 'The query was cancelled.')

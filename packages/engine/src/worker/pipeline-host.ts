@@ -3,16 +3,17 @@
  * and frees everything when a query closes.
  */
 import type { SharedTable } from '@spillway/columnar'
-import { Reservation, Workspace } from '@spillway/memory'
+import { Reservation, type Workspace } from '@spillway/memory'
 import type { PipelineHost, RunningPipeline, StartPipeline, ToWorker } from '@spillway/scheduler'
 import { assert, unreachable } from '@spillway/stdx'
 import type { OperatorBase, PhysicalPipeline, SinkSpec } from '../physical/physical-plan.ts'
 import type { OpenContext } from '../pipeline/contracts.ts'
 import { MorselClaims } from '../pipeline/morsel-claims.ts'
 import { OperatorMeter } from '../pipeline/operator-meter.ts'
-import { pipelineFloor, sinkFloor } from '../pipeline/pipeline-floor.ts'
+import { type Floor, pipelineFloor, sinkFloor } from '../pipeline/pipeline-floor.ts'
 import { type Metered, type OpenSink, PullLoop } from '../pipeline/pull-loop.ts'
 import { sinkOf, sourceOf, transformOf } from '../pipeline/worker-operators.ts'
+import { type Area, OpeningPipeline } from './opening-pipeline.ts'
 import { QueryContext, type QuerySetup } from './query-context.ts'
 import type { WorkerState } from './worker-state.ts'
 
@@ -74,7 +75,11 @@ export class EngineHost implements PipelineHost {
     const { worker } = this.#state
     const post = (output: unknown, transfer: ArrayBuffer[]): void =>
       this.#post({ kind: 'output', worker, queryId, output }, transfer)
-    this.#queries.set(queryId, { context: new QueryContext(queryId, setup, this.#state, post), sinks: new Map(), reservations: [] })
+    this.#queries.set(queryId, {
+      context: new QueryContext(queryId, setup, this.#state, post),
+      sinks: new Map(),
+      reservations: [],
+    })
   }
 
   start(message: StartPipeline): RunningPipeline {
@@ -82,21 +87,59 @@ export class EngineHost implements PipelineHost {
     assert(query !== undefined, 'a query is opened before its pipelines start')
     const { context } = query
     const start = message.pipeline as PipelineStart
-    const { pipeline } = start
     for (const module of message.modules) context.addInstance(module.key, this.#state.instantiate(module))
     for (const { sinkId, states } of start.published) context.setPublished(sinkId, states)
-    const claims = new MorselClaims(context.control, context.slot, pipeline.morselCount, message.pulls)
+    const areas = this.#areasOf(query, start)
+    return new OpeningPipeline({
+      queryId: message.queryId,
+      pipelineId: message.pipelineId,
+      context,
+      areas,
+      askOthers: (pages) => this.#askOthers(message.queryId, pages),
+      open: () => this.#open(query, start, areas, message),
+    })
+  }
+
+  /** The regions that a pipeline opens with: its own, and one for each sink that no pipeline has opened yet. */
+  #areasOf(query: OpenQuery, start: PipelineStart): Area[] {
+    const { pipeline } = start
     const floor = pipelineFloor(pipeline)
-    const reservation = this.#reserve(query, floor.guaranteedPages, start.pipelinePagesMax)
-    const open = this.#opener(context, reservation, floor.workspacePages, pipeline)
+    const areas = [this.#area(query, floor, start.pipelinePagesMax)]
+    for (const { sink } of pipeline.sinks) {
+      if (!query.sinks.has(sink.sinkId)) areas.push(this.#area(query, sinkFloor(sink), start.sinkPagesMax))
+    }
+    return areas
+  }
+
+  #area(query: OpenQuery, floor: Floor, pagesMax: number): Area {
+    const reservation = this.#reserve(query, floor.guaranteedPages, pagesMax)
+    return { reservation, pages: Math.max(1, floor.workspacePages), workspace: undefined }
+  }
+
+  /** Other queries on this worker hold what a guaranteed region needs, or lie across it: they are asked to spill. */
+  #askOthers(queryId: number, pages: number): void {
+    const { control, worker } = this.#state
+    for (const [other, { context }] of this.#queries) {
+      if (other !== queryId) control.requestSpill(context.slot, worker, pages)
+    }
+  }
+
+  #open(query: OpenQuery, start: PipelineStart, areas: readonly Area[], message: StartPipeline): PullLoop {
+    const { context } = query
+    const { pipeline } = start
+    const claims = new MorselClaims(context.control, context.slot, pipeline.morselCount, message.pulls)
+    const left = [...areas]
+    const own = left.shift()
+    assert(own?.workspace !== undefined, 'a pipeline opens with its workspace')
+    const { reservation, workspace } = own
+    const open = this.#opener(context, reservation, workspace, pipeline)
     const source = open(pipeline.source, (with_) => sourceOf(pipeline.source).open(pipeline.source, with_, claims))
     const transforms = pipeline.transforms.map((spec) => open(spec, (with_) => transformOf(spec).open(spec, with_)))
     const sinks = pipeline.sinks.map((use): OpenSink => {
-      const sink = query.sinks.get(use.sink.sinkId) ?? this.#openSink(query, use.sink, pipeline, start)
+      const sink = query.sinks.get(use.sink.sinkId) ?? this.#openSink(query, use.sink, pipeline, left.shift())
       sink.operator.setClaims(claims)
       return { ...sink, inputKind: use.inputKind, publishes: use.publishes }
     })
-    const workspace = open.workspace
     return new PullLoop({
       queryId: message.queryId,
       pipelineId: message.pipelineId,
@@ -133,15 +176,8 @@ export class EngineHost implements PipelineHost {
     return reservation
   }
 
-  #opener(
-    context: QueryContext,
-    reservation: Reservation,
-    workspacePages: number,
-    pipeline: PhysicalPipeline,
-  ) {
-    const { poison } = context.setup.testing
-    const workspace = Workspace.open(context.arena, reservation, Math.max(1, workspacePages), 'a pipeline', poison)
-    const open = <T>(spec: OperatorBase, build: (context: OpenContext) => T): Metered<T> => {
+  #opener(context: QueryContext, reservation: Reservation, workspace: Workspace, pipeline: PhysicalPipeline) {
+    return <T>(spec: OperatorBase, build: (context: OpenContext) => T): Metered<T> => {
       const meter = new OperatorMeter(spec.operatorId)
       const operator = build({
         query: context,
@@ -155,18 +191,11 @@ export class EngineHost implements PipelineHost {
       })
       return { operator, meter }
     }
-    return Object.assign(open, { workspace })
   }
 
-  #openSink(
-    query: OpenQuery,
-    spec: SinkSpec,
-    pipeline: PhysicalPipeline,
-    start: PipelineStart,
-  ): OpenSink {
-    const floor = sinkFloor(spec)
-    const reservation = this.#reserve(query, floor.guaranteedPages, start.sinkPagesMax)
-    const open = this.#opener(query.context, reservation, floor.workspacePages, pipeline)
+  #openSink(query: OpenQuery, spec: SinkSpec, pipeline: PhysicalPipeline, area: Area | undefined): OpenSink {
+    assert(area?.workspace !== undefined, 'a sink opens with its workspace')
+    const open = this.#opener(query.context, area.reservation, area.workspace, pipeline)
     const { operator, meter } = open(spec, (with_) => sinkOf(spec).open(spec, with_))
     const sink: OpenSink = { operator, meter, sinkId: spec.sinkId, inputKind: 0, publishes: false }
     query.sinks.set(spec.sinkId, sink)

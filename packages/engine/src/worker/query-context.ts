@@ -6,6 +6,7 @@ import type { SharedTable } from '@spillway/columnar'
 import { type Arena, createSpillIo, type FaultPlan, type SpillContext, SpillQuota } from '@spillway/memory'
 import { type ControlBlock, queryCounter, queryWord } from '@spillway/scheduler'
 import { assert, makeError } from '@spillway/stdx'
+import { strikeWorker, type WorkerFault } from './worker-fault.ts'
 import type { WorkerState } from './worker-state.ts'
 
 /** Test settings that cross to the workers. */
@@ -14,10 +15,17 @@ export interface TestingSetup {
   readonly poison: boolean
   readonly ioFaults: FaultPlan | undefined
   /** Refuse the N-th page request above the guaranteed ones (counted over all workers on `counter`). */
-  readonly reservationFault: { readonly at: number; readonly sticky: boolean; readonly counter: SharedArrayBuffer } | undefined
+  readonly reservationFault:
+    | { readonly at: number; readonly sticky: boolean; readonly counter: SharedArrayBuffer }
+    | undefined
   /** Refuse page requests at random with this probability. */
   readonly refuseProbability: number
+  readonly workerFault: WorkerFault | undefined
 }
+
+/** A holder is asked to spill when it has at least so many pages, and so many times the asker's. */
+const HOLDER_PAGES_MIN = 64
+const HOLDER_RATIO = 2
 
 /** What the main thread tells every worker when a query opens. Plain data. */
 export interface QuerySetup {
@@ -32,6 +40,8 @@ export interface QuerySetup {
   readonly limitText: string
   readonly floorText: string
   readonly isVerbose: boolean
+  /** The program takes the result batch by batch, and may run other queries before it takes the next one. */
+  readonly isStreamed: boolean
   readonly testing: TestingSetup
 }
 
@@ -82,6 +92,11 @@ export class QueryContext {
   isCancelled(): boolean {
     return this.control.load(this.slot, queryWord.cancelled) === 1
   }
+  /** Fault injection in tests: called once per pull. */
+  strike(): void {
+    const { workerFault } = this.setup.testing
+    if (workerFault !== undefined) strikeWorker(workerFault)
+  }
   throwIfCancelled(): void {
     if (this.isCancelled()) throw makeError('CANCELLED', 'The query was cancelled.')
   }
@@ -123,6 +138,19 @@ export class QueryContext {
     let total = 0
     for (const part of this.#usedPages.values()) total += part
     this.control.setUsedPages(this.slot, this.workerIndex, total)
+  }
+
+  /**
+   * After a refusal: asks whoever holds much more than this worker to spill. True when somebody was asked and waiting a
+   * moment is better than spilling the little that is held here.
+   */
+  askLargestHolder(ownPages: number): boolean {
+    const { control, slot, workerIndex } = this
+    const { slot: other, worker, pages } = control.largestHolder(slot, workerIndex)
+    if (pages < HOLDER_PAGES_MIN || pages < ownPages * HOLDER_RATIO) return false
+    control.requestSpill(other, worker, Math.ceil(pages / 2))
+    control.wakeWorkers()
+    return true
   }
 
   /** A sink's pages become the query's: see Reservation.detach. */
@@ -182,7 +210,9 @@ export class QueryContext {
   pressureText(): string {
     return this.control.pressure > 0 ? 'admission' : 'high'
   }
-  /** One grep-able line on stderr under SPILLWAY_VERBOSE=1. Written directly: a worker's stderr stream is not flushed. */
+  /**
+   * One grep-able line on stderr under SPILLWAY_VERBOSE=1. Written directly: a worker's stderr stream is not flushed.
+   */
   log(line: string): void {
     if (!this.setup.isVerbose) return
     try {

@@ -35,7 +35,12 @@ export class WorkerState {
   #morselsSinceCollection = 0
   #garbageBytes = 0
 
-  constructor(worker: number, control: ControlBlock, checksum: Checksum, parquetModule: WebAssembly.Module | undefined) {
+  constructor(
+    worker: number,
+    control: ControlBlock,
+    checksum: Checksum,
+    parquetModule: WebAssembly.Module | undefined,
+  ) {
     this.worker = worker
     this.control = control
     this.checksum = checksum
@@ -62,11 +67,14 @@ export class WorkerState {
     this.#garbageBytes = 0
   }
 
-  /** After a morsel or a row group that left `garbageBytes` of dropped buffers behind: what they were worth is kept low. */
+  /**
+   * After a morsel or a row group that left `garbageBytes` of dropped buffers behind: what they were worth is kept low.
+   */
   collectGarbageSometimes(garbageBytes: number): void {
     this.#morselsSinceCollection += 1
     this.#garbageBytes += garbageBytes
-    if (this.#morselsSinceCollection >= MORSELS_PER_COLLECTION || this.#garbageBytes >= GARBAGE_BYTES_MAX) this.collectGarbage()
+    if (this.#morselsSinceCollection >= MORSELS_PER_COLLECTION || this.#garbageBytes >= GARBAGE_BYTES_MAX)
+      this.collectGarbage()
   }
 
   /** Exports of a module's instance over the present arena. */

@@ -25,6 +25,12 @@ export interface ArenaHandle {
 /** The widest arena a 32-bit memory allows: 4 GiB less one page, so that no end address wraps to 0. */
 export const ARENA_PAGES_MAX = 65535
 
+/**
+ * Part of the ceiling that is never handed out as pages, so that small results can always leave the arena, however
+ * much of it other queries have touched: 4 MiB.
+ */
+export const RESULT_SLACK_PAGES = 64
+
 /** Kernels read up to 16 bytes past a buffer: the last page is never handed out. */
 const GUARD_PAGES = 1
 

@@ -25,6 +25,8 @@ export class Reservation {
   readonly #options: ReservationOptions
   #usedPages = 0
   #extraPages = 0
+  /** Promised pages that are kept beyond those in use, see `takeBack`. */
+  #keptPages = 0
   #peakPages = 0
   #refusals = 0
   #guaranteedPages: number
@@ -69,7 +71,7 @@ export class Reservation {
 
   /**
    * Keeps `count` of the guaranteed pages out of use until `takeBack`: what is granted meanwhile leaves them for a later
-   * phase that must not be refused.
+   * phase that must not be refused. That phase ends with `endAside`.
    */
   setAside(count: number): void {
     assert(this.#usedPages + count <= this.#guaranteedPages, 'only guaranteed pages can be set aside')
@@ -77,10 +79,21 @@ export class Reservation {
     this.#options.onChange(this.#usedPages)
   }
 
-  /** Ends `setAside`. */
+  /**
+   * The pages that were set aside may be used now. Their promise stays even while more than the guaranteed pages are in
+   * use, and comes back when such a page is given back.
+   */
   takeBack(count: number): void {
-    this.#shrink(count)
+    assert(count <= this.#usedPages && this.#keptPages === 0, 'pages are taken back that were set aside')
+    this.#usedPages -= count
+    this.#keptPages = count
     this.#options.onChange(this.#usedPages)
+  }
+
+  /** Ends the use of pages that were set aside. */
+  endAside(): void {
+    this.#keptPages = 0
+    this.#shrink(0)
   }
 
   /** Frees `count` contiguous pages at `address`. */
@@ -143,7 +156,7 @@ export class Reservation {
   #shrink(count: number): void {
     assert(count <= this.#usedPages, 'a reservation gives back no more than it took')
     this.#usedPages -= count
-    const needed = Math.max(0, this.#usedPages - this.#guaranteedPages)
+    const needed = Math.max(0, this.#usedPages + this.#keptPages - this.#guaranteedPages)
     if (needed < this.#extraPages) {
       this.#options.arena.kernels.release(this.#extraPages - needed)
       this.#extraPages = needed

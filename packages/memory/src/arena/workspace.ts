@@ -5,7 +5,7 @@
  * is followed by a pattern that `check` verifies: an overrun is found at the operator that made it.
  */
 import { PAGE_BYTES } from '@spillway/kernels'
-import { assert, makeError } from '@spillway/stdx'
+import { assert } from '@spillway/stdx'
 import type { Arena } from './arena.ts'
 import type { Reservation } from './reservation.ts'
 
@@ -43,25 +43,20 @@ export class Workspace {
     this.#poison = poison
   }
 
-  /** Takes the region from `reservation`. @throws MemoryLimitError when it is refused. */
-  static open(arena: Arena, reservation: Reservation, pages: number, operator: string, poison: boolean): Workspace {
+  /** Takes the region from `reservation`; undefined when it is refused or no such run of pages is free right now. */
+  static tryOpen(arena: Arena, reservation: Reservation, pages: number, poison: boolean): Workspace | undefined {
     const address = reservation.take(pages)
-    if (address === 0) {
-      const needMb = ((pages * PAGE_BYTES) / 1e6).toFixed(1)
-      throw makeError(
-        'MEMORY_LIMIT',
-        `Not enough memory for the buffers of ${operator}: ${needMb} MB. Raise memoryLimit or lower threads.`,
-        { operator, needBytes: pages * PAGE_BYTES },
-      )
-    }
-    return new Workspace(arena, address, pages, poison)
+    return address === 0 ? undefined : new Workspace(arena, address, pages, poison)
   }
 
   /** Cuts a buffer of `byteCount` bytes; its contents are undefined. */
   take(byteCount: number): number {
     const address = this.#cursor
     this.#cursor += roundUp(byteCount + BUFFER_PADDING_BYTES) + RED_ZONE_BYTES
-    assert(this.#cursor <= this.address + this.pages * PAGE_BYTES, 'a pipeline takes no more workspace than it declared')
+    assert(
+      this.#cursor <= this.address + this.pages * PAGE_BYTES,
+      'a pipeline takes no more workspace than it declared',
+    )
     if (this.#poison) {
       const zone = this.#cursor - RED_ZONE_BYTES
       this.#arena.u8.fill(RED_ZONE_BYTE, zone, this.#cursor)

@@ -113,8 +113,8 @@ class Frame<S extends SchemaTypes = SchemaTypes> {
    * Starts a query over these rows.
    *
    * ```ts
-   * await DataFrame({ a: [1, 2, 3] }).lazy().filter(col('a').gt(1)).collect()
-   * // FILTER col("a") > 1.0
+   * DataFrame({ a: [1, 2, 3] }).lazy().filter(col('a').gt(1))
+   * // FILTER col("a") > 1
    * //   IN-MEMORY 3 rows ["a"]
    * ```
    */

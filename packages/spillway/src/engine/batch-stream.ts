@@ -178,6 +178,10 @@ class BatchStream implements AsyncIterableIterator<RecordBatch> {
   }
 }
 
-export function streamBatches(core: EngineCore, plan: LogicalNode, options: QueryOptions): AsyncIterableIterator<RecordBatch> {
+export function streamBatches(
+  core: EngineCore,
+  plan: LogicalNode,
+  options: QueryOptions,
+): AsyncIterableIterator<RecordBatch> {
   return new BatchStream(core, plan, options)
 }

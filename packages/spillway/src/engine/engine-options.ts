@@ -24,11 +24,14 @@ const testingShape = {
   ioFaults: z.custom<TestingOptions['ioFaults']>().optional(),
   reservationFault: z.custom<TestingOptions['reservationFault']>().optional(),
   refuseProbability: z.number().min(0).max(1).optional(),
+  workerFault: z.custom<TestingOptions['workerFault']>().optional(),
   budgetPages: z.int().positive().optional(),
 }
 
 const engineShape = {
-  /** Upper bound of the process's resident memory: "512MB" = 512·10⁶, "512MiB", or bytes. Default 70 % of the memory. */
+  /**
+   * Upper bound of the process's resident memory: "512MB" = 512·10⁶, "512MiB", or bytes. Default 70 % of the memory.
+   */
   memoryLimit: byteSize.optional(),
   /** Worker threads. Default: the cores this process may use. */
   threads: z.int().min(1).max(THREADS_MAX).optional(),
@@ -63,7 +66,13 @@ const sinkParquetShape = {
   rowGroupSize: z.int().min(1).optional(),
 }
 
-const explainShape = { ...queryShape, optimized: z.boolean().optional(), physical: z.boolean().optional() }
+const explainShape = {
+  ...queryShape,
+  optimized: z.boolean().optional(),
+  physical: z.boolean().optional(),
+  /** What the query is going to end in: floor and memory differ. Default `batches`. */
+  sink: z.enum(['collect', 'batches', 'parquet']).optional(),
+}
 
 const batchesShape = { ...queryShape }
 
@@ -116,7 +125,11 @@ export function resolveThreads(engine: EngineOptions, env: Environment): number 
   if (text === undefined || text === '') return Math.min(availableParallelism(), THREADS_MAX)
   const threads = Number(text)
   if (Number.isInteger(threads) && threads >= 1 && threads <= THREADS_MAX) return threads
-  throw makeError('INVALID_OPTION', `Invalid SPILLWAY_THREADS: "${text}". Give an integer from 1 to ${THREADS_MAX}.`, {})
+  throw makeError(
+    'INVALID_OPTION',
+    `Invalid SPILLWAY_THREADS: "${text}". Give an integer from 1 to ${THREADS_MAX}.`,
+    {},
+  )
 }
 
 function isOn(text: string | undefined): boolean {

@@ -3,7 +3,18 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { col, createEngine, DataFrame, type Engine, intRange, LazyFrame, len, setEngineAffinity, sum } from '../index.ts'
+import {
+  closeDefaultEngine,
+  col,
+  createEngine,
+  DataFrame,
+  type Engine,
+  intRange,
+  LazyFrame,
+  len,
+  setEngineAffinity,
+  sum,
+} from '../index.ts'
 
 const ROWS = 1_500_000
 let engine: Engine
@@ -162,6 +173,14 @@ describe('life', () => {
     expect((await numbers(own).head(3).collect()).height).toBe(3)
     await own[Symbol.asyncDispose]()
     await expect(own.explain(numbers().plan, { physical: true })).rejects.toMatchObject({ code: 'ENGINE_CLOSED' })
+  })
+  it('frames of the default engine outlive its closing', async () => {
+    const frame = LazyFrame({ n: intRange(0, 10) }).filter(col('n').gt(6))
+    const collected = await frame.collect()
+    await closeDefaultEngine()
+    expect((await frame.collect()).height).toBe(3)
+    expect((await collected.lazy().select(sum('n')).collect()).toRecords()).toEqual([{ n: 24n }])
+    await closeDefaultEngine()
   })
   it('engines are independent', async () => {
     const others = [1, 2, 3].map((threads) => createEngine({ threads, memoryLimit: '1GB' }))

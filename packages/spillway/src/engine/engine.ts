@@ -38,6 +38,7 @@ export interface EngineUsage {
   readonly arenaBytes: number
 }
 
+/** Made by `createEngine`. All promises reject with a SpillwayError; after `close` with ENGINE_CLOSED. */
 export class Engine implements QuerySession, AsyncDisposable {
   readonly #options: EngineOptions
   readonly #core: EngineCore
@@ -65,12 +66,12 @@ export class Engine implements QuerySession, AsyncDisposable {
   }
 
   async explain(plan: LogicalNode, options: ExplainOptions = {}): Promise<string> {
-    const { optimized, physical, ...query } = parseOptions(explainSchema, withEngine(options), 'explain')
+    const { optimized, physical, sink, ...query } = parseOptions(explainSchema, withEngine(options), 'explain')
     const resolved = resolveOptions(query, this.#options, process.env)
     const shown = optimized === false ? plan : this.#core.optimize(plan, resolved)
     const text = explainPlan(shown)
     if (physical !== true) return text
-    return `${text}\n\n${await explainPhysical(this.#core, plan, resolved)}`
+    return `${text}\n\n${await explainPhysical(this.#core, plan, resolved, sink ?? 'batches')}`
   }
 
   #query(options: QueryOptions, where: string): QueryOptions {
@@ -100,7 +101,18 @@ export class Engine implements QuerySession, AsyncDisposable {
   }
 }
 
-/** Makes an engine of its own: other limit, other threads, other temp directory. Close it when done. */
+/**
+ * Makes an engine of its own: other limit, other threads, other temp directory. Close it when done, or declare it with
+ * `await using`. Frames use the engine they came from; `session` gives it to the other sources.
+ *
+ * ```ts
+ * const engine = createEngine({ memoryLimit: '512MB', threads: 1 })
+ * const frame = LazyFrame({ n: intRange(0, 10) }, { session: engine })
+ * const { height } = await frame.collect()
+ * await engine.close()
+ * ```
+ * @throws PlanError INVALID_OPTION
+ */
 export function createEngine(options: EngineOptions = {}): Engine {
   return new Engine(options)
 }
@@ -108,10 +120,21 @@ export function createEngine(options: EngineOptions = {}): Engine {
 type Affinity = 'auto' | 'streaming' | 'in-memory'
 let affinity: Affinity = 'auto'
 
-/** The engine mode of queries that name none. */
+/**
+ * The mode of queries that name none: `auto` and `streaming` spill, `in-memory` fails with MEMORY_LIMIT instead.
+ *
+ * ```ts
+ * setEngineAffinity('auto')
+ * ```
+ * @throws PlanError INVALID_OPTION
+ */
 export function setEngineAffinity(engine: Affinity): void {
   if (engine !== 'auto' && engine !== 'streaming' && engine !== 'in-memory') {
-    throw makeError('INVALID_OPTION', `Invalid engine: "${String(engine)}". Use "auto", "streaming" or "in-memory".`, {})
+    throw makeError(
+      'INVALID_OPTION',
+      `Invalid engine: "${String(engine)}". Use "auto", "streaming" or "in-memory".`,
+      {},
+    )
   }
   affinity = engine
 }

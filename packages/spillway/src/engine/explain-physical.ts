@@ -1,24 +1,52 @@
-/** The physical plan as text: pipelines, operators with their memory class, what is read and skipped, limit and floor. */
-import { type EngineCore, labelOf, megabytes, memoryClassOf, noEncoder, type OperatorSpec, operatorsOf, type PhysicalPipeline, type QueryOptions, type RootSink } from '@spillway/engine'
+/**
+ * The physical plan as text: pipelines, operators with their memory class, what is read and skipped, limit and floor.
+ */
+import {
+  type EngineCore,
+  labelOf,
+  megabytes,
+  memoryClassOf,
+  noEncoder,
+  type OperatorSpec,
+  operatorsOf,
+  type PhysicalPipeline,
+  type QueryOptions,
+  type RootSink,
+} from '@spillway/engine'
 import { readFileMeta } from '@spillway/formats'
 import { PAGE_BYTES } from '@spillway/kernels'
 import type { LogicalNode } from '@spillway/plan'
+import { encoderNeed, parquetSink } from './sink-parquet-file.ts'
 
-export async function explainPhysical(core: EngineCore, plan: LogicalNode, options: QueryOptions): Promise<string> {
-  const makeSink: RootSink = (facts) => ({ ...facts, kind: 'collect', mode: 'stream', tokensMax: 2 })
+/** What the explained query ends in; results that stay, and encoding, have needs of their own. */
+export type ExplainedSink = 'collect' | 'batches' | 'parquet'
+
+export async function explainPhysical(
+  core: EngineCore,
+  plan: LogicalNode,
+  options: QueryOptions,
+  sink: ExplainedSink,
+): Promise<string> {
+  const collects: RootSink = ({ sizing: _sizing, ...facts }) => ({
+    ...facts,
+    kind: 'collect',
+    mode: sink === 'collect' ? 'all' : 'stream',
+    tokensMax: 2,
+  })
   const { physical, floorBytes, budgetPages } = await core.plan({
     plan,
     options,
-    makeSink,
-    keepsResults: false,
-    encoder: noEncoder,
+    makeSink: sink === 'parquet' ? parquetSink('', {}) : collects,
+    keepsResults: sink === 'collect',
+    encoder: sink === 'parquet' ? encoderNeed : noEncoder,
     onAdmitted: () => {},
     onOutput: () => {},
   })
   const canSpill = options.mode === 'streaming'
   const lines = [
     `PHYSICAL PLAN threads=${physical.sizing.threads} batch rows=${physical.sizing.batchRows}`,
-    `memory: limit ${megabytes(options.memoryLimitBytes)}, arena ${megabytes(budgetPages * PAGE_BYTES)}, floor ${megabytes(floorBytes)}`,
+    `memory: limit ${megabytes(options.memoryLimitBytes)}, arena ${megabytes(budgetPages * PAGE_BYTES)}, ` +
+      `floor ${megabytes(floorBytes)}`,
   ]
   for (const pipeline of physical.pipelines) {
     const serial = pipeline.isSerial ? ', one worker' : ''
@@ -36,7 +64,8 @@ function detailsOf(spec: OperatorSpec, pipeline: PhysicalPipeline): string {
       const columns = spec.schema.fields.map((field) => field.name).join(', ')
       const checked = spec.files.every((path) => readFileMeta(path).hasPageChecksums)
       const checksums = checked ? 'page checksums verified' : 'no page checksums'
-      const skipped = `row groups ${spec.rowGroupsTotal - spec.rowGroupsSkipped}/${spec.rowGroupsTotal} (${spec.rowGroupsSkipped} skipped)`
+      const { rowGroupsTotal: total, rowGroupsSkipped } = spec
+      const skipped = `row groups ${total - rowGroupsSkipped}/${total} (${rowGroupsSkipped} skipped)`
       return `files=${spec.files.length} columns=[${columns}] ${skipped}, ${checksums}`
     }
     case 'scanTable':

@@ -1,6 +1,6 @@
 /** `sinkParquet`: workers write row groups into a temporary file; this puts the footer behind them and renames it. */
 import { resolve } from 'node:path'
-import type { EngineCore, QueryOptions, RootSink, SinkParquetOutput } from '@spillway/engine'
+import type { EncoderNeed, EngineCore, QueryOptions, RootSink, SinkParquetOutput, Sizing } from '@spillway/engine'
 import {
   beginParquetFile,
   discardParquetFile,
@@ -17,10 +17,6 @@ import type { SinkResult } from '../session.ts'
 import type { SinkParquetOptions } from './engine-options.ts'
 
 const ROW_GROUP_ROWS = 131_072
-const ROW_GROUP_BYTES = 32e6
-/** Under a small limit row groups get smaller: this share of the limit, per thread, for a row group in Arrow's layout. */
-const ROW_GROUP_SHARE = 1 / 60
-const ROW_GROUP_BYTES_MIN = 2e6
 /** The codec's memory ÷ bytes of the row group in Arrow's layout: the stream's copy, pages, the file. Measured. */
 const CODEC_FACTOR = 4
 /** The same for the JavaScript heap: the stream and the file, and what is not collected yet. Measured. */
@@ -36,24 +32,6 @@ export async function writeParquet(
 ): Promise<SinkResult> {
   const target = resolve(path)
   const temporary = temporaryParquetPath(target)
-  const rowGroupBytes = Math.max(
-    ROW_GROUP_BYTES_MIN,
-    Math.min(ROW_GROUP_BYTES, (query.memoryLimitBytes * ROW_GROUP_SHARE) / Math.sqrt(query.threads)),
-  )
-  const makeSink: RootSink = (facts) => ({
-    kind: 'sinkParquet',
-    operatorId: facts.operatorId,
-    sinkId: facts.sinkId,
-    schema: facts.schema,
-    temporaryPath: temporary,
-    compression: options.compression ?? 'snappy',
-    compressionLevel: options.compressionLevel,
-    statistics: options.statistics ?? true,
-    rowGroupRows: options.rowGroupSize ?? ROW_GROUP_ROWS,
-    rowGroupBytes,
-    isOrdered: facts.isOrdered,
-    batchRows: facts.batchRows,
-  })
   const rowGroups: SinkParquetOutput[] = []
   const stored = storable(plan)
   beginParquetFile(temporary)
@@ -61,9 +39,9 @@ export async function writeParquet(
     const metrics = await core.execute({
       plan: stored,
       options: query,
-      makeSink,
+      makeSink: parquetSink(temporary, options),
       keepsResults: false,
-      encoder: { codecBytes: rowGroupBytes * CODEC_FACTOR, heapBytes: rowGroupBytes * HEAP_FACTOR + HEAP_BYTES },
+      encoder: encoderNeed,
       onAdmitted: ({ slot, control }) => {
         control.count(slot, queryCounter.sinkOffset, PARQUET_BODY_START)
       },
@@ -82,6 +60,27 @@ export async function writeParquet(
   }
 }
 
+export function parquetSink(temporaryPath: string, options: SinkParquetOptions): RootSink {
+  return (facts) => ({
+    kind: 'sinkParquet',
+    operatorId: facts.operatorId,
+    sinkId: facts.sinkId,
+    schema: facts.schema,
+    temporaryPath,
+    compression: options.compression ?? 'snappy',
+    compressionLevel: options.compressionLevel,
+    statistics: options.statistics ?? true,
+    rowGroupRows: options.rowGroupSize ?? ROW_GROUP_ROWS,
+    rowGroupBytes: facts.sizing.rowGroupBytes,
+    isOrdered: facts.isOrdered,
+    batchRows: facts.batchRows,
+  })
+}
+
+export function encoderNeed({ rowGroupBytes }: Sizing): EncoderNeed {
+  return { codecBytes: rowGroupBytes * CODEC_FACTOR, heapBytes: rowGroupBytes * HEAP_FACTOR + HEAP_BYTES }
+}
+
 /** Casts what Parquet has no form for (timestamps in seconds). */
 function storable(plan: LogicalNode): LogicalNode {
   const { fields } = plan.schema
@@ -89,7 +88,10 @@ function storable(plan: LogicalNode): LogicalNode {
   const exprs = fields.map(({ name, type, nullable }): NamedExpr => {
     const operand = { kind: 'column', name, type, nullable } as const
     const target = parquetStorageType(type)
-    return { name, expr: typeEquals(target, type) ? operand : { kind: 'cast', operand, type: target, strict: true, nullable } }
+    return {
+      name,
+      expr: typeEquals(target, type) ? operand : { kind: 'cast', operand, type: target, strict: true, nullable },
+    }
   })
   return makeProject(plan, exprs)
 }

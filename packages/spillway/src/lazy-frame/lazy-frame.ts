@@ -59,50 +59,137 @@ export class LazyFrame<S extends SchemaTypes = SchemaTypes> {
     return this.plan.schema.fields.length
   }
 
-  /** One column per name or expression. Aggregates give exactly one row: `select(sum('a'), len())`. */
+  /**
+   * One column per name or expression. Aggregates give exactly one row: `select(sum('a'), len())`.
+   *
+   * ```ts
+   * orders.select('city', col('price').mul(1.1).alias('gross'))
+   * // PROJECT [col("city"), (col("price") * 1.1).alias("gross")]
+   * //   IN-MEMORY 4 rows ["city", "price", "quantity"]
+   * ```
+   * @throws PlanError COLUMN_NOT_FOUND, TYPE_MISMATCH, DUPLICATE_COLUMN, INVALID_PLAN (no column)
+   */
   select<const Args extends readonly SelectorArg[]>(...selectors: Args): LazyFrame<Selected<S, Args>> {
     return this.next(planSelect(this.plan, selectors))
   }
-  /** All columns, with those of the expressions replaced in their place or added behind. */
+  /**
+   * All columns, with those of the expressions replaced in their place or added behind.
+   *
+   * ```ts
+   * orders.withColumns(col('price').mul(col('quantity')).alias('amount'))
+   * // PROJECT [col("city"), col("price"), col("quantity"), (col("price") * col("quantity")).alias("amount")]
+   * //   IN-MEMORY 4 rows ["city", "price", "quantity"]
+   * ```
+   * @throws PlanError COLUMN_NOT_FOUND, TYPE_MISMATCH, DUPLICATE_COLUMN, INVALID_PLAN (an aggregate)
+   */
   withColumns<const Args extends readonly SelectorArg[]>(...selectors: Args): LazyFrame<Merge<S, Selected<S, Args>>> {
     return this.next(planWithColumns(this.plan, selectors))
   }
+  /** `withColumns` for one expression. */
   withColumn<const E extends Expr>(expr: E): LazyFrame<Merge<S, Selected<S, readonly [E]>>> {
     return this.next(planWithColumns(this.plan, [expr]))
   }
-  /** The rows for which every predicate is true (not false, not null), in order. Same as `where`. */
+  /**
+   * The rows for which every predicate is true (not false, not null), in order. Same as `where`.
+   *
+   * ```ts
+   * orders.filter(col('price').gt(10), col('city').isIn(['Oslo', 'Rome']))
+   * // FILTER col("city").isIn(["Oslo", "Rome"])
+   * //   FILTER col("price") > 10
+   * //     IN-MEMORY 4 rows ["city", "price", "quantity"]
+   * ```
+   * @throws PlanError COLUMN_NOT_FOUND, TYPE_MISMATCH (not boolean), INVALID_PLAN (an aggregate)
+   */
   filter(...predicates: readonly Expr[]): LazyFrame<S> {
     return this.next(predicates.reduce<LogicalNode>(planFilter, this.plan))
   }
+  /** Same as `filter`. */
   where(...predicates: readonly Expr[]): LazyFrame<S> {
     return this.filter(...predicates)
   }
-  /** All columns but these. */
+  /**
+   * All columns but these.
+   *
+   * ```ts
+   * orders.drop('quantity')
+   * // PROJECT [col("city"), col("price")]
+   * //   IN-MEMORY 4 rows ["city", "price", "quantity"]
+   * ```
+   * @throws PlanError COLUMN_NOT_FOUND
+   */
   drop<const N extends string>(...names: readonly (N | readonly N[])[]): LazyFrame<Dropped<S, N>> {
     return this.next(planDrop(this.plan, names.flat() as string[]))
   }
-  /** New names by old ones, all at once: `{ a: 'b', b: 'a' }` swaps. */
+  /**
+   * New names by old ones, all at once: `{ a: 'b', b: 'a' }` swaps.
+   *
+   * ```ts
+   * orders.rename({ city: 'town' })
+   * // PROJECT [col("city").alias("town"), col("price"), col("quantity")]
+   * //   IN-MEMORY 4 rows ["city", "price", "quantity"]
+   * ```
+   * @throws PlanError COLUMN_NOT_FOUND, DUPLICATE_COLUMN
+   */
   rename<const R extends { readonly [name: string]: string }>(mapping: R): LazyFrame<Renamed<S, R>> {
     return this.next(planRename(this.plan, mapping))
   }
-  /** Groups by names or expressions; follow it with `agg`. The order of groups is not defined. */
+  /**
+   * Groups by names or expressions; follow it with `agg`. Null is a group, NaN is a group, and -0 is 0. The order of
+   * groups is not defined.
+   *
+   * ```ts
+   * orders.groupBy('city').agg(col('price').mean(), len().alias('orders'))
+   * // GROUP BY [col("city")] [col("price").mean(), len().alias("orders")]
+   * //   IN-MEMORY 4 rows ["city", "price", "quantity"]
+   * ```
+   * @throws PlanError COLUMN_NOT_FOUND, INVALID_PLAN (no key)
+   */
   groupBy<const Keys extends readonly SelectorArg[]>(...keys: Keys): LazyGroupBy<S, Selected<S, Keys>> {
     const nodes = selectorNodes(keys)
     if (nodes.length === 0) throw makeError('INVALID_PLAN', 'groupBy needs at least one key: got 0. Use select().')
     return new LazyGroupBy(this.plan, nameExprs(nodes, this.plan.schema), this.session)
   }
-  /** One row per distinct value of all columns, or of a subset; the order of rows is not defined. */
+  /**
+   * One row per distinct value of all columns, or of a subset: of equal rows the first one, or the last with `keep:
+   * 'last'`. The order of rows is not defined.
+   *
+   * ```ts
+   * orders.unique()
+   * // GROUP BY [col("city"), col("price"), col("quantity")] []
+   * //   IN-MEMORY 4 rows ["city", "price", "quantity"]
+   * ```
+   * @throws PlanError COLUMN_NOT_FOUND
+   */
   unique(subset?: string | readonly string[] | UniqueOptions): LazyFrame<S> {
     return this.next(planUnique(this.plan, uniqueOptions(subset)))
   }
-  /** The first rows. */
+  /**
+   * The first rows, 5 if not said.
+   *
+   * ```ts
+   * orders.head(2)
+   * // SLICE 2 rows from 0
+   * //   IN-MEMORY 4 rows ["city", "price", "quantity"]
+   * ```
+   * @throws PlanError INVALID_OPTION (not a whole number from 0)
+   */
   head(length: number = HEAD_ROWS): LazyFrame<S> {
     return this.next(makeSlice(this.plan, 0, length))
   }
+  /** Same as `head`. */
   limit(length: number = HEAD_ROWS): LazyFrame<S> {
     return this.head(length)
   }
-  /** Rows from `offset` on, counted from 0. */
+  /**
+   * Rows from `offset` on, counted from 0; all that follow, or `length` of them.
+   *
+   * ```ts
+   * orders.slice(1, 2)
+   * // SLICE 2 rows from 1
+   * //   IN-MEMORY 4 rows ["city", "price", "quantity"]
+   * ```
+   * @throws PlanError INVALID_OPTION
+   */
   slice(offset: number | { readonly offset: number; readonly length?: number }, length?: number): LazyFrame<S> {
     const range = typeof offset === 'number' ? { offset, length } : offset
     return this.next(makeSlice(this.plan, range.offset, range.length ?? Number.POSITIVE_INFINITY))
@@ -121,19 +208,53 @@ export class LazyFrame<S extends SchemaTypes = SchemaTypes> {
   describeOptimizedPlan(options: QueryOptions = {}): Promise<string> {
     return this.session.explain(this.plan, { ...options, optimized: true })
   }
-  /** The plan that will run with its pipelines and limits, or as written with `optimized: false`. */
+  /**
+   * The plan that will run as text; as written with `optimized: false`; with pipelines, memory classes, row groups
+   * skipped, limit and floor with `physical: true`.
+   *
+   * ```ts
+   * await orders.filter(lit(true)).explain() // 'IN-MEMORY 4 rows ["city", "price", "quantity"]'
+   * ```
+   * @throws INVALID_OPTION, MEMORY_LIMIT (physical: the limit is below the floor), ENGINE_CLOSED
+   */
   explain(options: ExplainOptions = {}): Promise<string> {
     return this.session.explain(this.plan, options)
   }
-  /** Runs the query and holds its result in memory. */
+  /**
+   * Runs the query and holds its result in memory, within the limit.
+   *
+   * ```ts
+   * const frame = await orders.filter(col('price').gt(10)).collect({ memoryLimit: '512MB' })
+   * frame.toRecords()
+   * ```
+   * @throws INVALID_OPTION, MEMORY_LIMIT, SPILL_DISK_FULL, SPILL_IO, SPILL_CORRUPTION, CAST_FAILED, OVERFLOW, CANCELLED
+   *   and what reading files may give: FILE_NOT_FOUND, FILE_UNREADABLE, PARQUET_CORRUPT, PAGE_CHECKSUM_MISMATCH
+   */
   collect(options: QueryOptions = {}): Promise<DataFrame<S>> {
     return this.session.collect<S>(this.plan, options)
   }
-  /** Runs the query as its batches are taken; leaving the loop cancels it. */
+  /**
+   * Runs the query as its batches are taken, in order; the engine waits for the program. Leaving the loop cancels the
+   * query.
+   *
+   * ```ts
+   * for await (const batch of orders.collectBatches()) {
+   *   if (batch.numRows > 2) break // an Arrow record batch
+   * }
+   * ```
+   * @throws as `collect`; INVALID_OPTION at the call, the others from the loop
+   */
   collectBatches(options: QueryOptions = {}): AsyncIterable<RecordBatch> {
     return this.session.collectBatches(this.plan, options)
   }
-  /** Runs the query into a Parquet file, which appears only when it is complete. */
+  /**
+   * Runs the query into a Parquet file, which appears only when it is complete; one of that name is replaced.
+   *
+   * ```ts
+   * const { rowCount, bytes } = await orders.sinkParquet('orders.parquet', { compression: 'zstd' })
+   * ```
+   * @throws as `collect`, and OUTPUT_FAILED
+   */
   sinkParquet(path: string, options: SinkParquetOptions = {}): Promise<SinkResult> {
     return this.session.sinkParquet(this.plan, path, options)
   }
@@ -173,8 +294,17 @@ export class LazyGroupBy<S extends SchemaTypes, K extends SchemaTypes> {
     this.keys = keys
     this.session = session
   }
-
-  /** One row per group: the keys, then the aggregates. Expressions over aggregates are fine. */
+  /**
+   * One row per group: the keys, then the aggregates. Expressions over aggregates are fine.
+   *
+   * ```ts
+   * orders.groupBy('city').agg(col('price').sum().add(1).alias('more'))
+   * // PROJECT [col("city"), (col("__aggregate_0") + 1).alias("more")]
+   * //   GROUP BY [col("city")] [col("price").sum().alias("__aggregate_0")]
+   * //     IN-MEMORY 4 rows ["city", "price", "quantity"]
+   * ```
+   * @throws PlanError COLUMN_NOT_FOUND, TYPE_MISMATCH, DUPLICATE_COLUMN, INVALID_PLAN (no aggregate)
+   */
   agg<const Args extends readonly (Expr | readonly Expr[])[]>(...exprs: Args): LazyFrame<Merge<K, Selected<S, Args>>> {
     return new LazyFrame(makeAggregation(this.input, this.keys, selectorNodes(exprs)), this.session)
   }

@@ -10,6 +10,7 @@ import {
   DataFrame,
   DataType,
   type Engine,
+  type Expr,
   first,
   fromArrow,
   intRange,
@@ -47,7 +48,8 @@ afterAll(async () => {
 /** A frame on this file's engine. */
 const lazy = (columns: Parameters<typeof LazyFrame>[0], schema?: Readonly<Record<string, DataType>>) =>
   LazyFrame(columns, schema === undefined ? { session: engine } : { schema, session: engine })
-const persons = () => lazy({ name: people.getColumn('name').toArray(), age: [36, 41, null, 17, 36], city: cities }, ages)
+const persons = () =>
+  lazy({ name: people.getColumn('name').toArray(), age: [36, 41, null, 17, 36], city: cities }, ages)
 const cities = ['Oslo', 'Rome', 'Oslo', 'Rome', 'Oslo']
 const rows = async (frame: { collect(): Promise<{ toRecords(): object[] }> }) => (await frame.collect()).toRecords()
 const sorted = async (frame: { collect(): Promise<{ toRecords(): object[] }> }) =>
@@ -125,18 +127,25 @@ describe('groups', () => {
         nUnique('age').alias('distinct'),
       )
     expect(await sorted(frame)).toEqual([
-      '{"city":"Oslo","len":"3n","count":"2n","sum":"72n","mean":36,"min":36,"max":36,"first":"Ada","last":"Eve","distinct":"2n"}',
-      '{"city":"Rome","len":"2n","count":"2n","sum":"58n","mean":29,"min":17,"max":41,"first":"Bob","last":null,"distinct":"2n"}',
+      '{"city":"Oslo","len":"3n","count":"2n","sum":"72n","mean":36,"min":36,"max":36,' +
+        '"first":"Ada","last":"Eve","distinct":"2n"}',
+      '{"city":"Rome","len":"2n","count":"2n","sum":"58n","mean":29,"min":17,"max":41,' +
+        '"first":"Bob","last":null,"distinct":"2n"}',
     ])
   })
   it('expressions as keys and over aggregates', async () => {
     const frame = lazy({ n: intRange(0, 10) })
       .groupBy(col('n').mod(2).alias('odd'))
       .agg(sum('n').div(len()).alias('average'), col('n').mul(2).max().add(1).alias('top'))
-    expect(await sorted(frame)).toEqual(['{"odd":"0n","average":4,"top":"17n"}', '{"odd":"1n","average":5,"top":"19n"}'])
+    expect(await sorted(frame)).toEqual([
+      '{"odd":"0n","average":4,"top":"17n"}',
+      '{"odd":"1n","average":5,"top":"19n"}',
+    ])
   })
   it('null, NaN and zero make one group each', async () => {
-    const frame = lazy({ x: [Number.NaN, null, 0, -0, Number.NaN, null] }).groupBy('x').len()
+    const frame = lazy({ x: [Number.NaN, null, 0, -0, Number.NaN, null] })
+      .groupBy('x')
+      .len()
     const found = await rows(frame)
     const text = found.map((row) => Object.values(row).map(String).join(':')).sort()
     expect(text).toEqual(['0:2', 'NaN:2', 'null:2'])
@@ -171,10 +180,12 @@ describe('groups', () => {
 })
 
 describe('expressions', () => {
-  const one = async (expr: Parameters<ReturnType<typeof persons>['select']>[0]) =>
-    (await rows(lazy({ a: [7, null], b: [2, 2], s: ['x', null] }, { a: DataType.Int32, b: DataType.Int32 }).select(expr))).map(
-      (row) => Object.values(row)[0],
-    )
+  const one = async (expr: Expr) =>
+    (
+      await rows(
+        lazy({ a: [7, null], b: [2, 2], s: ['x', null] }, { a: DataType.Int32, b: DataType.Int32 }).select(expr),
+      )
+    ).map((row) => Object.values(row)[0])
   it('arithmetic', async () => {
     expect(await one(col('a').add(col('b')))).toEqual([9, null])
     expect(await one(col('a').sub(1))).toEqual([6, null])

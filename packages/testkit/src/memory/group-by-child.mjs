@@ -15,9 +15,7 @@ const engine = createEngine({ memoryLimit: limit, threads: Number(threads), temp
 const frame = scanParquet(source, { session: engine })
 const query =
   shape === 'q10'
-    ? frame
-        .groupBy('id1', 'id2', 'id3', 'id4', 'id5', 'id6')
-        .agg(col('v3').sum().alias('v3'), len().alias('n'))
+    ? frame.groupBy('id1', 'id2', 'id3', 'id4', 'id5', 'id6').agg(col('v3').sum().alias('v3'), len().alias('n'))
     : frame.groupBy('key', 'name').agg(col('value').sum().alias('value'), len().alias('n'))
 const startBytes = statusBytes('VmRSS')
 const outcome = { startBytes }

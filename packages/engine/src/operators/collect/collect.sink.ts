@@ -1,7 +1,7 @@
 /** Worker side of COLLECT. */
 import { type ArrowColumn, copyOut } from '@spillway/columnar'
 import { PAGE_BYTES } from '@spillway/kernels'
-import type { WorkspaceSize } from '@spillway/memory'
+import { RESULT_SLACK_PAGES, type WorkspaceSize } from '@spillway/memory'
 import { queryCounter, queryWord } from '@spillway/scheduler'
 import { makeError } from '@spillway/stdx'
 import { BatchExport, sizeBatchExport } from '../../pipeline/batch-export.ts'
@@ -36,15 +36,16 @@ class CollectSink implements Sink {
     const { arena, query, control, meter } = this.#context
     if (selectedRows(arena, batch) === 0) return 'taken'
     if (this.#spec.mode === 'stream' && !this.#mayStream(sequence)) return 'blocked'
-    const columns = this.#export.export(batch, (exported) => exported.map((one) => copyOut(arena.handle.memory, one)))
-    const bytes = columns.reduce((sum, one) => sum + bytesOf(one), 0)
-    if (this.#spec.mode === 'all') this.#charge(bytes)
-    else control.add(query.slot, queryWord.tokensOut, 1)
-    const rowCount = selectedRows(arena, batch)
-    meter.counts.rowsOut += rowCount
-    control.count(query.slot, queryCounter.rowsOut, rowCount)
-    const output: CollectOutput = { kind: 'batch', sequence, rowCount, columns, bytes }
-    query.postOutput(output, buffersOf(columns))
+    this.#export.export(batch, (exported, rowCount) => {
+      const columns = exported.map((one) => copyOut(arena.handle.memory, one))
+      const bytes = columns.reduce((sum, one) => sum + bytesOf(one), 0)
+      if (this.#spec.mode === 'all') this.#charge(bytes)
+      else control.add(query.slot, queryWord.tokensOut, 1)
+      meter.counts.rowsOut += rowCount
+      control.count(query.slot, queryCounter.rowsOut, rowCount)
+      const output: CollectOutput = { kind: 'batch', sequence, rowCount, columns, bytes }
+      query.postOutput(output, buffersOf(columns))
+    })
     return 'taken'
   }
 
@@ -60,10 +61,12 @@ class CollectSink implements Sink {
     const { arena, query, control } = this.#context
     if (bytes > this.#promisedBytes) {
       const pages = Math.ceil((bytes - this.#promisedBytes) / PAGE_BYTES)
-      const results = control.counted(query.slot, queryCounter.resultPages) + pages
+      const results = control.addResultPages(pages)
       // Results lie outside the arena, beside every page that was ever touched.
-      const fits = arena.highWaterPages - arena.firstPage + results <= arena.reservablePages
-      if (!fits || arena.kernels.reserve(pages) === 0) {
+      const isSmall = results <= RESULT_SLACK_PAGES
+      const fits = isSmall || arena.highWaterPages - arena.firstPage + results <= control.residentPages
+      if (!fits) {
+        control.addResultPages(-pages)
         throw makeError(
           'MEMORY_LIMIT',
           `Not enough memory for the result of collect: ${results * PAGE_BYTES} bytes so far, limit ` +

@@ -2,8 +2,9 @@
  * COLLECT: hands batches to the caller as Arrow columns in ordinary buffers.
  *
  * Order     as the input's: the main thread puts batches in order of their morsels.
- * Memory    `all`: everything is charged to the query until it returns, and passing the limit is a MEMORY_LIMIT error that
- *           advises sinkParquet or collectBatches. `stream`: a bounded number of batches is on its way (back-pressure).
+ * Memory    `all`: everything is charged to the query until it returns, and passing the limit is a MEMORY_LIMIT error
+ *           that advises sinkParquet or collectBatches. `stream`: a bounded number of batches is on its way
+ *           (back-pressure).
  */
 import type { ArrowColumn, Schema } from '@spillway/columnar'
 import type { OperatorBase } from '../../physical/physical-plan.ts'

@@ -3,7 +3,14 @@ import { physicalOf, STRING_INLINE_MAX, STRING_VIEW_BYTES, widthOf } from '@spil
 import type { WorkspaceSize } from '@spillway/memory'
 import type { GeneratedColumn } from '@spillway/plan'
 import { assert } from '@spillway/stdx'
-import { type BatchBuffers, batchShape, openBatch, setColumn, setRows, sizeBatch } from '../../pipeline/batch-buffers.ts'
+import {
+  type BatchBuffers,
+  batchShape,
+  openBatch,
+  setColumn,
+  setRows,
+  sizeBatch,
+} from '../../pipeline/batch-buffers.ts'
 import type { OpenContext, PullStatus, Source } from '../../pipeline/contracts.ts'
 import type { MorselClaims } from '../../pipeline/morsel-claims.ts'
 import type { GenerateSpec } from './generate.ts'
@@ -46,7 +53,9 @@ class GenerateSource implements Source {
       return address
     })
     const value = context.workspace.take(STRING_VIEW_BYTES)
-    spec.columns.forEach((column, index) => this.#fillRepeated(column, index, texts[index] as number, value))
+    for (const [index, column] of spec.columns.entries()) {
+      this.#fillRepeated(column, index, texts[index] as number, value)
+    }
   }
 
   #fillRepeated(column: GeneratedColumn, index: number, text: number, value: number): void {
@@ -110,7 +119,12 @@ class GenerateSource implements Source {
 }
 
 /** Writes one literal in its arena form; for strings only the length (the caller places the bytes). */
-function writeValue(view: DataView, address: number, column: GeneratedColumn & { kind: 'repeat' }, _text: number): void {
+function writeValue(
+  view: DataView,
+  address: number,
+  column: GeneratedColumn & { kind: 'repeat' },
+  _text: number,
+): void {
   const { type, value } = column
   if (typeof value === 'string') {
     view.setUint32(address, new TextEncoder().encode(value).byteLength, true)

@@ -6,16 +6,26 @@ import { assert } from '@spillway/stdx'
 import { selectedRows } from '../../pipeline/batch-buffers.ts'
 import type { OpenContext, Sink } from '../../pipeline/contracts.ts'
 import type { GroupBySinkSpec, PublishedGroups } from './group-by.ts'
-import { GroupTable, type GroupTableSizes } from './group-table.ts'
+import { GroupTable } from './group-table.ts'
+import type { GroupTableSizes } from './group-table-options.ts'
 import { PUBLISHED_PARTITION_BYTES, writePublished } from './published-partition.ts'
 import { noRoomError, Refusals } from './refusals.ts'
 import { chainBytes, type RowChain } from './row-chain.ts'
 import { RowSpiller, sizeRowSpiller } from './row-spiller.ts'
 
 const INITIAL_DIRECTORY_BITS = 12
+const TIMES_ASKED_MAX = 3
 /** Share of the budget that published partitions may keep, when nothing was spilled and when something was. */
 const KEPT_SHARE = 0.65
 const KEPT_SHARE_AFTER_SPILLING = 0.4
+const KEPT_SHARE_LEAST = 0.03
+const KEPT_SHARE_STREAMED = 0.15
+/** What merging needs ÷ bytes of the partition's rows: the directory comes on top. */
+const MERGE_FACTOR = 1.25
+/** Share of the budget for merging and what is kept; the rest holds the floors. */
+const MERGING_SHARE = 0.75
+/** Bytes of rows in pages ÷ bytes of the same rows as Arrow columns. */
+const ROWS_PER_SPILLED_BYTE = 1.35
 
 function tableSizes(spec: GroupBySinkSpec): GroupTableSizes {
   const least = Math.max(INITIAL_DIRECTORY_BITS, spec.partitionBits + 3)
@@ -50,6 +60,9 @@ class GroupBySinkLocal implements Sink {
   readonly #files: (SpillFileState | undefined)[]
   readonly #refusals: Refusals
   #isPublished = false
+  /** The batch being offered was refused in part: the table goes on with it when it is offered again. */
+  #isWaiting = false
+  #timesAsked = 0
 
   constructor(spec: GroupBySinkSpec, context: OpenContext) {
     this.#spec = spec
@@ -80,10 +93,14 @@ class GroupBySinkLocal implements Sink {
 
   setClaims(): void {}
 
-  consume(batch: number, _sequence: number, inputKind: number): 'taken' {
+  consume(batch: number, _sequence: number, inputKind: number): 'taken' | 'blocked' {
     const { meter, query, arena, reservation } = this.#context
+    const status = this.#isWaiting ? this.#table.resume() : this.#table.consume(batch, inputKind)
+    this.#isWaiting = status === 'refused' && this.#mayWait()
+    if (this.#isWaiting) return 'blocked'
+    this.#refusals.settle(status)
+    this.#timesAsked = 0
     meter.counts.inputBytes += selectedRows(arena, batch) * this.#spec.shape.layout.rowBytes
-    this.#refusals.settle(this.#table.consume(batch, inputKind))
     if (query.setup.testing.forceSpill && this.#table.totalBytes() > 0) this.#spillLargest()
     meter.counts.peakBytes = Math.max(meter.counts.peakBytes, reservation.peakPages * PAGE_BYTES)
     return 'taken'
@@ -91,6 +108,16 @@ class GroupBySinkLocal implements Sink {
 
   endMorsel(): 'taken' {
     return 'taken'
+  }
+
+  /**
+   * Somebody else holds much more: it is asked to spill, a few times, before the little that is held here is spilled.
+   */
+  #mayWait(): boolean {
+    const { query, reservation } = this.#context
+    if (this.#timesAsked >= TIMES_ASKED_MAX || !query.askLargestHolder(reservation.usedPages)) return false
+    this.#timesAsked += 1
+    return true
   }
 
   #noRoom(): Error {
@@ -176,9 +203,31 @@ class GroupBySinkLocal implements Sink {
   #leaveRoomForMerging(): void {
     const { query, reservation } = this.#context
     if (!query.canSpill) return
-    const share = this.#files.some((file) => file !== undefined) ? KEPT_SHARE_AFTER_SPILLING : KEPT_SHARE
-    const pages = Math.floor((reservation.maxPages * share) / query.setup.threads)
-    while (reservation.usedPages > pages && this.#spillLargest() > 0);
+    const { threads } = query.setup
+    const budget = reservation.maxPages
+    // Every worker merges one partition, which is made of every worker's part of it.
+    const merging = (this.#largestPartitionBytes() / PAGE_BYTES) * MERGE_FACTOR * threads * threads
+    const hasSpilled = this.#files.some((file) => file !== undefined)
+    const kept = hasSpilled
+      ? Math.max(
+          budget * KEPT_SHARE_LEAST,
+          Math.min(budget * KEPT_SHARE_AFTER_SPILLING, budget * MERGING_SHARE - merging),
+        )
+      : budget * KEPT_SHARE
+    // A streamed query stands still while the program runs others: what it kept would lie across their memory.
+    const keptStreamed = hasSpilled ? 0 : Math.min(kept, budget * KEPT_SHARE_STREAMED)
+    const most = query.setup.isStreamed ? keptStreamed : kept
+    while (reservation.usedPages > most / threads && this.#spillLargest() > 0);
+  }
+
+  /** In memory, of this worker's part of the largest partition, when its spilled rows are loaded again. */
+  #largestPartitionBytes(): number {
+    let largest = 0
+    this.#files.forEach((file, partition) => {
+      const spilled = (file?.dataBytes ?? 0) * ROWS_PER_SPILLED_BYTE
+      largest = Math.max(largest, spilled + this.#table.partitionBytes(partition))
+    })
+    return largest
   }
 
   #ensureSingle(): void {

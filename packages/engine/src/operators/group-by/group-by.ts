@@ -11,7 +11,8 @@
  *           when splitting makes no progress it is processed in chunks of constant memory.
  * Cost      O(rows) expected.
  * Errors    OVERFLOW of an integer or decimal sum, MEMORY_LIMIT, SPILL_DISK_FULL, SPILL_IO, SPILL_CORRUPTION.
- * Source    partitioning after Kuiper, Boncz, Mühleisen: Robust External Hash Aggregation in the Solid State Age (2024).
+ * Source    partitioning after Kuiper, Boncz, Mühleisen: Robust External Hash Aggregation in the Solid State Age
+ *           (2024).
  */
 import type { RowLayout } from '@spillway/codegen'
 import type { Schema } from '@spillway/columnar'

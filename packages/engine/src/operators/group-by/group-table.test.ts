@@ -2,7 +2,7 @@
  * GroupTable and the code behind it against a group-by over a Map: every key type and aggregate, refused pages at any
  * point, spilling, loading, splitting and merging.
  */
-import { compileGroupBy, type GroupByExports, type GroupBySpec } from '@spillway/codegen'
+import { compileGroupBy, type GroupByExports, type GroupBySpec, rowsPerPage } from '@spillway/codegen'
 import { type DataType, isFloat, type Schema } from '@spillway/columnar'
 import { createTestArena, type TestArena } from '@spillway/kernels'
 import { describe, expect, it } from 'vitest'
@@ -23,6 +23,7 @@ import {
   writeBatch,
 } from './group-by-twin.ts'
 import { GroupTable, type PageSource, releaseChain, type RowChain } from './group-table.ts'
+import { firstSlot } from './row-chain.ts'
 
 interface Case {
   readonly spec: GroupBySpec
@@ -423,6 +424,37 @@ describe('GroupTable', () => {
     run.merge([chain], results)
     expect(results).toEqual(run.twin.results())
     releaseChain(run.arena.kernels, run.pages, chain)
+    expect(run.used()).toBe(run.usedAtStart)
+  })
+
+  it('fills the ring of a page wholly before it takes another one', () => {
+    const run = new Run({ ...base, spec: makeSpec([int32], [int32], false) })
+    const slots = rowsPerPage(run.compiled.layout)
+    const starts = new Set<number>()
+    for (const extra of [0, 1, slots - 1]) {
+      const rows = 4 * slots + extra
+      const table = run.table(0, 0, 16)
+      for (let from = 0; from < rows; from += 16) {
+        run.scratch.reset()
+        const values = Array.from({ length: Math.min(16, rows - from) }, (_, index) => from + index)
+        const columns = [values, values].map((each) => ({ type: int32, values: each }))
+        expect(table.consume(writeBatch(run.arena, run.scratch, columns, undefined, 0n), 0)).toBe('done')
+      }
+      const chain = table.takePartition(0)
+      expect(chain.rowPages).toBe(Math.ceil(rows / slots))
+      const addresses = new Set<number>()
+      table.forEachRowBlock(chain, 16, (block, n) => {
+        for (const address of run.arena.u32.slice(block >>> 2, (block >>> 2) + n)) {
+          addresses.add(address)
+          starts.add(address % 65536)
+        }
+      })
+      expect(addresses.size).toBe(rows)
+      expect(firstSlot(chain.rowHead, slots)).toBeLessThan(slots)
+      table.close()
+      releaseChain(run.arena.kernels, run.pages, chain)
+    }
+    expect(starts.size).toBe(slots)
     expect(run.used()).toBe(run.usedAtStart)
   })
 

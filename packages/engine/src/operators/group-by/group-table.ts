@@ -9,54 +9,28 @@
  *
  * Memory: everything but the pages lies in the caller's workspace of `GroupTable.workspaceBytes(options)` bytes.
  */
-import { LOCAL_HEADER_BYTES, localStore, PARTITION_BYTES, partitionStore, stopReason } from '@spillway/codegen'
-import type { GroupByExports, RowLayout } from '@spillway/codegen'
+import {
+  type GroupByExports,
+  LOCAL_HEADER_BYTES,
+  localStore,
+  PARTITION_BYTES,
+  partitionStore,
+  rowsPerPage,
+  stopReason,
+} from '@spillway/codegen'
 import { descriptor } from '@spillway/columnar'
-import { type ArenaKernels, PAGE_BYTES, type RowKernels } from '@spillway/kernels'
+import { PAGE_BYTES } from '@spillway/kernels'
 import { assert } from '@spillway/stdx'
-import { forEachRowPage, type PageSource, releasePages, RowCursor, type RowChain } from './row-chain.ts'
+import { align16, type GroupTableOptions, groupTableBytes } from './group-table-options.ts'
+import { LookupPolicy } from './lookup-policy.ts'
+import { firstSlot, forEachRowRun, type RowChain, RowCursor, releasePages } from './row-chain.ts'
 
-export type { PageSource, RowChain } from './row-chain.ts'
-export { chainBytes, releaseChain, RowCursor } from './row-chain.ts'
-
-export interface GroupTableSizes {
-  /** log2 of the number of partitions; 0 for one. */
-  readonly partitionBits: number
-  /** log2 of directory slots at first; above partitionBits. */
-  readonly initialCapacityBits: number
-  /** log2 of directory slots at most; memory for it is part of the workspace from the start. */
-  readonly maxCapacityBits: number
-  /** Most rows of a batch. */
-  readonly batchRows: number
-}
-
-export interface GroupTableOptions extends GroupTableSizes {
-  readonly memory: WebAssembly.Memory
-  readonly kernels: ArenaKernels & RowKernels
-  readonly exports: GroupByExports
-  readonly layout: RowLayout
-  readonly pages: PageSource
-  /** Address of the workspace, 16-byte aligned. */
-  readonly workspace: number
-  /** Hash bits used up by earlier levels of partitioning. */
-  readonly levelShift: number
-  /** Keys of the group-by; 0 = one group. */
-  readonly keyCount: number
-  /** Rows looked up before it is decided whether look-ups pay; undefined = 2^20. */
-  readonly lookupWindowRows: number | undefined
-}
+export { type PageSource, type RowChain, releaseChain } from './row-chain.ts'
 
 export type JobStatus = 'done' | 'refused'
 
-/** Share of new rows above which look-ups do not pay. */
-const APPEND_SHARE = 0.95
-const DEFAULT_LOOKUP_WINDOW = 1 << 20
-/** After so many windows of appending, look-ups are tried again for one window. */
-const APPEND_WINDOWS = 16
 /** A range is full at 70 % of its slots. */
 const LOAD_FACTOR = 0.7
-
-const align16 = (bytes: number): number => Math.ceil(bytes / 16) * 16
 
 export class GroupTable {
   readonly #options: GroupTableOptions
@@ -66,29 +40,21 @@ export class GroupTable {
   /** Two areas that directories of alternating size use in turn: the largest needs the first. */
   readonly #directoryAreas: readonly [number, number]
   readonly #partitionCount: number
+  readonly #lookups: LookupPolicy
   /** Reading `memory.buffer` of a shared memory takes about a microsecond; an arena never grows. */
   readonly #words: Uint32Array
   readonly #bytes: Uint8Array
   #directoryBits: number
   #job: (() => JobStatus) | undefined
-  #appending = false
   #isFrozen = false
-  #windowRows = 0
   /** The single row of a group-by without keys; 0 until the first batch, and after its partition was taken. */
   #single = 0
   /** Directory ranges that were cleared at the maximal capacity (a metric). */
   abandonedRanges = 0
   /** Rows that jobs have dealt with for good: two refusals at the same number had no progress between them. */
   jobProgress = 0
-  /** Rows that were appended without look-up (a metric). */
-  appendedRows = 0
 
-  /** Bytes of workspace that a table of these sizes needs. */
-  static workspaceBytes(sizes: GroupTableSizes): number {
-    const partitions = align16(LOCAL_HEADER_BYTES + PARTITION_BYTES * 2 ** sizes.partitionBits)
-    const vectors = align16(sizes.batchRows * 8) + align16(sizes.batchRows * 4)
-    return partitions + vectors + 8 * 2 ** sizes.maxCapacityBits + 8 * 2 ** (sizes.maxCapacityBits - 1)
-  }
+  static readonly workspaceBytes = groupTableBytes
 
   constructor(options: GroupTableOptions) {
     const { partitionBits, initialCapacityBits, maxCapacityBits, workspace, batchRows, memory } = options
@@ -96,6 +62,7 @@ export class GroupTable {
     assert(maxCapacityBits >= initialCapacityBits, 'the largest directory is not smaller than the first one')
     assert(workspace % 16 === 0, 'the workspace is 16-byte aligned')
     this.#options = options
+    this.#lookups = new LookupPolicy(options.lookupWindowRows)
     this.#partitionCount = 2 ** partitionBits
     this.#local = workspace
     this.#hashes = workspace + align16(LOCAL_HEADER_BYTES + PARTITION_BYTES * this.#partitionCount)
@@ -121,7 +88,7 @@ export class GroupTable {
     assert(count <= this.#options.batchRows, 'a batch has at most batchRows rows')
     if (this.#options.keyCount === 0) return this.#start(this.#singleJob(batch, kind, count))
     const { exports } = this.#options
-    if (kind === 0 && !this.#appending && exports.upsertUpdate0 !== undefined) {
+    if (kind === 0 && !this.#lookups.isAppending && exports.upsertUpdate0 !== undefined) {
       return this.#start(this.#fusedJob(exports.upsertUpdate0, batch, count))
     }
     if (kind === 0) exports.hash0(batch, this.#hashes)
@@ -192,6 +159,10 @@ export class GroupTable {
     return this.#start(this.#job)
   }
 
+  /** Rows that were appended without look-up (a metric). */
+  get appendedRows(): number {
+    return this.#lookups.appendedRows
+  }
   get partitionCount(): number {
     return this.#partitionCount
   }
@@ -287,12 +258,13 @@ export class GroupTable {
     let updated = 0
     let updatedAtEntry = -1
     return () => {
-      // New rows may take all the memory before a state gets any: after a resume that brought nothing, row by row.
-      const isStarved = updated === updatedAtEntry
+      // New rows may take all the memory before a state gets any: after a resume that brought nothing, few at a time.
+      let window = updated === updatedAtEntry ? 1 : count
       updatedAtEntry = updated
       while (updated < count) {
         const from = updated
-        const end = isStarved ? from + 1 : count
+        const end = Math.min(count, from + window)
+        window *= 2
         const found = this.#findRows(batch, kind, from, end)
         const reason = this.#get(localStore.stopReason)
         const partition = this.#get(localStore.stopPartition)
@@ -330,7 +302,7 @@ export class GroupTable {
   #findRows(batch: number, kind: number, start: number, end: number): number {
     const { upsert0, upsert1, append0, append1 } = this.#options.exports
     const own = kind === 0
-    const find = this.#appending ? (own ? append0 : append1) : own ? upsert0 : upsert1
+    const find = this.#lookups.isAppending ? (own ? append0 : append1) : own ? upsert0 : upsert1
     const count = this.#u32(batch + descriptor.selectionCount)
     if (end === count) return find(batch, this.#hashes, this.#local, this.#rows, start) >>> 0
     this.#words[(batch + descriptor.selectionCount) >>> 2] = end
@@ -372,23 +344,23 @@ export class GroupTable {
     mustLink = false,
   ): () => JobStatus {
     const { kernels, layout } = this.#options
-    let pagesDone = 0
+    let runsDone = 0
     let start = 0
     return () => {
       let status: JobStatus = 'done'
-      let pageIndex = 0
-      forEachRowPage(kernels, layout, chain, (page, rowCount) => {
-        if (pageIndex++ < pagesDone) return true
+      let runIndex = 0
+      forEachRowRun(kernels, layout, chain, (first, rowCount) => {
+        if (runIndex++ < runsDone) return true
         while (start < rowCount) {
           const before = start
-          start = run(page, rowCount, start)
+          start = run(first, rowCount, start)
           this.jobProgress += start - before
           if (start < rowCount && !this.#supply(mustLink)) {
             status = 'refused'
             return false
           }
         }
-        pagesDone++
+        runsDone++
         start = 0
         return true
       })
@@ -396,20 +368,8 @@ export class GroupTable {
     }
   }
 
-  /** Counts looked-up and appended rows, and switches between the two once per window. */
   #noteRows(rows: number): void {
-    this.#windowRows += rows
-    const window = this.#options.lookupWindowRows ?? DEFAULT_LOOKUP_WINDOW
-    if (this.#appending) {
-      this.appendedRows += rows
-      if (this.#windowRows < window * APPEND_WINDOWS) return
-      this.#appending = false
-    } else {
-      if (this.#windowRows < window) return
-      this.#appending = this.#get(localStore.newRows) > APPEND_SHARE * this.#windowRows
-    }
-    this.#windowRows = 0
-    this.#set(localStore.newRows, 0)
+    if (this.#lookups.note(rows, this.#get(localStore.newRows))) this.#set(localStore.newRows, 0)
   }
 
   /** Provides what the last call stopped for; false = refused. */
@@ -437,13 +397,22 @@ export class GroupTable {
     }
   }
 
+  /** Slots for more rows: what is left of the tail page's ring, or a new page. */
   #addRowPage(partition: number): boolean {
+    const { rowBytes } = this.#options.layout
+    const slots = rowsPerPage(this.#options.layout)
+    const tail = this.#part(partition, 'rowTail')
+    const start = firstSlot(tail, slots)
+    if (tail !== 0 && start > 0 && this.#part(partition, 'rowEnd') === tail + slots * rowBytes) {
+      this.#setPart(partition, 'rowCursor', tail)
+      this.#setPart(partition, 'rowEnd', tail + start * rowBytes)
+      return true
+    }
     const page = this.#options.pages.take(1) >>> 0
     if (page === 0) return false
     this.#link(partition, 'rowHead', 'rowTail', page, 1)
-    const end = Math.floor(PAGE_BYTES / this.#options.layout.rowBytes) * this.#options.layout.rowBytes
-    this.#setPart(partition, 'rowCursor', page)
-    this.#setPart(partition, 'rowEnd', page + end)
+    this.#setPart(partition, 'rowCursor', page + firstSlot(page, slots) * rowBytes)
+    this.#setPart(partition, 'rowEnd', page + slots * rowBytes)
     this.#setPart(partition, 'rowPages', this.#part(partition, 'rowPages') + 1)
     return true
   }

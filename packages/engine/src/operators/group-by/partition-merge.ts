@@ -116,7 +116,10 @@ export class PartitionMerge {
     } finally {
       reservation.takeBack(PAGES_SET_ASIDE)
     }
-    if (fits) return
+    if (fits) {
+      reservation.endAside()
+      return
+    }
     yield* this.#split(input, chains, loader)
   }
 
@@ -196,7 +199,8 @@ export class PartitionMerge {
     query.log(`group-by: split partition ${input.label} rows=${rows} depth=${input.depth + 1}`)
     const table = this.#openTable(this.#splitArea, splitSizes(this.#spec.batchRows), input.hashBits)
     const parts = new SplitParts(this.#context, this.#spec, this.#spiller, table, input.label)
-    // In the order in which they were linked: a row's strings may lie in the heaps of later chains, never of earlier ones.
+    // In the order in which they were linked: a row's strings may lie in the heaps of later chains, never of earlier
+    // ones.
     for (let owned = chains.shift(); owned !== undefined; owned = chains.shift()) {
       parts.refusals.settle(table.transferChain(owned.chain))
       this.#free(owned)
@@ -208,6 +212,7 @@ export class PartitionMerge {
     }
     loader.finish()
     const files = parts.spillAll()
+    this.#context.reservation.endAside()
     const largest = Math.max(0, ...files.map((file) => file?.rows ?? 0))
     meter.counts.partitionsSpilled += files.filter((file) => file !== undefined).length
     const hashBits = input.hashBits + SPLIT_BITS
@@ -236,8 +241,9 @@ export class PartitionMerge {
       meter.counts.terminalChunks += 1
       query.log(`group-by: partition ${current.label} in chunks, pass ${meter.counts.terminalChunks}`)
       const loader = this.#openLoader(current)
+      reservation.setAside(PAGES_SET_ASIDE)
       const directory = this.#openDirectory(loader.rows)
-      const pass = new ChunkPass({
+      const pass: ChunkPass = new ChunkPass({
         context: this.#context,
         spec: this.#spec,
         spiller: this.#spiller,
@@ -246,7 +252,6 @@ export class PartitionMerge {
         roomForGroups: Math.floor(2 ** directory.bits * LOAD_FACTOR) - 1,
         openTable: () => this.#openTable(directory.address, mergeSizes(directory.bits), input.hashBits),
       })
-      reservation.setAside(PAGES_SET_ASIDE)
       while (!loader.isDone && !pass.isFull) {
         const chain = loader.load(this.#openLoadTable(input.hashBits), pass.roomForGroups)
         if (chain !== undefined) pass.keep(chain)
@@ -260,14 +265,18 @@ export class PartitionMerge {
         else pass.mergeOrPutOff(chain)
         yield 'working'
       }
-      directory.free()
       for (const chain of pass.kept) {
         yield chain
         pass.free(chain)
       }
       loader.finish()
-      const overflow = pass.end()
-      current = overflow.rows === 0 ? undefined : { ...current, files: [{ path: overflow.path, totals: spillTotals(overflow) }] }
+      const overflow: SpillFileState = pass.end()
+      directory.free()
+      reservation.endAside()
+      current =
+        overflow.rows === 0
+          ? undefined
+          : { ...current, files: [{ path: overflow.path, totals: spillTotals(overflow) }] }
     }
   }
 

@@ -10,7 +10,13 @@ import { openSpillFile, type SpillTotals, spillTotals } from '@spillway/memory'
 import { assert } from '@spillway/stdx'
 import type { OpenContext } from '../../pipeline/contracts.ts'
 import type { GroupByOutputSpec, PublishedGroups } from './group-by.ts'
-import { lockWord, PUBLISHED_PARTITION_BYTES, partitionLock, readPublished, writePublished } from './published-partition.ts'
+import {
+  lockWord,
+  PUBLISHED_PARTITION_BYTES,
+  partitionLock,
+  readPublished,
+  writePublished,
+} from './published-partition.ts'
 import { emptyChain, type RowChain } from './row-chain.ts'
 import type { RowSpiller } from './row-spiller.ts'
 
@@ -48,7 +54,9 @@ export class PublishedPartitions {
     return { chains, files, isDistinct: isDistinct && chains.length <= 1 && files.length === 0 }
   }
 
-  /** Spills unclaimed partitions, the last to be claimed first, until about `pages` pages are free. Returns the pages. */
+  /**
+   * Spills unclaimed partitions, the last to be claimed first, until about `pages` pages are free. Returns the pages.
+   */
   spill(pages: number, spiller: RowSpiller): number {
     let freed = 0
     for (let partition = 2 ** this.#spec.partitionBits - 1; partition >= 0 && freed < pages; partition--) {
@@ -91,7 +99,10 @@ export class PublishedPartitions {
   }
 
   #tryLock(partition: number, state: number): boolean {
-    return Atomics.compareExchange(this.#context.arena.u32, this.#lockIndex(partition), partitionLock.free, state) === partitionLock.free
+    return (
+      Atomics.compareExchange(this.#context.arena.u32, this.#lockIndex(partition), partitionLock.free, state) ===
+      partitionLock.free
+    )
   }
 
   #unlock(partition: number): void {

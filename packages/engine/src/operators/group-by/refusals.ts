@@ -46,11 +46,19 @@ export class Refusals {
 
 /** `MEMORY_LIMIT` of an operator whose table cannot take one more row. */
 export function noRoomError(context: OpenContext, operator: string, what: string): Error {
-  const { reservation, query } = context
+  const { reservation, query, arena } = context
   return makeError(
     'MEMORY_LIMIT',
     `Not enough memory in ${operator}: ${what}. ` +
       `The query needs at least ${query.setup.floorText}. Raise memoryLimit or lower threads.`,
-    { operator, needBytes: PAGE_BYTES, heldBytes: reservation.usedPages * PAGE_BYTES },
+    {
+      operator,
+      needBytes: PAGE_BYTES,
+      heldBytes: reservation.usedPages * PAGE_BYTES,
+      guaranteedBytes: reservation.guaranteedPages * PAGE_BYTES,
+      arenaUsedBytes: arena.usedPages * PAGE_BYTES,
+      arenaReservedBytes: arena.reservedPages * PAGE_BYTES,
+      arenaCeilingBytes: arena.reservablePages * PAGE_BYTES,
+    },
   )
 }

@@ -1,10 +1,18 @@
 /**
  * Rows that left their partition (or a whole table): chains of row pages and heap pages, and how to walk and free them.
+ *
+ * A row page is a ring of slots that is filled from a slot of its own: up to the page's end, then from its beginning.
+ * Were all pages filled from their beginning, the first rows of all partitions would fall into the same few sets of the
+ * processor's caches, and a table of a hundred groups would not fit into them.
  */
 import type { ArenaKernels, RowKernels } from '@spillway/kernels'
 import { PAGE_BYTES } from '@spillway/kernels'
 import type { RowLayout } from '@spillway/codegen'
 import { rowsPerPage } from '@spillway/codegen'
+
+const PAGE_SHIFT = 16
+/** 2^16 / golden ratio: its multiples, modulo 2^16, never come close to each other early. */
+const GOLDEN_RATIO_16 = 40503
 
 /** Where a table gets its pages (64 KiB each) from. */
 export interface PageSource {
@@ -21,6 +29,12 @@ export interface RowChain {
   readonly rowCount: number
   readonly rowPages: number
   readonly heapPages: number
+}
+
+/** Of a page with room for `slots` rows, the slot that is filled first: neighbouring pages lie far apart. */
+export function firstSlot(page: number, slots: number): number {
+  const fraction = (((page >>> PAGE_SHIFT) * GOLDEN_RATIO_16) & 0xffff) / 0x10000
+  return Math.floor(fraction * slots)
 }
 
 export const emptyChain: RowChain = Object.freeze({ rowHead: 0, heapHead: 0, rowCount: 0, rowPages: 0, heapPages: 0 })
@@ -42,57 +56,85 @@ export function releasePages(kernels: ArenaKernels, pages: PageSource, head: num
   }
 }
 
+/** Walks the rows of a chain, a run of adjacent rows at a time. */
+class RunWalk {
+  readonly #kernels: ArenaKernels
+  readonly #rowBytes: number
+  readonly #slots: number
+  #page: number
+  #isWrapped = false
+  #rowsLeft: number
+  /** Address of the run's first row, and its rows; 0 at the end. */
+  first = 0
+  rows = 0
+
+  constructor(kernels: ArenaKernels, layout: RowLayout, chain: RowChain) {
+    this.#kernels = kernels
+    this.#rowBytes = layout.rowBytes
+    this.#slots = rowsPerPage(layout)
+    this.#page = chain.rowHead
+    this.#rowsLeft = chain.rowCount
+    this.#open()
+  }
+
+  next(): void {
+    if (this.#isWrapped || firstSlot(this.#page, this.#slots) === 0) {
+      this.#page = this.#rowsLeft === 0 ? 0 : this.#kernels.pageNextGet(this.#page) >>> 0
+      this.#isWrapped = false
+    } else {
+      this.#isWrapped = true
+    }
+    this.#open()
+  }
+
+  #open(): void {
+    const start = firstSlot(this.#page, this.#slots)
+    this.first = this.#isWrapped ? this.#page : this.#page + start * this.#rowBytes
+    this.rows = Math.min(this.#rowsLeft, this.#isWrapped ? start : this.#slots - start)
+    this.#rowsLeft -= this.rows
+  }
+}
+
 /** Walks the live rows of a chain, a block of addresses at a time. */
 export class RowCursor {
   readonly #kernels: ArenaKernels & RowKernels
   readonly #layout: RowLayout
-  readonly #rowsPerPage: number
-  #page: number
-  #rowInPage = 0
-  #rowsLeft: number
+  readonly #walk: RunWalk
+  #done = 0
 
   constructor(kernels: ArenaKernels & RowKernels, layout: RowLayout, chain: RowChain) {
     this.#kernels = kernels
     this.#layout = layout
-    this.#rowsPerPage = rowsPerPage(layout)
-    this.#page = chain.rowHead
-    this.#rowsLeft = chain.rowCount
+    this.#walk = new RunWalk(kernels, layout, chain)
   }
 
   /** Writes up to `capacity` addresses (u32) at `target`; returns how many, 0 at the end. */
   next(target: number, capacity: number): number {
+    const { rowBytes, deadOffset } = this.#layout
     let filled = 0
-    while (this.#rowsLeft > 0 && filled < capacity) {
-      const inPage = Math.min(this.#rowsLeft, this.#rowsPerPage - this.#rowInPage)
-      const take = Math.min(inPage, capacity - filled)
-      const first = this.#page + this.#rowInPage * this.#layout.rowBytes
-      const { rowBytes, deadOffset } = this.#layout
+    while (this.#walk.rows > 0 && filled < capacity) {
+      const take = Math.min(this.#walk.rows - this.#done, capacity - filled)
+      const first = this.#walk.first + this.#done * rowBytes
       filled += this.#kernels.collectRows(first, take, rowBytes, deadOffset, target + filled * 4)
-      this.#rowsLeft -= take
-      this.#rowInPage += take
-      if (this.#rowInPage === this.#rowsPerPage) {
-        this.#page = this.#kernels.pageNextGet(this.#page) >>> 0
-        this.#rowInPage = 0
+      this.#done += take
+      if (this.#done === this.#walk.rows) {
+        this.#walk.next()
+        this.#done = 0
       }
     }
     return filled
   }
 }
 
-/** Calls `visit(page address, rows in it)` for each row page of a chain. Stops when it returns false. */
-export function forEachRowPage(
+/** Calls `visit(address, rows)` for each run of adjacent rows of a chain. Stops when it returns false. */
+export function forEachRowRun(
   kernels: ArenaKernels,
   layout: RowLayout,
   chain: RowChain,
-  visit: (page: number, rowCount: number) => boolean,
+  visit: (first: number, rowCount: number) => boolean,
 ): void {
-  let page = chain.rowHead
-  let rowsLeft = chain.rowCount
-  while (rowsLeft > 0) {
-    const rowCount = Math.min(rowsLeft, rowsPerPage(layout))
-    if (!visit(page, rowCount)) return
-    rowsLeft -= rowCount
-    page = kernels.pageNextGet(page) >>> 0
+  for (const walk = new RunWalk(kernels, layout, chain); walk.rows > 0; walk.next()) {
+    if (!visit(walk.first, walk.rows)) return
   }
 }
 

@@ -2,10 +2,10 @@
  * Writes chains of rows to spill files and reads them back as batches: rows → columns (generated code) → Arrow → disk.
  */
 import type { GroupByExports } from '@spillway/codegen'
-import { type ExportedColumn, exportColumn, widthOf } from '@spillway/columnar'
+import { type ExportedColumn, exportColumn, STRING_INLINE_MAX } from '@spillway/columnar'
 import { PAGE_BYTES } from '@spillway/kernels'
 import { appendBlock, formatBytes, type SpillFileState, type WorkspaceSize } from '@spillway/memory'
-import { makeError } from '@spillway/stdx'
+import { assert } from '@spillway/stdx'
 import { type BatchBuffers, batchShape, columnAddress, openBatch, sizeBatch } from '../../pipeline/batch-buffers.ts'
 import type { OpenContext } from '../../pipeline/contracts.ts'
 import { type GroupByShape, SPILL_BLOCK_ROWS } from './group-by.ts'
@@ -126,28 +126,41 @@ export class RowSpiller {
     return columns
   }
 
-  /** One row whose strings pass the room: pages for it are asked for, and given back at once. */
+  /** One row whose strings pass the room: their bytes are written from where they lie, so no page is needed. */
   #spillOversized(take: (columns: readonly ExportedColumn[], rowCount: number) => void): void {
-    const { arena, reservation } = this.#context
-    let bytes = this.#roomBytes
-    this.#shape.spillSchema.fields.forEach((field, index) => {
-      const values = arena.u32[columnAddress(this.#batch.address, index) >> 2] as number
-      bytes += 256 + (field.type.kind === 'utf8' ? (arena.u32[values >> 2] as number) : widthOf(field.type))
+    const { arena } = this.#context
+    let cursor = this.#room
+    const columns = this.#shape.spillSchema.fields.map(({ type }, index): ExportedColumn => {
+      const entry = columnAddress(this.#batch.address, index) >> 2
+      const values = arena.u32[entry] as number
+      const validity = arena.u32[entry + 1] as number
+      const isNull = validity !== 0 && arena.u8[validity] === 0
+      if (type.kind !== 'utf8') {
+        const room = { cursor, end: this.#room + this.#roomBytes }
+        const column = exportColumn(arena.kernels, arena.handle.memory, type, values, validity, 0, 1, room)
+        assert(column !== undefined, 'the room of a block holds a row without its strings')
+        cursor = room.cursor
+        return column
+      }
+      const bytes = isNull ? 0 : (arena.u32[values >> 2] as number)
+      const address = bytes <= STRING_INLINE_MAX ? values + 4 : (arena.u32[(values + 8) >> 2] as number)
+      const pieces = roundUp64(cursor)
+      cursor = pieces + 128
+      assert(cursor <= this.#room + this.#roomBytes, 'the room of a block holds a row without its strings')
+      arena.view.setBigUint64(pieces, 0n, true)
+      arena.view.setUint32(pieces + 64, 0, true)
+      arena.view.setUint32(pieces + 68, bytes, true)
+      return {
+        type,
+        length: 1,
+        nullCount: isNull ? 1 : 0,
+        validity: { address: pieces, bytes: isNull ? 1 : 0 },
+        offsets: { address: pieces + 64, bytes: 8 },
+        values: { address, bytes },
+      }
     })
-    const pages = Math.ceil(bytes / PAGE_BYTES)
-    const address = reservation.take(pages)
-    if (address === 0) {
-      throw makeError(
-        'MEMORY_LIMIT',
-        `Not enough memory to spill one row of ${this.#shape.text}: ${pages * PAGE_BYTES} bytes. Raise memoryLimit.`,
-        { operator: this.#shape.text, needBytes: pages * PAGE_BYTES },
-      )
-    }
-    try {
-      const columns = this.#exportColumns(1, address, address + pages * PAGE_BYTES)
-      if (columns !== undefined) take(columns, 1)
-    } finally {
-      reservation.give(address, pages)
-    }
+    take(columns, 1)
   }
 }
+
+const roundUp64 = (address: number): number => Math.ceil(address / 64) * 64

@@ -21,10 +21,7 @@ export class SplitParts {
     this.#table = table
     const { query } = context
     this.#files = Array.from({ length: 2 ** SPLIT_BITS }, (_, part) =>
-      newSpillFile(
-        query.spillPath(`s${spec.sinkId}-w${query.workerIndex}-p${label}.${part}`),
-        spec.shape.spillSchema,
-      ),
+      newSpillFile(query.spillPath(`s${spec.sinkId}-w${query.workerIndex}-p${label}.${part}`), spec.shape.spillSchema),
     )
     this.refusals = new Refusals(
       table,

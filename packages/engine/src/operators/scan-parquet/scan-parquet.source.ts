@@ -1,7 +1,7 @@
 /** Worker side of PARQUET SCAN: decodes a row group, then imports it batch by batch. */
 import type { WorkspaceSize } from '@spillway/memory'
 import { type DecodedRowGroup, type ParquetDecoder, readFileMeta, requireChunk } from '@spillway/formats'
-import { assert } from '@spillway/stdx'
+import { assert, makeError } from '@spillway/stdx'
 import { queryCounter } from '@spillway/scheduler'
 import { ArrowImporter, sizeImporter } from '../../pipeline/arrow-importer.ts'
 import { setRows } from '../../pipeline/batch-buffers.ts'
@@ -99,6 +99,14 @@ class ParquetSource implements Source, CodecHolder {
     const { query, control } = this.#context
     const path = this.#spec.files[morsel.file] as string
     const meta = readFileMeta(path)
+    const version = this.#spec.versions[morsel.file]
+    if (meta.fileBytes !== version?.fileBytes || meta.modifiedNs !== version.modifiedNs) {
+      throw makeError(
+        'PARQUET_CORRUPT',
+        `File changed while the query ran: ${path} is not the version that was planned. Run the query again.`,
+        { file: path, rowGroup: morsel.rowGroup },
+      )
+    }
     this.#decodedBatch = 0
     this.#decodedStart = 0
     this.#decoder ??= query.worker.openDecoder()

@@ -1,6 +1,6 @@
 /**
- * PARQUET SCAN: row groups of one or more files. Order of files and rows kept; bounded memory: one decoded row group per
- * worker outside the arena (its need is part of the floor) and one batch inside.
+ * PARQUET SCAN: row groups of one or more files. Order of files and rows kept; bounded memory: one decoded row group
+ * per worker outside the arena (its need is part of the floor) and one batch inside.
  */
 import type { Schema } from '@spillway/columnar'
 import type { OperatorBase } from '../../physical/physical-plan.ts'
@@ -13,9 +13,17 @@ export interface ParquetMorsel {
   readonly rows: number
 }
 
+/** Tells one version of a file from another. */
+export interface FileVersion {
+  readonly fileBytes: number
+  readonly modifiedNs: bigint
+}
+
 export interface ScanParquetSpec extends OperatorBase {
   readonly kind: 'scanParquet'
   readonly files: readonly string[]
+  /** By file: what the morsels were listed from; a worker that finds another version ends the query. */
+  readonly versions: readonly FileVersion[]
   readonly schema: Schema
   readonly morsels: readonly ParquetMorsel[]
   readonly batchRows: number

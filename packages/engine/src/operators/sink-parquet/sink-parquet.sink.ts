@@ -1,5 +1,12 @@
 /** Worker side of PARQUET SINK. */
-import { ipcSchemaMessage, messageViews, ParquetEncoder, recordBatchMessage, rowGroupBody, writeRowGroupBody } from '@spillway/formats'
+import {
+  ipcSchemaMessage,
+  messageViews,
+  type ParquetEncoder,
+  recordBatchMessage,
+  rowGroupBody,
+  writeRowGroupBody,
+} from '@spillway/formats'
 import type { WorkspaceSize } from '@spillway/memory'
 import { queryCounter } from '@spillway/scheduler'
 import { assert } from '@spillway/stdx'

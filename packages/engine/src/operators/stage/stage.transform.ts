@@ -85,7 +85,11 @@ class StageTransform implements Transform {
         throw makeError('OVERFLOW', `Arithmetic overflow in ${expression}. Cast to a wider type before.`, details)
       case raiseCode.castFailed: {
         const advice = 'Use cast(type, { strict: false }) to get null instead.'
-        throw makeError('CAST_FAILED', `A value does not fit the type it is cast to in ${expression}. ${advice}`, details)
+        throw makeError(
+          'CAST_FAILED',
+          `A value does not fit the type it is cast to in ${expression}. ${advice}`,
+          details,
+        )
       }
       default:
         throw makeError('INVARIANT', `Unknown error code ${code} from generated code in ${expression}`, details)

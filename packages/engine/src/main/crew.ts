@@ -1,0 +1,64 @@
+/**
+ * The crew of an engine: workers, control block and arena, which live and are condemned together. A lost worker may
+ * have left shared state in any condition, so nothing of its crew is used again; the next query starts a new one.
+ */
+import { parquetWasmModule } from '@spillway/formats'
+import { ControlBlock, type FromWorker, QUERY_SLOTS, WorkerPool } from '@spillway/scheduler'
+import { makeError } from '@spillway/stdx'
+import { ArenaKeeper } from './arena-keeper.ts'
+import type { QueryRun } from './query-run.ts'
+import { TableRegistry } from './table-registry.ts'
+
+export interface CrewOptions {
+  readonly threads: number
+  readonly workerFile: string
+}
+
+/** Everything that exists once workers are up; replaced as a whole when a worker is lost. */
+export interface Crew {
+  readonly control: ControlBlock
+  readonly pool: WorkerPool
+  readonly keeper: ArenaKeeper
+  readonly tables: TableRegistry
+  readonly slots: (QueryRun | undefined)[]
+  /** Set when a worker was lost or trapped: nothing of this crew is used any more. */
+  isLost: boolean
+  /** Resolves when the workers of a lost crew have ended. */
+  ended: Promise<void>
+}
+
+/**
+ * Starts workers and waits until all of them answer.
+ * @param onLost called when a worker dies, also while starting
+ * @throws InternalError WORKER_FAILED when one dies before it answers
+ */
+export async function startCrew(options: CrewOptions, onLost: (crew: Crew, error: Error) => void): Promise<Crew> {
+  const parquetModule = await parquetWasmModule()
+  const control = ControlBlock.create(options.threads)
+  const slots = new Array<QueryRun | undefined>(QUERY_SLOTS).fill(undefined)
+  const byId = (queryId: number): QueryRun | undefined => slots.find((run) => run?.facts.queryId === queryId)
+  const start: { error: Error | undefined } = { error: undefined }
+  const pool: WorkerPool = new WorkerPool({
+    workerFile: options.workerFile,
+    control,
+    setup: { parquetModule },
+    onMessage: (message: FromWorker) => {
+      if (message.kind === 'garbageCollected') keeper.receive(message)
+      else byId(message.queryId)?.receive(message)
+    },
+    onWorkerLost: (error) => {
+      start.error = error
+      onLost(crew, error)
+    },
+  })
+  const keeper: ArenaKeeper = new ArenaKeeper(pool, control)
+  const tables = new TableRegistry((message) => pool.broadcast(message))
+  const crew: Crew = { control, pool, keeper, tables, slots, isLost: false, ended: Promise.resolve() }
+  // The answer of every worker says that all of them are up, and what they hold then is part of the base.
+  await keeper.collectGarbage()
+  if (start.error !== undefined) {
+    const text = `A worker failed to start (${start.error.message}). Check that memory and threads are available.`
+    throw makeError('WORKER_FAILED', text, {}, { cause: start.error })
+  }
+  return crew
+}

@@ -1,0 +1,112 @@
+/**
+ * Random grants and refusals over concurrent queries on a small engine, with random aborts, under a hang detector.
+ * Every query ends with the right answer or a typed error. Twelve seconds by default, ten minutes with SPILLWAY_SLOW=1.
+ */
+import { type QueryOptions, SpillwayError } from 'spillway'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import {
+  distinctQuery,
+  FaultStage,
+  type KnownQuery,
+  recursiveQuery,
+  runKnown,
+  stringStatesQuery,
+} from './fault-stage.ts'
+
+const seconds = Number(process.env['SPILLWAY_FUZZ_SECONDS'] ?? (process.env['SPILLWAY_SLOW'] === '1' ? 600 : 12))
+const LANES = 5
+/** A query without an end for this long hangs. */
+const HANG_MS = 20_000
+
+/** A small generator of known sequence, so that a failure can be run again. */
+function makeRandom(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (Math.imul(state ^ (state >>> 15), 0x2c1b3c6d) + 0x9e3779b9) | 0
+    return ((state ^ (state >>> 13)) >>> 0) / 2 ** 32
+  }
+}
+
+/** Fails with what is known of the run when it does not end. */
+async function withHangDetector<T>(stage: FaultStage, running: Promise<T>, describeRun: () => string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const hang = new Promise<never>((_, reject) => {
+    timer = setTimeout(async () => {
+      const usage = await stage.engine.usage()
+      reject(new Error(`A query hangs: ${describeRun()}, engine ${JSON.stringify(usage)}`))
+    }, HANG_MS)
+  })
+  return Promise.race([running, hang]).finally(() => clearTimeout(timer))
+}
+
+describe('random refusals', () => {
+  let stage: FaultStage
+  beforeAll(() => {
+    stage = new FaultStage()
+  })
+  afterAll(async () => {
+    await stage[Symbol.asyncDispose]()
+  })
+
+  it('never hang and never give a wrong answer', { timeout: (seconds + 120) * 1000 }, async () => {
+    const seed = Number(process.env['SPILLWAY_SEED'] ?? Date.now() % 1_000_000)
+    const random = makeRandom(seed)
+    const queries: readonly KnownQuery[] = [
+      distinctQuery(stage.engine, 1500),
+      distinctQuery(stage.engine, 300),
+      recursiveQuery(stage.engine, 2500),
+      stringStatesQuery(stage.engine, 2000),
+    ]
+    const counts = new Map<string, number>()
+    const end = performance.now() + seconds * 1000
+    const runOne = async (lane: number): Promise<void> => {
+      const query = queries[Math.floor(random() * queries.length)] as KnownQuery
+      const isAborted = random() < 0.3
+      const abort = new AbortController()
+      const timer = isAborted ? setTimeout(() => abort.abort(), random() * 80) : undefined
+      const testing = {
+        budgetPages: 350,
+        forceSpill: random() < 0.4,
+        refuseProbability: random() < 0.2 ? 0 : 0.05 + random() * 0.45,
+        partitionBits: Math.floor(random() * 3),
+        poison: random() < 0.5,
+      }
+      const isStreamed = random() < 0.2
+      const running = isStreamed
+        ? takeBatches(query, 1 + Math.floor(random() * 3), { signal: abort.signal, testing })
+        : runKnown(stage.engine, query, { signal: abort.signal, testing })
+      const outcome = await withHangDetector(stage, running, () =>
+        JSON.stringify({ seed, lane, query: query.name, testing, isAborted, isStreamed }),
+      )
+      clearTimeout(timer)
+      const end = outcome instanceof SpillwayError ? outcome.code : outcome
+      counts.set(end, (counts.get(end) ?? 0) + 1)
+      const allowed = isAborted ? ['right', 'MEMORY_LIMIT', 'CANCELLED'] : ['right', 'MEMORY_LIMIT']
+      expect(allowed, `seed ${seed}: ${outcome instanceof Error ? outcome.stack : ''}`).toContain(end)
+    }
+    /** A consumer that leaves after some batches. */
+    const takeBatches = async (query: KnownQuery, count: number, options: QueryOptions) => {
+      let taken = 0
+      try {
+        const testing = { ...query.testing, ...options.testing }
+        for await (const batch of stage.engine.collectBatches(query.frame.plan, { ...options, testing })) {
+          expect(batch.numRows).toBeGreaterThan(0)
+          taken += 1
+          if (taken === count) break
+        }
+        return 'right' as const
+      } catch (error) {
+        if (error instanceof SpillwayError) return error
+        throw error
+      }
+    }
+    const lanes = Array.from({ length: LANES }, async (_, lane) => {
+      while (performance.now() < end) await runOne(lane)
+    })
+    await Promise.all(lanes)
+    console.log(`random refusals, seed ${seed}: ${[...counts].map(([end, count]) => `${count} ${end}`).join(', ')}`)
+    expect(counts.get('right') ?? 0).toBeGreaterThan(10)
+    expect(counts.get('CANCELLED') ?? 0).toBeGreaterThan(0)
+    expect(await stage.findDamage()).toBeUndefined()
+  })
+})

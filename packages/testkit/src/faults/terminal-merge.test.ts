@@ -1,0 +1,94 @@
+/**
+ * The ends of the spilling group-by that ordinary data never reaches: partitions split several times, and partitions
+ * that no split makes smaller, merged in chunks of constant memory. A mode that the metrics do not show fails.
+ */
+import { join } from 'node:path'
+import { MemoryLimitError, type QueryOptions } from 'spillway'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import {
+  answerDifference,
+  FaultStage,
+  hugeStringsQuery,
+  type KnownQuery,
+  recursiveQuery,
+  runKnown,
+  stringStatesQuery,
+} from './fault-stage.ts'
+
+describe('terminal algorithm and recursion', () => {
+  let stage: FaultStage
+  beforeAll(() => {
+    stage = new FaultStage()
+  })
+  afterAll(async () => {
+    await stage[Symbol.asyncDispose]()
+  })
+
+  const reach = async (query: KnownQuery, testing: QueryOptions['testing']) => {
+    // Through a file, since a collected result would take most of the small arena.
+    const path = join(stage.folder, 'result.parquet')
+    const merged = { ...query.testing, ...testing }
+    const result = await stage.engine.sinkParquet(query.frame.plan, path, { testing: merged, threads: 1 })
+    const read = await stage.engine.scanParquet(path).collect()
+    expect(answerDifference(query, read.toRecords())).toBeUndefined()
+    expect(await stage.findDamage()).toBeUndefined()
+    const operators = result.metrics.operators
+    return {
+      depth: Math.max(...operators.map(({ recursionDepth }) => recursionDepth)),
+      chunks: operators.reduce((sum, { terminalChunks }) => sum + terminalChunks, 0),
+    }
+  }
+
+  it('splits a partition that does not fit', async () => {
+    const { depth, chunks } = await reach(recursiveQuery(stage.engine, 4000), {})
+    expect(depth).toBeGreaterThanOrEqual(1)
+    expect(chunks).toBe(0)
+  })
+
+  for (const hashBits of [0, 2]) {
+    for (const poison of [false, true]) {
+      it(`merges in chunks when only ${hashBits} hash bits differ${poison ? ', poisoned' : ''}`, async () => {
+        const { depth, chunks } = await reach(recursiveQuery(stage.engine, hashBits === 0 ? 5000 : 12_000), {
+          hashBits,
+          poison,
+        })
+        expect(depth).toBeGreaterThanOrEqual(3)
+        expect(chunks).toBeGreaterThanOrEqual(2)
+      })
+    }
+  }
+
+  it('keeps the strings of merged rows alive while splitting', async () => {
+    const { depth } = await reach(stringStatesQuery(stage.engine, 6000), { poison: true })
+    expect(depth).toBeGreaterThanOrEqual(1)
+  })
+
+  it('keeps the strings of merged rows alive while merging in chunks', async () => {
+    const { chunks } = await reach(stringStatesQuery(stage.engine, 14_000), { poison: true, hashBits: 0 })
+    expect(chunks).toBeGreaterThanOrEqual(2)
+  })
+
+  it('takes strings of many pages, and says what a longer one would need', async () => {
+    await reach(hugeStringsQuery(stage.engine, 20, 70_000), {})
+    const { depth, chunks } = await reach(hugeStringsQuery(stage.engine, 40, 600_000), {})
+    expect(depth).toBeGreaterThanOrEqual(1)
+    expect(chunks).toBeGreaterThanOrEqual(1)
+    const tooLong = await runKnown(stage.engine, hugeStringsQuery(stage.engine, 10, 2_000_000), {})
+    expect(tooLong).toBeInstanceOf(MemoryLimitError)
+    expect((tooLong as MemoryLimitError).message).toContain('a string of up to 2097152 bytes')
+    expect(await stage.findDamage()).toBeUndefined()
+  })
+
+  it('gives states room when the new rows of a batch take all the memory', async () => {
+    const query = stringStatesQuery(stage.engine, 12_000)
+    const whole = { ...query, testing: { ...query.testing, forceSpill: false, batchRows: 8192, morselRows: 12_000 } }
+    // The smallest arena that is admitted.
+    for (let budgetPages = 100; ; budgetPages += 10) {
+      expect(budgetPages).toBeLessThan(1000)
+      const outcome = await runKnown(stage.engine, whole, { threads: 1, testing: { budgetPages } })
+      if (outcome instanceof MemoryLimitError && outcome.details['operator'] === 'admission') continue
+      await reach(whole, { budgetPages })
+      break
+    }
+  })
+})
