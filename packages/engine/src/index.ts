@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url'
 
 export { EngineCore, type EngineCoreOptions, megabytes } from './main/engine-core.ts'
+export { trimAfterBatch } from './main/heap-trim.ts'
 export { labelOf, type MemoryClass, memoryClassOf } from './main/labels.ts'
 export {
   type AdmittedQuery,

@@ -8,6 +8,7 @@
  * The pool knows messages and threads, not queries. A worker that dies (out of memory, process.exit, a crash) is
  * reported once through `onWorkerLost`; the pool is then unusable and is replaced by its owner.
  */
+import { once } from 'node:events'
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { Piscina } from 'piscina'
 import type { ControlBlock } from './control-block.ts'
@@ -128,13 +129,18 @@ export class WorkerPool {
     else this.#restSoon()
   }
 
-  /** Ends the workers: politely first (they leave their loop at a step boundary), by force after `graceMs`. */
+  /**
+   * Ends the workers: politely first (they leave their loop at a step boundary), by force after `graceMs`. When it
+   * settles, none runs any more.
+   */
   async close(graceMs: number): Promise<void> {
     if (this.#closing) return
     this.#closing = true
     clearTimeout(this.#restTimer)
     for (const port of this.#ports) port.postMessage({ kind: 'shutdown' } satisfies ToWorker)
     this.#options.control.wakeWorkers()
+    // Piscina's own promises may settle before a thread is gone that was being ended already.
+    const exits = this.#piscina.threads.filter(({ threadId }) => threadId > 0).map((thread) => once(thread, 'exit'))
     let timer: NodeJS.Timeout | undefined
     const forced = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, graceMs)
@@ -142,6 +148,7 @@ export class WorkerPool {
     await Promise.race([this.#piscina.close().catch(() => undefined), forced])
     clearTimeout(timer)
     await this.#piscina.destroy().catch(() => undefined)
+    await Promise.allSettled(exits)
     for (const port of this.#ports) port.close()
   }
 }

@@ -440,7 +440,9 @@ function logLine(options: QueryOptions, line: string): void {
 }
 
 function isStreamed(physical: PhysicalPlan): boolean {
-  return physical.pipelines.some(({ sinks }) => sinks.some(({ sink }) => sink.kind === 'collect' && sink.mode === 'stream'))
+  return physical.pipelines.some(({ sinks }) =>
+    sinks.some(({ sink }) => sink.kind === 'collect' && sink.mode === 'stream'),
+  )
 }
 
 function isSpillable(spec: { readonly kind: string }): boolean {

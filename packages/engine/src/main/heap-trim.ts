@@ -12,10 +12,14 @@ const YOUNG_BYTES_MAX = 4e6
 const SMALL_HEAP_BYTES = 64e6
 const QUERIES_PER_COLLECTION = 64
 
+/** Buffers that the program took and dropped lie outside the heap, so V8 lets tens of megabytes of them gather. */
+const TAKEN_BYTES_PER_COLLECTION = 6e6
+
 type Collect = (options?: { readonly type: 'minor' }) => void
 
 let collect: Collect | undefined
 let queriesSinceCollection = 0
+let takenBytes = 0
 
 /** Called after each query. */
 export function trimHeap(): void {
@@ -29,6 +33,14 @@ export function trimHeap(): void {
   } else if (young !== undefined && young.space_used_size >= YOUNG_BYTES_MAX) {
     requireCollect()({ type: 'minor' })
   }
+}
+
+/** Called for each batch that a program takes from a stream: most of them are dropped before the next one. */
+export function trimAfterBatch(bytes: number): void {
+  takenBytes += bytes
+  if (takenBytes < TAKEN_BYTES_PER_COLLECTION) return
+  takenBytes = 0
+  requireCollect()({ type: 'minor' })
 }
 
 function requireCollect(): Collect {

@@ -1,4 +1,6 @@
-/** Promises of pages: what is guaranteed, what is asked for, and pages set aside for a phase that must not be refused. */
+/**
+ * Promises of pages: what is guaranteed, what is asked for, and pages set aside for a phase that must not be refused.
+ */
 import { expect, it } from 'vitest'
 import { Arena } from './arena.ts'
 import { Reservation } from './reservation.ts'

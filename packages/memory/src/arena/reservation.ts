@@ -70,8 +70,8 @@ export class Reservation {
   }
 
   /**
-   * Keeps `count` of the guaranteed pages out of use until `takeBack`: what is granted meanwhile leaves them for a later
-   * phase that must not be refused. That phase ends with `endAside`.
+   * Keeps `count` of the guaranteed pages out of use until `takeBack`: what is granted meanwhile leaves them for a
+   * later phase that must not be refused. That phase ends with `endAside`.
    */
   setAside(count: number): void {
     assert(this.#usedPages + count <= this.#guaranteedPages, 'only guaranteed pages can be set aside')

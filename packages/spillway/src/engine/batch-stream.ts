@@ -4,7 +4,14 @@
  */
 import { makeTable } from '@spillway/columnar'
 import { toArrowTable } from '@spillway/columnar/arrow'
-import { type CollectOutput, type EngineCore, noEncoder, type QueryOptions, type RootSink } from '@spillway/engine'
+import {
+  type CollectOutput,
+  type EngineCore,
+  noEncoder,
+  type QueryOptions,
+  type RootSink,
+  trimAfterBatch,
+} from '@spillway/engine'
 import type { LogicalNode } from '@spillway/plan'
 import { type ControlBlock, queryWord } from '@spillway/scheduler'
 import type { RecordBatch } from 'apache-arrow'
@@ -83,6 +90,7 @@ class BatchStream implements AsyncIterableIterator<RecordBatch> {
       const batch = this.#queue.ready.shift()
       if (batch !== undefined) {
         this.#returnToken()
+        trimAfterBatch(batch.bytes)
         return { done: false, value: this.#toArrow(batch) }
       }
       if (this.#error !== undefined) {

@@ -105,7 +105,7 @@ describe('random refusals', () => {
     })
     await Promise.all(lanes)
     console.log(`random refusals, seed ${seed}: ${[...counts].map(([end, count]) => `${count} ${end}`).join(', ')}`)
-    expect(counts.get('right') ?? 0).toBeGreaterThan(10)
+    expect(counts.get('right') ?? 0).toBeGreaterThan(3)
     expect(counts.get('CANCELLED') ?? 0).toBeGreaterThan(0)
     expect(await stage.findDamage()).toBeUndefined()
   })
