@@ -128,12 +128,16 @@ export function importDictionary(
   return { length: dictionary.length, values: target.values, validity: nullCount === 0 ? 0 : target.validity }
 }
 
-let known: { readonly memory: WebAssembly.Memory; readonly bytes: Uint8Array } | undefined
+/** By memory, weakly: a strong reference would keep a replaced arena resident. */
+const bytesByMemory = new WeakMap<WebAssembly.Memory, Uint8Array>()
 
 /** The memory's bytes. Reading `memory.buffer` of a shared memory takes about a microsecond; an arena never grows. */
 function bytesOf(memory: WebAssembly.Memory): Uint8Array {
-  if (known?.memory !== memory) known = { memory, bytes: new Uint8Array(memory.buffer) }
-  return known.bytes
+  const known = bytesByMemory.get(memory)
+  if (known !== undefined) return known
+  const bytes = new Uint8Array(memory.buffer)
+  bytesByMemory.set(memory, bytes)
+  return bytes
 }
 
 /** What the steps of one import share. */

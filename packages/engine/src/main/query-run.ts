@@ -29,7 +29,7 @@ export interface RunFacts {
 }
 
 /** Share of the budget that the partitions being emitted may take; a streamed query may be parked with them. */
-const PINNED_SHARE = 1 / 2
+const PINNED_SHARE = 0.9
 const PINNED_SHARE_STREAMED = 1 / 8
 
 export class QueryRun {
@@ -91,7 +91,6 @@ export class QueryRun {
     const start: PipelineStart = {
       pipeline,
       published,
-      // A partition being emitted is pinned: all of them together leave half of the memory to others.
       pipelinePagesMax: Math.floor((budgetPages * pinnedShare) / physical.sizing.threads),
       sinkPagesMax: budgetPages,
     }

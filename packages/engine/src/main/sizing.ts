@@ -10,7 +10,8 @@ import type { TestingOptions } from './query-request.ts'
 const levels = [
   { partitionBits: 6, batchRows: 8192, directoryBits: 18, outputShare: 1 },
   { partitionBits: 6, batchRows: 8192, directoryBits: 16, outputShare: 1 },
-  { partitionBits: 5, batchRows: 4096, directoryBits: 15, outputShare: 1 },
+  { partitionBits: 6, batchRows: 4096, directoryBits: 15, outputShare: 1 },
+  { partitionBits: 5, batchRows: 4096, directoryBits: 14, outputShare: 1 },
   { partitionBits: 4, batchRows: 4096, directoryBits: 13, outputShare: 0.5 },
   { partitionBits: 3, batchRows: 2048, directoryBits: 12, outputShare: 0 },
 ] as const

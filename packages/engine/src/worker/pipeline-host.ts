@@ -209,5 +209,6 @@ export class EngineHost implements PipelineHost {
     this.#queries.delete(queryId)
     for (const { operator } of query.sinks.values()) operator.close()
     for (const reservation of query.reservations) reservation.close()
+    query.context.close()
   }
 }

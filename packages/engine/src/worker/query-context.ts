@@ -52,7 +52,7 @@ export class QueryContext {
   readonly #post: (output: unknown, transfer: ArrayBuffer[]) => void
   readonly #instances = new Map<string, WebAssembly.Exports>()
   readonly #published = new Map<number, readonly unknown[]>()
-  readonly #spill: SpillContext | undefined
+  #spill: SpillContext | undefined
   readonly #usedPages = new Map<object, number>()
 
   constructor(
@@ -74,6 +74,16 @@ export class QueryContext {
             checksum: worker.checksum,
             memory: worker.arena.handle.memory,
           }
+  }
+
+  /**
+   * Lets go of the arena. The worker's loop never returns, so a stale slot of its stack may refer to this context for
+   * long; it must not keep a replaced arena resident.
+   */
+  close(): void {
+    this.#spill = undefined
+    this.#instances.clear()
+    this.#published.clear()
   }
 
   get slot(): number {

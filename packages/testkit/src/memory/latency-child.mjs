@@ -55,7 +55,7 @@ const usage = await engine.usage()
 const pending = query()
   .sinkParquet(target, { memoryLimit: '400MB' })
   .catch((error) => error.code)
-await new Promise((resolve) => setTimeout(resolve, 500))
+await new Promise((resolve) => setTimeout(resolve, Math.min(500, wallMs / 3)))
 const closing = performance.now()
 await engine.close()
 const closeMs = performance.now() - closing

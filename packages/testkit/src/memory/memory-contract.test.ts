@@ -93,3 +93,19 @@ describe('many queries in one process', () => {
     expect(outcome['peakBytes']).toBeLessThanOrEqual(400e6)
   }, 300_000)
 })
+
+describe('one process over time', () => {
+  it('stays responsive, settles aborts, and gives memory back when the limit falls', async () => {
+    const outcome = await run('latency-child.mjs', [source, 'key,name', 'value', isSlow ? '20' : '4', folder])
+    const { delayP99Ms, abortMedianMs, abortMaxMs, atOneGigabyte, afterLowering } = outcome as Record<string, number>
+    console.log(`event loop p99 ${delayP99Ms} ms; abort median ${abortMedianMs} ms, most ${abortMaxMs} ms`)
+    console.log(`1 GB: ${atOneGigabyte} MB resident, then 400 MB: ${afterLowering} MB`)
+    expect(abortMaxMs ?? 0).toBeLessThan(2000)
+    expect(afterLowering).toBeLessThan(400)
+    expect(outcome).toMatchObject({
+      closedWith: 'CANCELLED',
+      left: [],
+      usage: { runningQueries: 0, reservedPages: 0, usedPages: 0 },
+    })
+  }, 300_000)
+})
