@@ -30,10 +30,13 @@ for (let index = 0; index < Number(tries); index++) {
   rmSync(target, { force: true })
   const abort = new AbortController()
   let abortedAt = 0
-  setTimeout(() => {
-    abortedAt = performance.now()
-    abort.abort()
-  }, (wallMs * (index + 0.5)) / Number(tries))
+  setTimeout(
+    () => {
+      abortedAt = performance.now()
+      abort.abort()
+    },
+    (wallMs * (index + 0.5)) / Number(tries),
+  )
   const code = await query()
     .sinkParquet(target, { memoryLimit: '400MB', signal: abort.signal })
     .then(
