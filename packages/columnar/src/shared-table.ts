@@ -6,6 +6,7 @@
  * same bytes, and nothing is cloned when the descriptor crosses the thread.
  */
 import type { ArrowColumn } from './arrow-column.ts'
+import { PackedChunk, type PackedColumns } from './packed-chunk.ts'
 import type { Schema } from './schema.ts'
 
 /** Rows of a table that lie together: one column per field of the schema, each of `rowCount` rows. */
@@ -41,8 +42,25 @@ export function shareTable(table: SharedTable): SharedTable {
     copies.set(column, shared)
     return shared
   }
-  const chunks = table.chunks.map((chunk) => ({ rowCount: chunk.rowCount, columns: chunk.columns.map(share) }))
+  const chunks = table.chunks.map((chunk) =>
+    chunk instanceof PackedChunk ? chunk.share() : { rowCount: chunk.rowCount, columns: chunk.columns.map(share) },
+  )
   return { schema: table.schema, rowCount: table.rowCount, chunks }
+}
+
+/** A table as plain data that crosses threads. */
+export interface TableMessage {
+  readonly schema: Schema
+  readonly rowCount: number
+  readonly chunks: readonly (TableChunk | PackedColumns)[]
+}
+
+export function tableMessage({ schema, rowCount, chunks }: SharedTable): TableMessage {
+  return { schema, rowCount, chunks: chunks.map((chunk) => (chunk instanceof PackedChunk ? chunk.packed : chunk)) }
+}
+
+export function tableOfMessage({ schema, rowCount, chunks }: TableMessage): SharedTable {
+  return { schema, rowCount, chunks: chunks.map((chunk) => ('layout' in chunk ? new PackedChunk(schema, chunk) : chunk)) }
 }
 
 /** The bytes over a SharedArrayBuffer; the same view when they are already. */

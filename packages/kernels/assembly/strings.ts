@@ -188,3 +188,39 @@ export function viewExtreme(views: usize, validity: usize, selection: usize, row
   }
   return best
 }
+
+/**
+ * Copies views and the bytes of long strings, so that they outlive their batch.
+ * @param views 16 × (rows they have); validity: one byte per row or 0 = no nulls; selection: u32 × rowCount or 0 = all
+ * @param target 16 × rowCount bytes, must not overlap views; a null row gets the empty view
+ * @param heap where long strings go, heapEnd its end
+ * @returns heap bytes used, or -1 when they do not fit (target is then undefined)
+ */
+export function copyViews(
+  views: usize,
+  validity: usize,
+  selection: usize,
+  rowCount: u32,
+  target: usize,
+  heap: usize,
+  heapEnd: usize,
+): i32 {
+  let cursor = heap
+  for (let k: u32 = 0; k < rowCount; k++) {
+    const row = selection == 0 ? k : load<u32>(selection + (<usize>k << 2))
+    const into = target + (<usize>k << 4)
+    if (validity != 0 && load<u8>(validity + row) == 0) {
+      v128.store(into, i64x2.splat(0))
+      continue
+    }
+    const view = views + (<usize>row << 4)
+    v128.store(into, v128.load(view))
+    const length = load<u32>(view)
+    if (length <= INLINE_MAX) continue
+    if (heapEnd - cursor < length) return -1
+    memory.copy(cursor, load<u32>(view, 8), length)
+    store<u32>(into, <u32>cursor, 8)
+    cursor += length
+  }
+  return <i32>(cursor - heap)
+}

@@ -89,6 +89,19 @@ export interface StringKernels {
    * there is none. validity 0 = no nulls, selection 0 = all rows.
    */
   viewExtreme(views: number, validity: number, selection: number, rowCount: number, flip: bigint): number
+  /**
+   * Copies views and the bytes of long strings to heap … heapEnd. Null rows get the empty view.
+   * @returns heap bytes used, or -1 when they do not fit
+   */
+  copyViews(
+    views: number,
+    validity: number,
+    selection: number,
+    rowCount: number,
+    target: number,
+    heap: number,
+    heapEnd: number,
+  ): number
   /** Order of bytes: -1, 0, 1. */
   compareBytes(a: number, aLength: number, b: number, bLength: number): number
 }

@@ -2,7 +2,7 @@
  * In-memory tables that workers know: shared once, named by an id afterwards, dropped when the program dropped them.
  * A table of a thousand chunks costs tens of milliseconds to describe to a worker, so it is not sent with each query.
  */
-import { shareTable, type SharedTable } from '@spillway/columnar'
+import { type SharedTable, shareTable, tableMessage } from '@spillway/columnar'
 import type { ToWorker } from '@spillway/scheduler'
 
 export class TableRegistry {
@@ -23,7 +23,7 @@ export class TableRegistry {
     const tableId = this.#nextId++
     this.#ids.set(table, tableId)
     this.#dropped.register(table, tableId)
-    this.#broadcast({ kind: 'shareTable', tableId, table: shareTable(table as SharedTable) })
+    this.#broadcast({ kind: 'shareTable', tableId, table: tableMessage(shareTable(table as SharedTable)) })
     return tableId
   }
 

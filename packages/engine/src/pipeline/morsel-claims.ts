@@ -6,6 +6,11 @@
  */
 import { type ControlBlock, queryWord } from '@spillway/scheduler'
 
+/** Longest run of consecutive morsels. */
+const RUN_LENGTH_MAX = 64
+/** A run takes at most this part of what is left for a worker. */
+const RUNS_LEFT_PER_WORKER = 4
+
 export class MorselClaims {
   readonly #control: ControlBlock
   readonly #slot: number
@@ -38,6 +43,13 @@ export class MorselClaims {
   /** True when the last claimed morsel ends its run. */
   get isRunEnd(): boolean {
     return this.#next >= this.#end
+  }
+
+  /** Morsels turned out to give few rows: longer runs from now on, but never so long that workers end apart. */
+  lengthenRun(threads: number): void {
+    const left = this.#count - this.#control.load(this.#slot, queryWord.nextMorsel)
+    const fair = Math.max(1, Math.floor(left / (RUNS_LEFT_PER_WORKER * threads)))
+    this.runLength = Math.min(this.runLength * 2, RUN_LENGTH_MAX, fair)
   }
 
   /** No further morsel is handed out to anyone. */

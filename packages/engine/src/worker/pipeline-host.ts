@@ -2,7 +2,7 @@
  * The engine's side of the worker loop: opens queries and pipelines, keeps sinks between the pipelines that feed them,
  * and frees everything when a query closes.
  */
-import type { SharedTable } from '@spillway/columnar'
+import { type TableMessage, tableOfMessage } from '@spillway/columnar'
 import { Reservation, type Workspace } from '@spillway/memory'
 import type { PipelineHost, RunningPipeline, StartPipeline, ToWorker } from '@spillway/scheduler'
 import { assert, unreachable } from '@spillway/stdx'
@@ -57,7 +57,7 @@ export class EngineHost implements PipelineHost {
         this.closeQuery(message.queryId)
         return
       case 'shareTable':
-        this.#state.tables.set(message.tableId, message.table as SharedTable)
+        this.#state.tables.set(message.tableId, tableOfMessage(message.table as TableMessage))
         return
       case 'dropTable':
         this.#state.tables.delete(message.tableId)

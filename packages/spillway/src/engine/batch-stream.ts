@@ -2,7 +2,7 @@
  * `collectBatches`: an async iterator with back-pressure. Workers stop when a bounded number of batches is on its way;
  * each batch that the program takes lets one more go. `break` cancels the query.
  */
-import { makeTable } from '@spillway/columnar'
+import { PackedChunk } from '@spillway/columnar'
 import { toArrowTable } from '@spillway/columnar/arrow'
 import {
   type CollectOutput,
@@ -90,7 +90,7 @@ class BatchStream implements AsyncIterableIterator<RecordBatch> {
       const batch = this.#queue.ready.shift()
       if (batch !== undefined) {
         this.#returnToken()
-        trimAfterBatch(batch.bytes)
+        trimAfterBatch(batch.packed.buffer.byteLength)
         return { done: false, value: this.#toArrow(batch) }
       }
       if (this.#error !== undefined) {
@@ -181,7 +181,7 @@ class BatchStream implements AsyncIterableIterator<RecordBatch> {
   }
 
   #toArrow(batch: Batch): RecordBatch {
-    const table = toArrowTable(this.#plan.schema, makeTable(this.#plan.schema, [batch]).chunks)
+    const table = toArrowTable(this.#plan.schema, [new PackedChunk(this.#plan.schema, batch.packed)])
     return table.batches[0] as RecordBatch
   }
 }

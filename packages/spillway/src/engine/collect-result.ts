@@ -1,6 +1,6 @@
 /** `collect`: gathers the batches of a query into a DataFrame. Buffers are moved, not copied. */
 import { type CollectOutput, type EngineCore, noEncoder, type QueryOptions, type RootSink } from '@spillway/engine'
-import { makeTable, type TableChunk } from '@spillway/columnar'
+import { makeTable, PackedChunk, type TableChunk } from '@spillway/columnar'
 import type { LogicalNode, SchemaTypes } from '@spillway/plan'
 import { type DataFrame, dataFrameFromTable } from '../data-frame/data-frame.ts'
 import type { QuerySession } from '../session.ts'
@@ -29,8 +29,8 @@ export async function collectResult<S extends SchemaTypes>(
     encoder: noEncoder,
     onAdmitted: () => {},
     onOutput: (output) => {
-      const { sequence, ...batch } = output as CollectOutput & { kind: 'batch' }
-      batches.push({ sequence, chunk: { rowCount: batch.rowCount, columns: batch.columns } })
+      const { sequence, packed } = output as CollectOutput & { kind: 'batch' }
+      batches.push({ sequence, chunk: new PackedChunk(plan.schema, packed) })
     },
   })
   // A worker sends the batches of a morsel in order, and the sort is stable: morsels are all that is out of order.

@@ -1,16 +1,22 @@
 /** Worker side of COLLECT. */
-import { type ArrowColumn, copyOut } from '@spillway/columnar'
+import { packColumns } from '@spillway/columnar'
 import { PAGE_BYTES } from '@spillway/kernels'
 import { RESULT_SLACK_PAGES, type WorkspaceSize } from '@spillway/memory'
 import { queryCounter, queryWord } from '@spillway/scheduler'
 import { makeError } from '@spillway/stdx'
-import { BatchExport, sizeBatchExport } from '../../pipeline/batch-export.ts'
 import { selectedRows } from '../../pipeline/batch-buffers.ts'
+import { BatchExport, sizeBatchExport } from '../../pipeline/batch-export.ts'
+import { BatchGather, sizeBatchGather } from '../../pipeline/batch-gather.ts'
 import type { OpenContext, Sink } from '../../pipeline/contracts.ts'
+import type { MorselClaims } from '../../pipeline/morsel-claims.ts'
 import type { CollectOutput, CollectSpec } from './collect.ts'
+
+/** Batches below this share of a full one are gathered before they leave. */
+const SMALL_SHARE = 1 / 4
 
 export function sizeCollect(spec: CollectSpec, size: WorkspaceSize): void {
   sizeBatchExport(spec.schema, spec.batchRows, size)
+  if (spec.mode === 'all') sizeBatchGather(spec.schema, spec.batchRows, size)
 }
 
 export function openCollect(spec: CollectSpec, context: OpenContext): Sink {
@@ -21,6 +27,10 @@ class CollectSink implements Sink {
   readonly #spec: CollectSpec
   readonly #context: OpenContext
   readonly #export: BatchExport
+  /** Small batches of the present run of morsels; undefined when batches are streamed. */
+  readonly #gather: BatchGather | undefined
+  #gatheredSequence = 0
+  #claims: MorselClaims | undefined
   /** Bytes that the promised pages cover and have not been used for results yet. */
   #promisedBytes = 0
 
@@ -28,25 +38,54 @@ class CollectSink implements Sink {
     this.#spec = spec
     this.#context = context
     this.#export = new BatchExport(context, spec.schema, spec.batchRows, 'COLLECT')
+    this.#gather = spec.mode === 'all' ? new BatchGather(context, spec.schema, spec.batchRows) : undefined
   }
 
-  setClaims(): void {}
+  setClaims(claims: MorselClaims): void {
+    this.#claims = claims
+  }
 
   consume(batch: number, sequence: number): 'taken' | 'blocked' {
-    const { arena, query, control, meter } = this.#context
-    if (selectedRows(arena, batch) === 0) return 'taken'
+    const rows = selectedRows(this.#context.arena, batch)
+    if (rows === 0) return 'taken'
     if (this.#spec.mode === 'stream' && !this.#mayStream(sequence)) return 'blocked'
+    if (!this.#tryGather(batch, sequence, rows)) this.#send(batch, sequence)
+    return 'taken'
+  }
+
+  /** True when the batch's rows wait for more; otherwise nothing waits any more, so that rows stay in order. */
+  #tryGather(batch: number, sequence: number, rows: number): boolean {
+    const gather = this.#gather
+    if (gather === undefined) return false
+    if (rows < this.#spec.batchRows * SMALL_SHARE) {
+      if (gather.rows === 0) this.#gatheredSequence = sequence
+      if (gather.tryAppend(batch)) return true
+      this.#sendGathered()
+      this.#gatheredSequence = sequence
+      return gather.tryAppend(batch)
+    }
+    this.#sendGathered()
+    return false
+  }
+
+  #sendGathered(): void {
+    const gather = this.#gather
+    if (gather === undefined || gather.rows === 0) return
+    this.#send(gather.batch, this.#gatheredSequence)
+    gather.clear()
+  }
+
+  #send(batch: number, sequence: number): void {
+    const { arena, query, control, meter } = this.#context
     this.#export.export(batch, (exported, rowCount) => {
-      const columns = exported.map((one) => copyOut(arena.handle.memory, one))
-      const bytes = columns.reduce((sum, one) => sum + bytesOf(one), 0)
-      if (this.#spec.mode === 'all') this.#charge(bytes)
+      const packed = packColumns(arena.handle.memory, exported, rowCount)
+      if (this.#spec.mode === 'all') this.#charge(packed.buffer.byteLength)
       else control.add(query.slot, queryWord.tokensOut, 1)
       meter.counts.rowsOut += rowCount
       control.count(query.slot, queryCounter.rowsOut, rowCount)
-      const output: CollectOutput = { kind: 'batch', sequence, rowCount, columns, bytes }
-      query.postOutput(output, buffersOf(columns))
+      const output: CollectOutput = { kind: 'batch', sequence, packed }
+      query.postOutput(output, [packed.buffer])
     })
-    return 'taken'
   }
 
   /** The holder of the sequence that the consumer waits for may always go on, or nothing would ever be consumed. */
@@ -84,11 +123,18 @@ class CollectSink implements Sink {
     if (this.#spec.mode === 'stream') {
       const output: CollectOutput = { kind: 'morselEnd', sequence }
       this.#context.query.postOutput(output, [])
+      return 'taken'
     }
+    const claims = this.#claims
+    if (this.#gather === undefined || claims === undefined || !claims.isRunEnd) return 'taken'
+    const isSparse = this.#gather.rows > 0 && this.#gather.rows < this.#spec.batchRows * SMALL_SHARE
+    this.#sendGathered()
+    if (isSparse) claims.lengthenRun(this.#context.query.setup.threads)
     return 'taken'
   }
 
   publish(): undefined {
+    this.#sendGathered()
     return undefined
   }
 
@@ -97,12 +143,4 @@ class CollectSink implements Sink {
   }
 
   close(): void {}
-}
-
-function bytesOf(column: ArrowColumn): number {
-  return column.values.byteLength + (column.offsets?.byteLength ?? 0) + (column.validity?.byteLength ?? 0)
-}
-
-function buffersOf(columns: readonly ArrowColumn[]): ArrayBuffer[] {
-  return [...new Set(columns.map((one) => one.values.buffer as ArrayBuffer))]
 }

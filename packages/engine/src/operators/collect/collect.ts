@@ -6,7 +6,7 @@
  *           that advises sinkParquet or collectBatches. `stream`: a bounded number of batches is on its way
  *           (back-pressure).
  */
-import type { ArrowColumn, Schema } from '@spillway/columnar'
+import type { PackedColumns, Schema } from '@spillway/columnar'
 import type { OperatorBase } from '../../physical/physical-plan.ts'
 
 export interface CollectSpec extends OperatorBase {
@@ -23,8 +23,6 @@ export type CollectOutput =
   | {
       readonly kind: 'batch'
       readonly sequence: number
-      readonly rowCount: number
-      readonly columns: readonly ArrowColumn[]
-      readonly bytes: number
+      readonly packed: PackedColumns
     }
   | { readonly kind: 'morselEnd'; readonly sequence: number }

@@ -73,7 +73,9 @@ class TableSource implements Source {
     this.#done = 0
     const piece = this.#morsel?.[this.#piece]
     const chunk = piece === undefined ? undefined : this.#table.chunks[piece.chunk]
-    this.#columns = this.#spec.positions.map((position) => chunk?.columns[position] as ArrowColumn)
+    // Asked for once: a packed chunk makes its views at each access.
+    const columns = chunk?.columns
+    this.#columns = this.#spec.positions.map((position) => columns?.[position] as ArrowColumn)
   }
 
   spill(): number {

@@ -16,8 +16,6 @@ import type { OpenContext, Sink } from '../../pipeline/contracts.ts'
 import type { MorselClaims } from '../../pipeline/morsel-claims.ts'
 import type { SinkParquetOutput, SinkParquetSpec } from './sink-parquet.ts'
 
-/** Longest run of morsels whose rows share a row group when order is kept. */
-const RUN_LENGTH_MAX = 64
 const END_MARK_BYTES = 8
 const STREAM_BYTES_MAX = 16e6
 const STREAM_SLACK_BYTES = 1 << 20
@@ -83,7 +81,7 @@ class SinkParquetLocal implements Sink {
     const isSparse = this.#rows < this.#spec.rowGroupRows / 4 && this.#bytes < this.#spec.rowGroupBytes / 4
     this.#flush()
     // Few rows per run: longer runs from now on, or the file would have a row group per morsel.
-    if (isSparse) claims.runLength = Math.min(claims.runLength * 2, RUN_LENGTH_MAX)
+    if (isSparse) claims.lengthenRun(this.#context.query.setup.threads)
     return 'taken'
   }
 

@@ -1,0 +1,124 @@
+/**
+ * Gathers the rows of small batches into one batch of its own, strings included: a selective filter gives a few rows per
+ * batch, and what follows costs per batch.
+ */
+import { column, descriptor, type Schema, widthOf } from '@spillway/columnar'
+import type { WorkspaceSize } from '@spillway/memory'
+import {
+  type BatchBuffers,
+  batchShape,
+  columnAddress,
+  openBatch,
+  selectedRows,
+  setColumn,
+  setRows,
+  sizeBatch,
+} from './batch-buffers.ts'
+import type { OpenContext } from './contracts.ts'
+
+/** String bytes per row and string column that the gathered batch has room for. */
+const HEAP_BYTES_PER_STRING = 32
+
+function heapBytes(schema: Schema, rows: number): number {
+  return schema.fields.filter(({ type }) => type.kind === 'utf8').length * rows * HEAP_BYTES_PER_STRING
+}
+
+export function sizeBatchGather(schema: Schema, rows: number, size: WorkspaceSize): void {
+  sizeBatch(batchShape(schema, rows, heapBytes(schema, rows)), size)
+}
+
+export class BatchGather {
+  readonly #context: OpenContext
+  readonly #schema: Schema
+  readonly #rowsMax: number
+  readonly #buffers: BatchBuffers
+  readonly #hasNulls: boolean[]
+  #rows = 0
+  #heapCursor: number
+
+  constructor(context: OpenContext, schema: Schema, rows: number) {
+    this.#context = context
+    this.#schema = schema
+    this.#rowsMax = rows
+    this.#buffers = openBatch(context.arena, context.workspace, batchShape(schema, rows, heapBytes(schema, rows)))
+    this.#hasNulls = schema.fields.map(() => false)
+    this.#heapCursor = this.#buffers.heap
+  }
+
+  get rows(): number {
+    return this.#rows
+  }
+
+  /** Descriptor of the gathered rows; valid until `clear`. */
+  get batch(): number {
+    const { arena } = this.#context
+    setRows(arena, this.#buffers.address, this.#rows, 0, 0)
+    this.#schema.fields.forEach((_, index) => {
+      const own = this.#buffers.columns[index]
+      if (own !== undefined) setColumn(arena, this.#buffers.address, index, own, this.#hasNulls[index] ? 1 : 0)
+    })
+    return this.#buffers.address
+  }
+
+  /** Adds the selected rows of a batch, or says no and adds nothing. */
+  tryAppend(batch: number): boolean {
+    const { arena } = this.#context
+    const count = selectedRows(arena, batch)
+    if (this.#rows + count > this.#rowsMax) return false
+    let heapCursor = this.#heapCursor
+    for (let index = 0; index < this.#schema.fields.length; index++) {
+      if (this.#schema.fields[index]?.type.kind !== 'utf8') continue
+      const used = this.#copyStrings(batch, index, count, heapCursor)
+      if (used < 0) return false
+      heapCursor += used
+    }
+    for (let index = 0; index < this.#schema.fields.length; index++) this.#copyColumn(batch, index, count)
+    this.#heapCursor = heapCursor
+    this.#rows += count
+    return true
+  }
+
+  clear(): void {
+    this.#rows = 0
+    this.#heapCursor = this.#buffers.heap
+    this.#hasNulls.fill(false)
+  }
+
+  #copyStrings(batch: number, index: number, count: number, heapCursor: number): number {
+    const { arena } = this.#context
+    const entry = columnAddress(batch, index)
+    const values = arena.u32[(entry + column.values) >> 2] as number
+    const validity = arena.u32[(entry + column.validity) >> 2] as number
+    const selection = arena.u32[(batch + descriptor.selection) >> 2] as number
+    const target = (this.#buffers.columns[index]?.values ?? 0) + this.#rows * 16
+    const end = this.#buffers.heap + this.#buffers.heapBytes
+    return arena.kernels.copyViews(values, validity, selection, count, target, heapCursor, end)
+  }
+
+  #copyColumn(batch: number, index: number, count: number): void {
+    const { arena } = this.#context
+    const own = this.#buffers.columns[index]
+    const field = this.#schema.fields[index]
+    if (own === undefined || field === undefined) return
+    const entry = columnAddress(batch, index)
+    const validity = arena.u32[(entry + column.validity) >> 2] as number
+    const selection = arena.u32[(batch + descriptor.selection) >> 2] as number
+    if (field.type.kind !== 'utf8') {
+      const width = widthOf(field.type)
+      const values = arena.u32[(entry + column.values) >> 2] as number
+      this.#copyValues(values, selection, width, count, own.values + this.#rows * width)
+    }
+    if (validity === 0) {
+      arena.u8.fill(1, own.validity + this.#rows, own.validity + this.#rows + count)
+      return
+    }
+    this.#hasNulls[index] = true
+    this.#copyValues(validity, selection, 1, count, own.validity + this.#rows)
+  }
+
+  #copyValues(source: number, selection: number, width: number, count: number, target: number): void {
+    const { arena } = this.#context
+    if (selection === 0) arena.u8.copyWithin(target, source, source + count * width)
+    else arena.kernels.gather(source, selection, 4, width, count, target)
+  }
+}
