@@ -55,7 +55,10 @@ export class PackedChunk implements TableChunk {
   readonly #packed: PackedColumns
 
   constructor(schema: Schema, packed: PackedColumns) {
-    assert(packed.layout.length === schema.fields.length * NUMBERS_PER_COLUMN, 'a packed chunk has the columns of its schema')
+    assert(
+      packed.layout.length === schema.fields.length * NUMBERS_PER_COLUMN,
+      'a packed chunk has the columns of its schema',
+    )
     this.#schema = schema
     this.#packed = packed
   }

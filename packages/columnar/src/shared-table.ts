@@ -60,7 +60,11 @@ export function tableMessage({ schema, rowCount, chunks }: SharedTable): TableMe
 }
 
 export function tableOfMessage({ schema, rowCount, chunks }: TableMessage): SharedTable {
-  return { schema, rowCount, chunks: chunks.map((chunk) => ('layout' in chunk ? new PackedChunk(schema, chunk) : chunk)) }
+  return {
+    schema,
+    rowCount,
+    chunks: chunks.map((chunk) => ('layout' in chunk ? new PackedChunk(schema, chunk) : chunk)),
+  }
 }
 
 /** The bytes over a SharedArrayBuffer; the same view when they are already. */

@@ -55,22 +55,22 @@ export function openBatch(arena: Arena, workspace: Workspace, shape: BatchShape)
     const validity = workspace.take(shape.rows)
     const entry = columnAddress(address, index)
     const pair = pairs + index * 8
-    arena.u32[pair >> 2] = values
-    arena.u32[(pair >> 2) + 1] = validity
-    arena.u32[(entry + column.values) >> 2] = values
-    arena.u32[(entry + column.buffers) >> 2] = pair
+    arena.u32[pair >>> 2] = values
+    arena.u32[(pair >>> 2) + 1] = validity
+    arena.u32[(entry + column.values) >>> 2] = values
+    arena.u32[(entry + column.buffers) >>> 2] = pair
     return { values, validity }
   })
   const heap = shape.heapBytes > 0 ? workspace.take(shape.heapBytes) : 0
-  arena.u32[(address + descriptor.columnCount) >> 2] = fields.length
+  arena.u32[(address + descriptor.columnCount) >>> 2] = fields.length
   resetHeap(arena, address, heap, shape.heapBytes)
   return { address, columns, heap, heapBytes: shape.heapBytes }
 }
 
 /** Makes the whole string heap free again. */
 export function resetHeap(arena: Arena, batch: number, heap: number, heapBytes: number): void {
-  arena.u32[(batch + descriptor.heapCursor) >> 2] = heap
-  arena.u32[(batch + descriptor.heapEnd) >> 2] = heap + heapBytes
+  arena.u32[(batch + descriptor.heapCursor) >>> 2] = heap
+  arena.u32[(batch + descriptor.heapEnd) >>> 2] = heap + heapBytes
 }
 
 /** Address of a column's entry in a descriptor. */
@@ -80,22 +80,22 @@ export function columnAddress(batch: number, index: number): number {
 
 /** Rows that count. */
 export function selectedRows(arena: Arena, batch: number): number {
-  return arena.u32[(batch + descriptor.selectionCount) >> 2] as number
+  return arena.u32[(batch + descriptor.selectionCount) >>> 2] as number
 }
 
 /** Writes the row count of a batch without selection, and the ordinal of its row 0. */
 export function setRows(arena: Arena, batch: number, rows: number, sequence: number, rowInMorsel: number): void {
-  const base = batch >> 2
-  arena.u32[base + (descriptor.rowCount >> 2)] = rows
-  arena.u32[base + (descriptor.selectionCount >> 2)] = rows
-  arena.u32[base + (descriptor.selection >> 2)] = 0
-  arena.u32[base + (descriptor.ordinal >> 2)] = rowInMorsel
-  arena.u32[base + (descriptor.ordinal >> 2) + 1] = sequence
+  const base = batch >>> 2
+  arena.u32[base + (descriptor.rowCount >>> 2)] = rows
+  arena.u32[base + (descriptor.selectionCount >>> 2)] = rows
+  arena.u32[base + (descriptor.selection >>> 2)] = 0
+  arena.u32[base + (descriptor.ordinal >>> 2)] = rowInMorsel
+  arena.u32[base + (descriptor.ordinal >>> 2) + 1] = sequence
 }
 
 /** Points a column at its values; `nullCount` 0 means no validity is needed. */
 export function setColumn(arena: Arena, batch: number, index: number, buffers: ColumnBuffers, nullCount: number): void {
-  const entry = columnAddress(batch, index) >> 2
+  const entry = columnAddress(batch, index) >>> 2
   arena.u32[entry] = buffers.values
   arena.u32[entry + 1] = nullCount === 0 ? 0 : buffers.validity
   arena.u32[entry + 2] = nullCount

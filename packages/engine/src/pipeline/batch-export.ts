@@ -109,10 +109,10 @@ export class BatchExport {
   /** Type and addresses of each column from the part's first row on. */
   #columns({ batch, start }: BatchPart) {
     const { arena } = this.#context
-    const selection = arena.u32[(batch + descriptor.selection) >> 2] as number
+    const selection = arena.u32[(batch + descriptor.selection) >>> 2] as number
     const skipped = selection === 0 ? start : 0
     return this.#schema.fields.map(({ type }, index) => {
-      const entry = columnAddress(batch, index) >> 2
+      const entry = columnAddress(batch, index) >>> 2
       const values = (arena.u32[entry] as number) + skipped * widthOf(type)
       const validity = arena.u32[entry + 1] as number
       const selected = selection === 0 ? 0 : selection + start * 4

@@ -87,9 +87,9 @@ export class BatchGather {
   #copyStrings(batch: number, index: number, count: number, heapCursor: number): number {
     const { arena } = this.#context
     const entry = columnAddress(batch, index)
-    const values = arena.u32[(entry + column.values) >> 2] as number
-    const validity = arena.u32[(entry + column.validity) >> 2] as number
-    const selection = arena.u32[(batch + descriptor.selection) >> 2] as number
+    const values = arena.u32[(entry + column.values) >>> 2] as number
+    const validity = arena.u32[(entry + column.validity) >>> 2] as number
+    const selection = arena.u32[(batch + descriptor.selection) >>> 2] as number
     const target = (this.#buffers.columns[index]?.values ?? 0) + this.#rows * 16
     const end = this.#buffers.heap + this.#buffers.heapBytes
     return arena.kernels.copyViews(values, validity, selection, count, target, heapCursor, end)
@@ -101,11 +101,11 @@ export class BatchGather {
     const field = this.#schema.fields[index]
     if (own === undefined || field === undefined) return
     const entry = columnAddress(batch, index)
-    const validity = arena.u32[(entry + column.validity) >> 2] as number
-    const selection = arena.u32[(batch + descriptor.selection) >> 2] as number
+    const validity = arena.u32[(entry + column.validity) >>> 2] as number
+    const selection = arena.u32[(batch + descriptor.selection) >>> 2] as number
     if (field.type.kind !== 'utf8') {
       const width = widthOf(field.type)
-      const values = arena.u32[(entry + column.values) >> 2] as number
+      const values = arena.u32[(entry + column.values) >>> 2] as number
       this.#copyValues(values, selection, width, count, own.values + this.#rows * width)
     }
     if (validity === 0) {

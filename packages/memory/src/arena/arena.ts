@@ -68,7 +68,7 @@ export class Arena {
   }
 
   #word(offset: number): number {
-    return (CONTROL_ADDRESS + offset) >> 2
+    return (CONTROL_ADDRESS + offset) >>> 2
   }
 
   #load(offset: number): number {

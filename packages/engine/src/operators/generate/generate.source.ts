@@ -72,10 +72,10 @@ class GenerateSource implements Source {
     }
     writeValue(arena.view, value, column, text)
     if (typeof column.value === 'string') {
-      const length = arena.u32[value >> 2] as number
+      const length = arena.u32[value >>> 2] as number
       const head = arena.u8.subarray(text, text + (length > STRING_INLINE_MAX ? 4 : length))
       arena.u8.set(head, value + 4)
-      if (length > STRING_INLINE_MAX) arena.u32[(value + 8) >> 2] = text
+      if (length > STRING_INLINE_MAX) arena.u32[(value + 8) >>> 2] = text
     }
     arena.kernels.fillValue(value, widthOf(column.type), rows, buffers.values)
   }

@@ -17,7 +17,7 @@ const LOCK_OFFSET = 24
 export const partitionLock = { free: 0, claimed: 1, spilling: 2 } as const
 
 /** Index of an entry's lock among the arena's u32 words. */
-export const lockWord = (address: number): number => (address + LOCK_OFFSET) >> 2
+export const lockWord = (address: number): number => (address + LOCK_OFFSET) >>> 2
 
 export const PUBLISHED_PARTITION_BYTES = HEAD_BYTES + SPILL_TOTALS_BYTES
 

@@ -116,7 +116,7 @@ export class RowSpiller {
     for (let index = 0; index < this.#shape.spillSchema.fields.length; index++) {
       const field = this.#shape.spillSchema.fields[index]
       if (field === undefined) break
-      const entry = columnAddress(this.#batch.address, index) >> 2
+      const entry = columnAddress(this.#batch.address, index) >>> 2
       const values = arena.u32[entry] as number
       const validity = arena.u32[entry + 1] as number
       const column = exportColumn(arena.kernels, arena.handle.memory, field.type, values, validity, 0, count, room)
@@ -131,7 +131,7 @@ export class RowSpiller {
     const { arena } = this.#context
     let cursor = this.#room
     const columns = this.#shape.spillSchema.fields.map(({ type }, index): ExportedColumn => {
-      const entry = columnAddress(this.#batch.address, index) >> 2
+      const entry = columnAddress(this.#batch.address, index) >>> 2
       const values = arena.u32[entry] as number
       const validity = arena.u32[entry + 1] as number
       const isNull = validity !== 0 && arena.u8[validity] === 0
@@ -142,8 +142,8 @@ export class RowSpiller {
         cursor = room.cursor
         return column
       }
-      const bytes = isNull ? 0 : (arena.u32[values >> 2] as number)
-      const address = bytes <= STRING_INLINE_MAX ? values + 4 : (arena.u32[(values + 8) >> 2] as number)
+      const bytes = isNull ? 0 : (arena.u32[values >>> 2] as number)
+      const address = bytes <= STRING_INLINE_MAX ? values + 4 : (arena.u32[(values + 8) >>> 2] as number)
       const pieces = roundUp64(cursor)
       cursor = pieces + 128
       assert(cursor <= this.#room + this.#roomBytes, 'the room of a block holds a row without its strings')

@@ -44,17 +44,17 @@ class SliceTransform implements Transform {
     const { widths } = this.#spec
     const output = this.#output
     arena.u8.copyWithin(output, batch, columnAddress(batch, widths.length))
-    const selection = arena.u32[(batch + descriptor.selection) >> 2] as number
-    const base = output >> 2
-    arena.u32[base + (descriptor.selectionCount >> 2)] = count
+    const selection = arena.u32[(batch + descriptor.selection) >>> 2] as number
+    const base = output >>> 2
+    arena.u32[base + (descriptor.selectionCount >>> 2)] = count
     if (selection !== 0) {
-      arena.u32[base + (descriptor.selection >> 2)] = selection + start * 4
+      arena.u32[base + (descriptor.selection >>> 2)] = selection + start * 4
       return output
     }
-    arena.u32[base + (descriptor.rowCount >> 2)] = count
-    arena.u32[base + (descriptor.ordinal >> 2)] = (arena.u32[base + (descriptor.ordinal >> 2)] as number) + start
+    arena.u32[base + (descriptor.rowCount >>> 2)] = count
+    arena.u32[base + (descriptor.ordinal >>> 2)] = (arena.u32[base + (descriptor.ordinal >>> 2)] as number) + start
     widths.forEach((width, index) => {
-      const entry = columnAddress(output, index) >> 2
+      const entry = columnAddress(output, index) >>> 2
       arena.u32[entry] = (arena.u32[entry] as number) + start * width
       const validity = arena.u32[entry + 1] as number
       if (validity !== 0) arena.u32[entry + 1] = validity + start

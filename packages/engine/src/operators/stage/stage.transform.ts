@@ -58,13 +58,13 @@ class StageTransform implements Transform {
 
   apply(batch: number): number {
     const { arena } = this.#context
-    const base = batch >> 2
-    arena.u32[base + (descriptor.errorCode >> 2)] = raiseCode.none
+    const base = batch >>> 2
+    arena.u32[base + (descriptor.errorCode >>> 2)] = raiseCode.none
     if (this.#spec.hasFilter) {
-      arena.u32[base + (descriptor.selectionBuffer >> 2)] = this.#selection
+      arena.u32[base + (descriptor.selectionBuffer >>> 2)] = this.#selection
       if (this.#filterHeap !== 0) resetHeap(arena, batch, this.#filterHeap, this.#spec.filterHeapBytes)
       if (this.#exports.filter(batch, this.#params) !== 0) this.#raise(batch)
-      if (arena.u32[base + (descriptor.selectionCount >> 2)] === 0) return 0
+      if (arena.u32[base + (descriptor.selectionCount >>> 2)] === 0) return 0
     }
     const output = this.#output
     if (output === undefined) return batch
