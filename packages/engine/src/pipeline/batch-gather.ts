@@ -1,6 +1,6 @@
 /**
- * Gathers the rows of small batches into one batch of its own, strings included: a selective filter gives a few rows per
- * batch, and what follows costs per batch.
+ * Gathers the rows of small batches into one batch of its own, strings included: a selective filter gives a few rows
+ * per batch, and what follows costs per batch.
  */
 import { column, descriptor, type Schema, widthOf } from '@spillway/columnar'
 import type { WorkspaceSize } from '@spillway/memory'
