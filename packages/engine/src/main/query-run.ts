@@ -29,7 +29,7 @@ export interface RunFacts {
 }
 
 /** Share of the budget that the partitions being emitted may take; a streamed query may be parked with them. */
-const PINNED_SHARE = 0.9
+const PINNED_SHARE = 0.5
 const PINNED_SHARE_STREAMED = 1 / 8
 
 export class QueryRun {

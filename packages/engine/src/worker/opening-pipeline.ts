@@ -21,12 +21,15 @@ export interface OpeningParts {
   readonly pipelineId: number
   readonly context: QueryContext
   readonly areas: readonly Area[]
-  readonly askOthers: (pages: number) => void
+  /** Asks other queries on this worker to spill; returns how many there are. */
+  readonly askOthers: (pages: number) => number
   readonly open: () => RunningPipeline
 }
 
 /** Others serve a request within a batch; whoever still holds the memory then will not give it. */
 const GIVE_UP_AFTER_MS = 10_000
+/** Without others only this query's other workers can free anything, and they do so within a few batches. */
+const GIVE_UP_ALONE_AFTER_MS = 600
 
 export class OpeningPipeline implements RunningPipeline {
   readonly queryId: number
@@ -66,10 +69,8 @@ export class OpeningPipeline implements RunningPipeline {
   #wait(): StepStatus {
     const { areas, context, askOthers } = this.#parts
     const pages = areas.reduce((sum, area) => sum + area.pages, 0)
-    if (performance.now() - this.#started < GIVE_UP_AFTER_MS) {
-      askOthers(pages)
-      return 'blocked'
-    }
+    const patienceMs = askOthers(pages) > 0 ? GIVE_UP_AFTER_MS : GIVE_UP_ALONE_AFTER_MS
+    if (performance.now() - this.#started < patienceMs) return 'blocked'
     throw makeError(
       'MEMORY_LIMIT',
       `Not enough contiguous memory for the buffers of a pipeline: ${pages * PAGE_BYTES} bytes within ` +

@@ -117,11 +117,12 @@ export class EngineHost implements PipelineHost {
   }
 
   /** Other queries on this worker hold what a guaranteed region needs, or lie across it: they are asked to spill. */
-  #askOthers(queryId: number, pages: number): void {
+  #askOthers(queryId: number, pages: number): number {
     const { control, worker } = this.#state
     for (const [other, { context }] of this.#queries) {
       if (other !== queryId) control.requestSpill(context.slot, worker, pages)
     }
+    return this.#queries.size - 1
   }
 
   #open(query: OpenQuery, start: PipelineStart, areas: readonly Area[], message: StartPipeline): PullLoop {
