@@ -1,6 +1,13 @@
 /** Sources: which morsels there are, decided on the main thread from metadata alone. */
 import { type Field, makeSchema, type SharedTable, typeEquals, typeName } from '@spillway/columnar'
-import { columnError, ParquetDecoder, type ParquetFileMeta, pruneRowGroups, readFileMeta } from '@spillway/formats'
+import {
+  columnError,
+  ParquetDecoder,
+  type ParquetFileMeta,
+  pruneScan,
+  readFileMeta,
+  type RowRange,
+} from '@spillway/formats'
 import { columnsUsed, type Generated, type InMemory, type ScanParquet } from '@spillway/plan'
 import { assert, makeError } from '@spillway/stdx'
 import type { ParquetMorsel } from '../operators/scan-parquet/scan-parquet.ts'
@@ -68,7 +75,7 @@ function requirePlannedColumns(meta: ParquetFileMeta, planned: readonly Field[])
   }
 }
 
-/** Row groups that may hold a wanted row, cut to the slice. */
+/** Row groups that may hold a wanted row, cut to the slice and, by page indexes, to ranges of rows. */
 export function listMorsels(node: ScanParquet): { morsels: ParquetMorsel[]; total: number } {
   const morsels: ParquetMorsel[] = []
   let total = 0
@@ -76,17 +83,27 @@ export function listMorsels(node: ScanParquet): { morsels: ParquetMorsel[]; tota
   let left = node.slice?.length ?? Number.POSITIVE_INFINITY
   node.files.forEach((path, file) => {
     const meta = readFileMeta(path)
-    const keep = node.predicate === undefined ? undefined : pruneRowGroups(meta, node.predicate)
+    const kept = node.predicate === undefined ? undefined : pruneScan(meta, node.predicate)
     meta.rowGroups.forEach((group, rowGroup) => {
       total += 1
       const start = Math.min(skip, group.rowCount)
       skip -= start
       const rows = Math.min(group.rowCount - start, left)
       left -= rows
-      if (rows > 0 && keep?.[rowGroup] !== false) morsels.push({ file, rowGroup, start, rows })
+      const ranges = intersect(kept?.[rowGroup] ?? [{ start: 0, rows: group.rowCount }], start, start + rows)
+      if (ranges.length > 0) morsels.push({ file, rowGroup, ranges })
     })
   })
   return { morsels, total }
+}
+
+/** The parts of `ranges` within [start, end). */
+function intersect(ranges: readonly RowRange[], start: number, end: number): RowRange[] {
+  return ranges.flatMap((range) => {
+    const from = Math.max(range.start, start)
+    const to = Math.min(range.start + range.rows, end)
+    return to > from ? [{ start: from, rows: to - from }] : []
+  })
 }
 
 export function lowerInMemory(lowering: Lowering, node: InMemory): Stream {

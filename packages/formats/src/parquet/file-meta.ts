@@ -48,6 +48,17 @@ export interface ParquetChunk {
   readonly minExact: boolean
   readonly maxExact: boolean
   readonly nullCount: number | undefined
+  /** Where pages begin, bounds of pages, and the Bloom filter; undefined without. */
+  readonly offsetIndex: ByteRange | undefined
+  readonly columnIndex: ByteRange | undefined
+  /** `bytes` is 0 when the writer does not say. */
+  readonly bloomFilter: ByteRange | undefined
+}
+
+/** A part of the file. */
+export interface ByteRange {
+  readonly offset: number
+  readonly bytes: number
 }
 
 export interface ParquetRowGroup {

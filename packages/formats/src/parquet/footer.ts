@@ -3,7 +3,7 @@ import { makeSchema } from '@spillway/columnar'
 import { makeError, SpillwayError } from '@spillway/stdx'
 import { corruptError, fileVersion, readFully, withFile } from './file-access.ts'
 import type { FilePlace } from './file-access.ts'
-import type { ParquetChunk, ParquetCodec, ParquetFileMeta, ParquetRowGroup } from './file-meta.ts'
+import type { ByteRange, ParquetChunk, ParquetCodec, ParquetFileMeta, ParquetRowGroup } from './file-meta.ts'
 import { parseSchemaElements } from './schema-elements.ts'
 import type { LeafColumn, ParsedSchema } from './schema-elements.ts'
 import { decodedBytesOf, readStatistics } from './statistics.ts'
@@ -232,7 +232,15 @@ function readChunk(column: ThriftStruct, leaf: LeafColumn, rowCount: number, pla
     encodings,
     valueCount,
     ...bounds,
+    offsetIndex: byteRange(findNumber(column, 4), findNumber(column, 5)),
+    columnIndex: byteRange(findNumber(column, 6), findNumber(column, 7)),
+    bloomFilter: byteRange(findNumber(meta, 14), findNumber(meta, 15) ?? 0),
   }
+}
+
+/** Where an index lies; an offset of 0 stands for none. */
+function byteRange(offset: number | undefined, bytes: number | undefined): ByteRange | undefined {
+  return offset === undefined || offset <= 0 || bytes === undefined ? undefined : { offset, bytes }
 }
 
 /** What a new footer says. */

@@ -72,7 +72,8 @@ function isSignedOrder(type: DataType): boolean {
   }
 }
 
-function readBound(bytes: Uint8Array, type: DataType, storage: ParquetStorage): StatisticsBound | undefined {
+/** A bound in Spillway's values; undefined when it cannot be trusted. */
+export function readBound(bytes: Uint8Array, type: DataType, storage: ParquetStorage): StatisticsBound | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   switch (storage.physical) {
     case 'boolean':

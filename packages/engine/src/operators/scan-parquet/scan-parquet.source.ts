@@ -33,6 +33,7 @@ class ParquetSource implements Source, CodecHolder {
   /** Rows of the row group before the next row, and the row after the morsel's last one. */
   #next = 0
   #end = 0
+  #range = 0
   /** The decoder's batch that holds `#next`, and its first row. */
   #decodedBatch = 0
   #decodedStart = 0
@@ -48,7 +49,7 @@ class ParquetSource implements Source, CodecHolder {
 
   pull(): PullStatus {
     if (this.#morsel === undefined) return this.#claimMorsel()
-    if (this.#next >= this.#end) {
+    if (this.#next >= this.#end && !this.#nextRange()) {
       this.#closeMorsel()
       return 'morselEnd'
     }
@@ -68,8 +69,7 @@ class ParquetSource implements Source, CodecHolder {
     assert(decoded !== undefined, 'the decoded batches hold all rows of the row group')
     const offset = this.#next - this.#decodedStart
     const rows = Math.min(decoded.rowCount - offset, this.#end - this.#next)
-    const rowInMorsel = this.#next - this.#morsel.start
-    this.#next += this.#importer.fill(decoded.columns, offset, rows, this.sequence, rowInMorsel)
+    this.#next += this.#importer.fill(decoded.columns, offset, rows, this.sequence, this.#next)
     return 'batch'
   }
 
@@ -80,15 +80,25 @@ class ParquetSource implements Source, CodecHolder {
     assert(morsel !== undefined, 'a claimed morsel exists')
     this.#morsel = morsel
     this.sequence = this.#context.sequenceBase + index
-    this.#next = morsel.start
-    this.#end = morsel.start + morsel.rows
+    this.#range = -1
+    this.#next = 0
+    this.#end = 0
     return 'working'
+  }
+
+  /** Goes on to the morsel's next range of rows, if there is one. */
+  #nextRange(): boolean {
+    const range = this.#morsel?.ranges[++this.#range]
+    if (range === undefined) return false
+    this.#next = range.start
+    this.#end = range.start + range.rows
+    return true
   }
 
   /** A scan without columns only counts. */
   #countRows(): PullStatus {
     const rows = Math.min(this.#spec.batchRows, this.#end - this.#next)
-    setRows(this.#context.arena, this.batch, rows, this.sequence, this.#next - (this.#morsel?.start ?? 0))
+    setRows(this.#context.arena, this.batch, rows, this.sequence, this.#next)
     this.#next += rows
     return 'batch'
   }

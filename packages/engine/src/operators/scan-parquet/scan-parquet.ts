@@ -3,14 +3,15 @@
  * per worker outside the arena (its need is part of the floor) and one batch inside.
  */
 import type { Schema } from '@spillway/columnar'
+import type { RowRange } from '@spillway/formats'
 import type { OperatorBase } from '../../physical/physical-plan.ts'
 
 /** Rows of one row group. */
 export interface ParquetMorsel {
   readonly file: number
   readonly rowGroup: number
-  readonly start: number
-  readonly rows: number
+  /** Rows of the row group to read, ascending, at least one. */
+  readonly ranges: readonly RowRange[]
 }
 
 /** Tells one version of a file from another. */

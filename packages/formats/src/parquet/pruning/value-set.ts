@@ -1,5 +1,5 @@
 /**
- * The values an expression may take over the rows of a row group: an interval, and whether NaN and null are among them.
+ * The values an expression may take over a set of rows: an interval, and whether NaN and null are among them.
  *
  * Columns take theirs from statistics, literals are a point. A cast maps the interval when it is monotone and no
  * value of it can fail or round differently from the engine; anything else is unknown.
@@ -7,7 +7,17 @@
 import type { DataType, TimeUnit } from '@spillway/columnar'
 import { isInteger, typeEquals } from '@spillway/columnar'
 import type { LiteralValue, TypedExpr } from '@spillway/plan'
-import type { ParquetRowGroup, StatisticsBound } from './file-meta.ts'
+import type { ChunkBounds } from '../statistics.ts'
+import type { StatisticsBound } from '../file-meta.ts'
+
+/** What is known of the rows of a row group or of some pages. */
+export interface RowsStatistics {
+  readonly rowCount: number
+  /** By column name; a column that is missing may hold anything. */
+  readonly chunks: Readonly<Record<string, { readonly type: DataType } & Omit<ChunkBounds, 'minExact' | 'maxExact'>>>
+  /** False when a Bloom filter proves that no row of the column has this value; undefined without filters. */
+  readonly mayContain?: (column: string, value: StatisticsBound, type: DataType) => boolean
+}
 
 export interface ValueSet {
   /** Lower and upper bound of the values that are neither NaN nor null; undefined = unbounded. */
@@ -23,24 +33,24 @@ export const unknownSet: ValueSet = { min: undefined, max: undefined, hasNumbers
 
 const isFloatType = (type: DataType): boolean => type.kind === 'float32' || type.kind === 'float64'
 
-/** The values of `expr` over a row group. */
-export function readValueSet(expr: TypedExpr, rowGroup: ParquetRowGroup): ValueSet {
+/** The values of `expr` over the rows. */
+export function readValueSet(expr: TypedExpr, rows: RowsStatistics): ValueSet {
   switch (expr.kind) {
     case 'column':
-      return columnSet(expr.name, expr.type, rowGroup)
+      return columnSet(expr.name, expr.type, rows)
     case 'literal':
       return literalSet(expr.value, expr.type) ?? unknownSet
     case 'cast':
-      return castSet(readValueSet(expr.operand, rowGroup), expr.operand.type, expr.type)
+      return castSet(readValueSet(expr.operand, rows), expr.operand.type, expr.type)
     default:
       return unknownSet
   }
 }
 
-function columnSet(name: string, type: DataType, rowGroup: ParquetRowGroup): ValueSet {
-  const chunk = Object.hasOwn(rowGroup.chunks, name) ? rowGroup.chunks[name] : undefined
+function columnSet(name: string, type: DataType, rows: RowsStatistics): ValueSet {
+  const chunk = Object.hasOwn(rows.chunks, name) ? rows.chunks[name] : undefined
   if (chunk === undefined || !typeEquals(chunk.type, type)) return unknownSet
-  const hasValues = chunk.nullCount !== rowGroup.rowCount
+  const hasValues = chunk.nullCount !== rows.rowCount
   return {
     min: chunk.min,
     max: chunk.max,

@@ -1,20 +1,20 @@
 /** Pruning never loses a row (judged by DuckDB over a table, without statistics) and does skip what it can. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
 import type { DataType } from '@spillway/columnar'
 import type { BinaryOp, LiteralValue, TypedExpr, UnaryOp } from '@spillway/plan'
-import { readParquet } from 'parquet-wasm/esm'
+import { readParquet, writeParquet, WriterPropertiesBuilder } from 'parquet-wasm/esm'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { ParquetEncoder } from './encoder.ts'
-import type { ParquetFileMeta } from './file-meta.ts'
-import { parseFooterBytes, readFileMeta } from './footer.ts'
-import { pruneRowGroups } from './prune-row-groups.ts'
-import { readStatistics } from './statistics.ts'
-import { booleanField, ThriftType } from './thrift.ts'
-import type { ThriftField } from './thrift.ts'
-import { parquetWasmModule } from './wasm-module.ts'
+import { ParquetEncoder } from '../encoder.ts'
+import type { ParquetFileMeta } from '../file-meta.ts'
+import { parseFooterBytes, readFileMeta } from '../footer.ts'
+import { pruneScan } from './prune-scan.ts'
+import { readStatistics } from '../statistics.ts'
+import { booleanField, ThriftType } from '../thrift.ts'
+import type { ThriftField } from '../thrift.ts'
+import { parquetWasmModule } from '../wasm-module.ts'
 
 const GROUP_ROWS = 2048
 const GROUPS = 6
@@ -96,8 +96,8 @@ const isIn = (operand: TypedExpr, values: readonly LiteralValue[]): TypedExpr =>
 
 /** Groups kept, as text: `.` where skipped. */
 const kept = (predicate: TypedExpr): string =>
-  pruneRowGroups(meta, predicate)
-    .map((keep, index) => (keep ? String(index) : '.'))
+  pruneScan(meta, predicate)
+    .map((ranges, index) => (ranges.length > 0 ? String(index) : '.'))
     .join('')
 
 describe('skips exactly the groups that cannot match', () => {
@@ -134,7 +134,8 @@ describe('skips exactly the groups that cannot match', () => {
     const nanMeta = parseFooterBytes(encoder.encodeRowGroup(stream, options), 'nan')
     expect(nanMeta.rowGroups[0]?.chunks['x']).toMatchObject({ min: 150, max: 194.5 })
     const x = column('x')
-    const keeps = (op: BinaryOp, value: number) => pruneRowGroups(nanMeta, binary(op, x, literal(value, float64)))[0]
+    const keeps = (op: BinaryOp, value: number) =>
+      (pruneScan(nanMeta, binary(op, x, literal(value, float64)))[0]?.length ?? 0) > 0
     expect(['gt', 'ge', 'ne'].map((op) => keeps(op as BinaryOp, 1e9))).toEqual([true, true, true])
     expect(keeps('eq', NaN)).toBe(true)
     expect(keeps('ge', NaN)).toBe(true)
@@ -251,7 +252,7 @@ describe('random predicates', () => {
     const truth = (await duckdb.runAndReadAll(`select ${list} from rows group by g order by g`)).getRows()
     let skipped = 0
     for (const [index, [predicate, sql]] of predicates.entries()) {
-      const keep = pruneRowGroups(meta, predicate)
+      const keep = pruneScan(meta, predicate).map((ranges) => ranges.length > 0)
       for (let group = 0; group < GROUPS; group++) {
         if (keep[group] === true) continue
         skipped++
@@ -259,6 +260,57 @@ describe('random predicates', () => {
       }
     }
     expect(skipped).toBeGreaterThan(200)
+  })
+
+  it('lose no row within a row group, by its page index', async () => {
+    const source = join(directory, 'pages-source.parquet')
+    await duckdb.run(`copy rows to '${source}' (format parquet)`)
+    const table = readParquet(new Uint8Array(readFileSync(source)))
+    const properties = new WriterPropertiesBuilder()
+      .setDataPageSizeLimit(2_000)
+      .setWriteBatchSize(200)
+      .setDictionaryEnabled(false)
+      .build()
+    const path = join(directory, 'pages.parquet')
+    writeFileSync(path, writeParquet(table, properties))
+    const paged = readFileMeta(path)
+    expect(paged.rowGroups).toHaveLength(1)
+    const predicates = Array.from({ length: 200 }, () => makePredicate(3))
+    let skipped = 0
+    for (const [predicate, sql] of predicates) {
+      const ranges = pruneScan(paged, predicate)[0] ?? []
+      const numbered = '(select row_number() over () - 1 as i, * from rows)'
+      const isKept = ranges.map(({ start, rows }) => `i between ${start} and ${start + rows - 1}`).join(' or ')
+      const lost = await duckdb.runAndReadAll(
+        `select count(*) from ${numbered} where (${sql}) and not (${isKept || 'false'})`,
+      )
+      expect(lost.getRows()[0]?.[0], sql).toBe(0n)
+      skipped += GROUP_ROWS * GROUPS - ranges.reduce((sum, { rows }) => sum + rows, 0)
+    }
+    expect(skipped).toBeGreaterThan(200 * GROUP_ROWS)
+  })
+
+  it('lose no value that a Bloom filter holds, and skip others', async () => {
+    const path = join(directory, 'bloom.parquet')
+    await duckdb.run(`copy (select (i * 7919 % 20000)::integer as k, (i * 7919 % 20000)::bigint as l,
+      'name-' || (i * 7919 % 20000) as s, date '1990-01-01' + (i * 7919 % 20000)::integer as d from range(2000) r(i))
+      to '${path}' (format parquet, row_group_size 2048, dictionary_size_limit 100000)`)
+    const bloomed = readFileMeta(path)
+    expect(bloomed.rowGroups[0]?.chunks.k?.bloomFilter).toBeDefined()
+    const present = new Set(Array.from({ length: 2000 }, (_, i) => (i * 7919) % 20_000))
+    const types: Record<string, DataType> = { k: int32, l: int64, s: { kind: 'utf8' }, d: { kind: 'date' } }
+    const skipped: Record<string, number> = { k: 0, l: 0, s: 0, d: 0 }
+    for (let value = 1; value < 20_000; value += 13) {
+      const literals: Record<string, LiteralValue> = { k: value, l: BigInt(value), s: `name-${value}`, d: value + 7305 }
+      for (const [name, type] of Object.entries(types)) {
+        const operand: TypedExpr = { kind: 'column', name, type, nullable: true }
+        const isKept =
+          (pruneScan(bloomed, binary('eq', operand, literal(literals[name] ?? null, type)))[0] ?? []).length > 0
+        if (present.has(value)) expect(isKept, `${name} = ${value}`).toBe(true)
+        else if (!isKept) skipped[name]! += 1
+      }
+    }
+    for (const name of Object.keys(types)) expect(skipped[name], name).toBeGreaterThan(1000)
   })
 })
 

@@ -1,19 +1,18 @@
 /**
- * Which row groups may hold a row for which a predicate is true, judged by their statistics alone.
+ * What a predicate may be over a set of rows (a row group, some pages), judged by their statistics alone.
  *
- * A predicate's possible outcomes over a row group are a subset of {true, false, null}; the group is skipped only
- * when true is not among them. What cannot be judged has every outcome. Statistics leave NaN out, and NaN is greater
- * than every number, so a float column's values are its interval plus, possibly, NaN: `>`, `>=`, `!=` and `= NaN`
- * never skip by the upper bound.
+ * A predicate's possible outcomes are a subset of {true, false, null}; rows are skipped only when true is not among
+ * them. What cannot be judged has every outcome. Statistics leave NaN out, and NaN is greater than every number, so a
+ * float column's values are its interval plus, possibly, NaN: `>`, `>=`, `!=` and `= NaN` never skip by the upper
+ * bound.
  */
 import type { TypedExpr } from '@spillway/plan'
-import type { ParquetFileMeta, ParquetRowGroup } from './file-meta.ts'
-import { compareBounds } from './statistics.ts'
+import { compareBounds } from '../statistics.ts'
 import { literalSet, readValueSet, unknownSet } from './value-set.ts'
-import type { ValueSet } from './value-set.ts'
+import type { RowsStatistics, ValueSet } from './value-set.ts'
 
-/** What a predicate can be over the rows of a row group. */
-interface Outcomes {
+/** What a predicate can be over a set of rows. */
+export interface Outcomes {
   readonly canBeTrue: boolean
   readonly canBeFalse: boolean
   readonly canBeNull: boolean
@@ -23,23 +22,19 @@ const anyOutcome: Outcomes = { canBeTrue: true, canBeFalse: true, canBeNull: tru
 
 type Binary = Extract<TypedExpr, { kind: 'binary' }>
 
-/** For each row group of the file: whether it may hold a row for which `predicate` is true. Main thread. */
-export function pruneRowGroups(meta: ParquetFileMeta, predicate: TypedExpr): boolean[] {
-  return meta.rowGroups.map((rowGroup) => rowGroup.rowCount > 0 && judge(predicate, rowGroup).canBeTrue)
-}
-
-function judge(expr: TypedExpr, rowGroup: ParquetRowGroup): Outcomes {
+/** What `predicate` can be over the rows that `rows` speaks of. */
+export function judge(expr: TypedExpr, rows: RowsStatistics): Outcomes {
   switch (expr.kind) {
     case 'binary':
-      return judgeBinary(expr, rowGroup)
+      return judgeBinary(expr, rows)
     case 'unary':
-      return judgeUnary(expr, rowGroup)
+      return judgeUnary(expr, rows)
     case 'isIn':
-      return judgeIsIn(expr, rowGroup)
+      return judgeIsIn(expr, rows)
     case 'column':
     case 'literal':
     case 'cast':
-      return booleanOutcomes(readValueSet(expr, rowGroup))
+      return booleanOutcomes(readValueSet(expr, rows))
     case 'fillNull':
     case 'when':
       return anyOutcome
@@ -55,15 +50,15 @@ function booleanOutcomes(set: ValueSet): Outcomes {
   }
 }
 
-function judgeUnary(expr: Extract<TypedExpr, { kind: 'unary' }>, rowGroup: ParquetRowGroup): Outcomes {
+function judgeUnary(expr: Extract<TypedExpr, { kind: 'unary' }>, rows: RowsStatistics): Outcomes {
   switch (expr.op) {
     case 'not': {
-      const { canBeTrue, canBeFalse, canBeNull } = judge(expr.operand, rowGroup)
+      const { canBeTrue, canBeFalse, canBeNull } = judge(expr.operand, rows)
       return { canBeTrue: canBeFalse, canBeFalse: canBeTrue, canBeNull }
     }
     case 'isNull':
     case 'isNotNull': {
-      const { hasNull, hasNumbers, hasNaN } = readValueSet(expr.operand, rowGroup)
+      const { hasNull, hasNumbers, hasNaN } = readValueSet(expr.operand, rows)
       const hasValue = hasNumbers || hasNaN
       const isNull = expr.op === 'isNull'
       return { canBeTrue: isNull ? hasNull : hasValue, canBeFalse: isNull ? hasValue : hasNull, canBeNull: false }
@@ -73,12 +68,12 @@ function judgeUnary(expr: Extract<TypedExpr, { kind: 'unary' }>, rowGroup: Parqu
   }
 }
 
-function judgeBinary(expr: Binary, rowGroup: ParquetRowGroup): Outcomes {
+function judgeBinary(expr: Binary, rows: RowsStatistics): Outcomes {
   switch (expr.op) {
     case 'and':
     case 'or': {
-      const left = judge(expr.left, rowGroup)
-      const right = judge(expr.right, rowGroup)
+      const left = judge(expr.left, rows)
+      const right = judge(expr.right, rows)
       const canBeNull = left.canBeNull || right.canBeNull
       if (expr.op === 'and') {
         const canBeTrue = left.canBeTrue && right.canBeTrue
@@ -93,15 +88,17 @@ function judgeBinary(expr: Binary, rowGroup: ParquetRowGroup): Outcomes {
     case 'le':
     case 'gt':
     case 'ge':
-      return judgeComparison(expr.op, readValueSet(expr.left, rowGroup), readValueSet(expr.right, rowGroup))
+      return judgeComparison(expr, rows)
     default:
       return anyOutcome
   }
 }
 
-function judgeComparison(op: 'eq' | 'ne' | 'lt' | 'le' | 'gt' | 'ge', left: ValueSet, right: ValueSet): Outcomes {
+function judgeComparison({ op, left: leftExpr, right: rightExpr }: Binary, rows: RowsStatistics): Outcomes {
+  const left = readValueSet(leftExpr, rows)
+  const right = readValueSet(rightExpr, rows)
   const less = canBeLess(left, right)
-  const equal = canBeEqual(left, right)
+  const equal = canBeEqual(left, right) && mayHold(leftExpr, right, rows) && mayHold(rightExpr, left, rows)
   const greater = canBeLess(right, left)
   const canBeNull = left.hasNull || right.hasNull
   switch (op) {
@@ -117,7 +114,17 @@ function judgeComparison(op: 'eq' | 'ne' | 'lt' | 'le' | 'gt' | 'ge', left: Valu
       return { canBeTrue: greater, canBeFalse: less || equal, canBeNull }
     case 'ge':
       return { canBeTrue: greater || equal, canBeFalse: less, canBeNull }
+    default:
+      return anyOutcome
   }
+}
+
+/** Asks the Bloom filter when `expr` is a column and `values` a single value. */
+function mayHold(expr: TypedExpr, values: ValueSet, rows: RowsStatistics): boolean {
+  if (expr.kind !== 'column' || rows.mayContain === undefined) return true
+  const { min, max, hasNaN } = values
+  if (hasNaN || min === undefined || max === undefined || compareBounds(min, max) !== 0) return true
+  return rows.mayContain(expr.name, min, expr.type)
 }
 
 /** Whether some value of `left` may be below some value of `right`, NaN being above every number. */
@@ -136,10 +143,11 @@ function canBeEqual(left: ValueSet, right: ValueSet): boolean {
   return !leftBelow && !rightBelow
 }
 
-function judgeIsIn(expr: Extract<TypedExpr, { kind: 'isIn' }>, rowGroup: ParquetRowGroup): Outcomes {
-  const operand = readValueSet(expr.operand, rowGroup)
+function judgeIsIn(expr: Extract<TypedExpr, { kind: 'isIn' }>, rows: RowsStatistics): Outcomes {
+  const operand = readValueSet(expr.operand, rows)
   const canBeTrue = expr.values.some((value) => {
-    return canBeEqual(operand, literalSet(value, expr.operand.type) ?? unknownSet)
+    const set = literalSet(value, expr.operand.type) ?? unknownSet
+    return canBeEqual(operand, set) && mayHold(expr.operand, set, rows)
   })
   return { canBeTrue, canBeFalse: operand.hasNumbers || operand.hasNaN, canBeNull: operand.hasNull }
 }
