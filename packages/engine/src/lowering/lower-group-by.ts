@@ -12,6 +12,7 @@ import { type Field, findFieldIndex, makeSchema, type Schema } from '@spillway/c
 import { type GroupBy, namedAggregateText, type NamedExpr, namedExprText, type TypedExpr } from '@spillway/plan'
 import { assert } from '@spillway/stdx'
 import type { GroupByOutputSpec, GroupByShape, GroupBySinkSpec } from '../operators/group-by/group-by.ts'
+import { answerFromStatistics } from './answer-from-statistics.ts'
 import type { Lowering } from './lower-plan.ts'
 import { addProject, type Stream } from './stream.ts'
 
@@ -22,6 +23,8 @@ interface Input {
 }
 
 export function lowerGroupBy(lowering: Lowering, node: GroupBy): Stream {
+  const answered = answerFromStatistics(lowering, node)
+  if (answered !== undefined) return answered
   const { streams, columnOf, schema } = layInput(lowering, node)
   const keys = node.keys.map((key): GroupKey => keyOf(key, columnOf(key.expr)))
   const aggregates = node.aggregates.map((aggregate): GroupAggregate => {

@@ -141,6 +141,7 @@ export function lowerGenerated(lowering: Lowering, node: Generated): Stream {
     source: {
       kind: 'generate',
       operatorId: lowering.nextOperatorId(),
+      label: 'GENERATE',
       schema: node.schema,
       columns: node.columns,
       offset,

@@ -21,7 +21,7 @@ const labels: { readonly [K in OperatorSpec['kind']]: Label } = {
   sinkParquet: { label: 'PARQUET SINK', memoryClass: 'bounded' },
 }
 
-export const labelOf = (spec: OperatorSpec): string => labels[spec.kind].label
+export const labelOf = (spec: OperatorSpec): string => (spec.kind === 'generate' ? spec.label : labels[spec.kind].label)
 
 /** A collect of everything holds the result; all else is as the table says, and nothing spills in memory mode. */
 export function memoryClassOf(spec: OperatorSpec, canSpill: boolean): MemoryClass {

@@ -8,6 +8,8 @@ import type { OperatorBase } from '../../physical/physical-plan.ts'
 
 export interface GenerateSpec extends OperatorBase {
   readonly kind: 'generate'
+  /** As explain names it: rows from a formula, or from a file's statistics. */
+  readonly label: 'GENERATE' | 'PARQUET STATISTICS'
   readonly schema: Schema
   readonly columns: readonly GeneratedColumn[]
   /** First row number and count. */
