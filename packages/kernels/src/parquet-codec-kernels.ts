@@ -32,7 +32,7 @@ export const codecStep = {
   windowTooSmall: -2,
 } as const
 
-/** Exports of assembly/parquet/{snappy}.ts. Steps take about a millisecond per megabyte of room. */
+/** Exports of assembly/parquet/{snappy,snappy-compress,crc32}.ts. Steps take about a millisecond per megabyte of room. */
 export interface ParquetCodecKernels {
   /** Size of the state struct. */
   snappyStateBytes(): number
@@ -40,4 +40,16 @@ export interface ParquetCodecKernels {
   snappyBegin(state: number, uncompressedBytes: number): void
   /** Goes on; returns one of `codecStep`. Distances of common writers are below 64 KiB. */
   snappyStep(state: number): number
+  /** Most bytes that snappyCompress can make of `length`. */
+  snappyCompressBound(length: number): number
+  snappyScratchBytes(): number
+  /**
+   * Compresses a page (up to 2 MiB in 6 ms); returns bytes written.
+   * @param source readable 16 bytes past its end
+   * @param target snappyCompressBound(length) + 64 bytes
+   * @param scratch snappyScratchBytes(); need not be zeroed
+   */
+  snappyCompress(source: number, length: number, target: number, scratch: number): number
+  /** CRC-32 of zlib (may arrive negative). @param seed 0, or the checksum of the bytes before these */
+  crc32(address: number, length: number, seed: number): number
 }

@@ -17,7 +17,6 @@ const WINDOW_TOO_SMALL: i32 = -2
 const CONTINUE: i32 = 3
 
 // Per tag of a copy: its length, + bits 8 … 10 of the distance (in place), + bytes of the operand × 2048.
-// prettier-ignore
 const copies: usize = memory.data<u16>([
   0, 2052, 4097, 8193, 0, 2053, 4098, 8194, 0, 2054, 4099, 8195, 0, 2055, 4100, 8196, 0, 2056, 4101, 8197, 0, 2057,
   4102, 8198, 0, 2058, 4103, 8199, 0, 2059, 4104, 8200, 0, 2308, 4105, 8201, 0, 2309, 4106, 8202, 0, 2310, 4107, 8203,
