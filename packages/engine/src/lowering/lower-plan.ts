@@ -3,8 +3,8 @@
  * decided beside the operator where it takes more than a few lines (lower-group-by.ts, lower-scan.ts).
  */
 import { compileStage } from '@spillway/codegen'
-import { widthOf } from '@spillway/columnar'
-import { exprText, type LogicalNode, namedExprText, type Slice } from '@spillway/plan'
+import { type Schema, widthOf } from '@spillway/columnar'
+import { exprText, type LogicalNode, namedExprText, type Slice, type TypedExpr } from '@spillway/plan'
 import { SLICE_COUNTERS } from '@spillway/scheduler'
 import { makeError, unreachable } from '@spillway/stdx'
 import type { StageSpec } from '../operators/stage/stage.ts'
@@ -14,7 +14,6 @@ import type {
   PlannedModule,
   SinkSpec,
   Sizing,
-  TransformSpec,
 } from '../physical/physical-plan.ts'
 import { pipelineFloor, sinkFloor } from '../pipeline/pipeline-floor.ts'
 import { lowerGroupBy } from './lower-group-by.ts'
@@ -86,7 +85,12 @@ export class Lowering {
     for (const { sink } of sinks) if (!this.#sinks.includes(sink)) this.#sinks.push(sink)
   }
 
-  #compileDraft(draft: StageDraft): TransformSpec {
+  /** A filter that its source runs itself. */
+  compileFilter(input: Schema, predicate: TypedExpr): StageSpec {
+    return this.#compileDraft({ kind: 'draft', input, filter: predicate, project: undefined, output: input })
+  }
+
+  #compileDraft(draft: StageDraft): StageSpec {
     const compiled = compileStage({ input: draft.input, filter: draft.filter, project: draft.project })
     this.addModule(compiled)
     const texts: string[] = []

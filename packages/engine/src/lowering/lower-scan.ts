@@ -1,11 +1,13 @@
 /** Sources: which morsels there are, decided on the main thread from metadata alone. */
-import { type Field, makeSchema, type SharedTable, typeEquals, typeName } from '@spillway/columnar'
+import { type Field, makeSchema, type SharedTable, typeEquals, typeName, widthOf } from '@spillway/columnar'
 import {
   columnError,
-  ParquetDecoder,
+  type ParquetCodec,
   type ParquetFileMeta,
   pruneScan,
+  type ReaderColumn,
   readFileMeta,
+  requireChunk,
   type RowRange,
 } from '@spillway/formats'
 import { columnsUsed, type Generated, type InMemory, type ScanParquet } from '@spillway/plan'
@@ -13,7 +15,7 @@ import { assert, makeError } from '@spillway/stdx'
 import type { ParquetMorsel } from '../operators/scan-parquet/scan-parquet.ts'
 import { cutTable } from '../operators/scan-table/scan-table.ts'
 import type { Lowering } from './lower-plan.ts'
-import { addFilter, addSelection, type Stream } from './stream.ts'
+import { addSelection, type Stream } from './stream.ts'
 
 export function lowerScanParquet(lowering: Lowering, node: ScanParquet): Stream {
   const needed = new Set(node.columns)
@@ -31,11 +33,8 @@ export function lowerScanParquet(lowering: Lowering, node: ScanParquet): Stream 
     return { fileBytes: meta.fileBytes, modifiedNs: meta.modifiedNs }
   })
   const { morsels, total } = listMorsels(node)
-  const columns = fields.map((field) => field.name)
-  for (const morsel of morsels) {
-    const meta = readFileMeta(node.files[morsel.file] as string)
-    lowering.codecBytes = Math.max(lowering.codecBytes, ParquetDecoder.needBytes(meta, morsel.rowGroup, columns))
-  }
+  const { sizing } = lowering.context
+  const filterColumns = node.predicate === undefined ? new Set<string>() : columnsUsed(node.predicate)
   const stream: Stream = {
     source: {
       kind: 'scanParquet',
@@ -44,9 +43,14 @@ export function lowerScanParquet(lowering: Lowering, node: ScanParquet): Stream 
       versions,
       schema,
       morsels,
-      batchRows: lowering.context.sizing.batchRows,
+      batchRows: sizing.batchRows,
+      columns: readerColumns(node.files, fields, morsels),
+      widths: fields.map((field) => widthOf(field.type)),
+      windowBytes: windowBytes(node.files, fields, morsels, sizing.windowBytes),
+      filter: node.predicate === undefined ? undefined : lowering.compileFilter(schema, node.predicate),
+      filterColumns: fields.flatMap(({ name }, index) => (filterColumns.has(name) ? [index] : [])),
       rowGroupsTotal: total,
-      rowGroupsSkipped: total - morsels.length,
+      rowGroupsSkipped: total - new Set(morsels.map(({ file, rowGroup }) => `${file}:${rowGroup}`)).size,
     },
     morselCount: morsels.length,
     steps: [],
@@ -54,9 +58,42 @@ export function lowerScanParquet(lowering: Lowering, node: ScanParquet): Stream 
     isOrdered: true,
     isSerial: false,
   }
-  if (node.predicate === undefined) return stream
-  return addSelection(addFilter(stream, node.predicate), node.schema)
+  return addSelection(stream, node.schema)
 }
+
+/** What each column's reader must be able to read, over all row groups. */
+function readerColumns(
+  files: readonly string[],
+  fields: readonly Field[],
+  morsels: readonly ParquetMorsel[],
+): ReaderColumn[] {
+  return fields.map(({ name, type }) => {
+    const codecs = new Set<ParquetCodec>()
+    for (const { file, rowGroup } of morsels) {
+      codecs.add(requireChunk(readFileMeta(files[file] as string), rowGroup, name).codec)
+    }
+    return { type, codecs: [...codecs] }
+  })
+}
+
+/** No more than the largest chunk needs. */
+function windowBytes(
+  files: readonly string[],
+  fields: readonly Field[],
+  morsels: readonly ParquetMorsel[],
+  wanted: number,
+): number {
+  let largest = 0
+  for (const { file, rowGroup } of morsels) {
+    const meta = readFileMeta(files[file] as string)
+    for (const { name } of fields) largest = Math.max(largest, requireChunk(meta, rowGroup, name).uncompressedBytes)
+  }
+  return Math.max(WINDOW_BYTES_MIN, Math.min(wanted, largest + WINDOW_SLACK_BYTES))
+}
+
+const WINDOW_BYTES_MIN = 160 * 1024
+/** What a window needs beyond the page that it holds. */
+const WINDOW_SLACK_BYTES = 4096
 
 /** The file may have been replaced since the plan was made: the code was typed for the columns of then. */
 function requirePlannedColumns(meta: ParquetFileMeta, planned: readonly Field[]): void {
@@ -75,8 +112,25 @@ function requirePlannedColumns(meta: ParquetFileMeta, planned: readonly Field[])
   }
 }
 
+interface ListedMorsels {
+  readonly morsels: readonly ParquetMorsel[]
+  readonly total: number
+}
+
+/** A plan is lowered once per sizing that is tried, but indexes and Bloom filters are read once. */
+const listed = new WeakMap<ScanParquet, ListedMorsels>()
+
 /** Row groups that may hold a wanted row, cut to the slice and, by page indexes, to ranges of rows. */
-export function listMorsels(node: ScanParquet): { morsels: ParquetMorsel[]; total: number } {
+export function listMorsels(node: ScanParquet): ListedMorsels {
+  let known = listed.get(node)
+  if (known === undefined) {
+    known = findMorsels(node)
+    listed.set(node, known)
+  }
+  return known
+}
+
+function findMorsels(node: ScanParquet): ListedMorsels {
   const morsels: ParquetMorsel[] = []
   let total = 0
   let skip = node.slice?.offset ?? 0

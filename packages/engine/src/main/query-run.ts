@@ -246,5 +246,7 @@ export class QueryRun {
 }
 
 export function operatorsOf(pipeline: PhysicalPipeline): OperatorSpec[] {
-  return [pipeline.source, ...pipeline.transforms, ...pipeline.sinks.map((use) => use.sink)]
+  const { source } = pipeline
+  const filter = source.kind === 'scanParquet' && source.filter !== undefined ? [source.filter] : []
+  return [source, ...filter, ...pipeline.transforms, ...pipeline.sinks.map((use) => use.sink)]
 }

@@ -8,12 +8,12 @@ import type { TestingOptions } from './query-request.ts'
 
 /** `outputShare`: row groups of a sink that encodes, as a share of what the limit suggests. */
 const levels = [
-  { partitionBits: 6, batchRows: 8192, directoryBits: 18, outputShare: 1 },
-  { partitionBits: 6, batchRows: 8192, directoryBits: 16, outputShare: 1 },
-  { partitionBits: 6, batchRows: 4096, directoryBits: 15, outputShare: 1 },
-  { partitionBits: 5, batchRows: 4096, directoryBits: 14, outputShare: 1 },
-  { partitionBits: 4, batchRows: 4096, directoryBits: 13, outputShare: 0.5 },
-  { partitionBits: 3, batchRows: 2048, directoryBits: 12, outputShare: 0 },
+  { partitionBits: 6, batchRows: 8192, directoryBits: 18, outputShare: 1, windowBytes: 1 << 20 },
+  { partitionBits: 6, batchRows: 8192, directoryBits: 16, outputShare: 1, windowBytes: 1 << 20 },
+  { partitionBits: 6, batchRows: 4096, directoryBits: 15, outputShare: 1, windowBytes: 1 << 19 },
+  { partitionBits: 5, batchRows: 4096, directoryBits: 14, outputShare: 1, windowBytes: 1 << 18 },
+  { partitionBits: 4, batchRows: 4096, directoryBits: 13, outputShare: 0.5, windowBytes: 160 << 10 },
+  { partitionBits: 3, batchRows: 2048, directoryBits: 12, outputShare: 0, windowBytes: 160 << 10 },
 ] as const
 const ROW_GROUP_BYTES = 32e6
 const ROW_GROUP_BYTES_MIN = 2e6
@@ -40,6 +40,7 @@ export function sizingTries(threads: number, limitBytes: number, testing: Testin
     morselRows: testing.morselRows ?? MORSEL_ROWS,
     partitionBits: testing.partitionBits ?? level.partitionBits,
     directoryBits: level.directoryBits,
+    windowBytes: level.windowBytes,
     rowGroupBytes: rowGroupBytes(limitBytes, count, level.outputShare),
   })
   for (let count = threads; count >= 1; count = count > 4 ? Math.floor(count / 2) : count - 1) {

@@ -75,6 +75,8 @@ export interface Sizing {
   readonly partitionBits: number
   /** Largest pre-aggregation directory, log2 of entries. */
   readonly directoryBits: number
+  /** Decompressed bytes that a Parquet scan holds per column. */
+  readonly windowBytes: number
   /** Bytes in Arrow's layout at which a sink that encodes ends a row group. */
   readonly rowGroupBytes: number
 }

@@ -26,6 +26,8 @@ export interface Source {
   isParked: boolean
   /** Frees about `pages` pages of shared state that can be spilled; returns the pages freed. */
   spill(pages: number): number
+  /** A filter that the source runs itself; an operator of the plan, with counts of its own. */
+  readonly filter?: { readonly meter: OperatorMeter } | undefined
   /** Frees what it holds outside the workspace. Called once, also after failures. */
   close(): void
 }
@@ -59,6 +61,8 @@ export interface OpenContext {
   readonly control: ControlBlock
   readonly reservation: Reservation
   readonly workspace: Workspace
+  /** Makes the pipeline's own sinks spill about `pages` pages. Returns the pages freed. Only while a source is pulled. */
+  readonly makeRoom: (pages: number) => number
   readonly meter: OperatorMeter
   readonly sequenceBase: number
   readonly morselCount: number

@@ -154,15 +154,22 @@ export class PullLoop implements RunningPipeline {
   }
 
   #serveSpillRequest(): void {
-    const { context, sinks, source } = this.#parts
+    const { context, source } = this.#parts
     const pages = context.control.takeSpillRequest(context.slot, context.workerIndex)
     if (pages <= 0) return
     let freed = source.operator.spill(pages)
-    for (const { operator } of sinks) {
+    if (freed < pages) freed += this.makeRoom(pages - freed)
+    if (freed > 0) context.control.wakeWorkers()
+  }
+
+  /** Spills about `pages` pages of this pipeline's sinks, which hold no batch at the moment. Returns the pages freed. */
+  makeRoom(pages: number): number {
+    let freed = 0
+    for (const { operator } of this.#parts.sinks) {
       if (freed >= pages) break
       freed += operator.spill(pages - freed)
     }
-    if (freed > 0) context.control.wakeWorkers()
+    return freed
   }
 
   #finish(): 'finished' {
@@ -175,7 +182,9 @@ export class PullLoop implements RunningPipeline {
     const metered = [source, ...transforms, ...sinks.filter((sink) => sink.publishes)]
     this.#summary = {
       published,
-      operators: metered.map(({ meter }) => ({ operatorId: meter.operatorId, counts: meter.counts })),
+      operators: [...metered, ...(source.operator.filter === undefined ? [] : [source.operator.filter])].map(
+        ({ meter }) => ({ operatorId: meter.operatorId, counts: meter.counts }),
+      ),
     }
     return 'finished'
   }

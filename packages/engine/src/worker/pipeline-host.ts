@@ -33,6 +33,9 @@ interface OpenQuery {
   readonly reservations: Reservation[]
 }
 
+/** A sink asks its own partitions first and knows them better. */
+const NO_ROOM = (): number => 0
+
 type HostMessage = Exclude<ToWorker, StartPipeline | { kind: 'shutdown' | 'rest' }>
 
 export class EngineHost implements PipelineHost {
@@ -133,7 +136,9 @@ export class EngineHost implements PipelineHost {
     const own = left.shift()
     assert(own?.workspace !== undefined, 'a pipeline opens with its workspace')
     const { reservation, workspace } = own
-    const open = this.#opener(context, reservation, workspace, pipeline)
+    let loop: PullLoop | undefined
+    const makeRoom = (pages: number): number => loop?.makeRoom(pages) ?? 0
+    const open = this.#opener(context, reservation, workspace, pipeline, makeRoom)
     const source = open(pipeline.source, (with_) => sourceOf(pipeline.source).open(pipeline.source, with_, claims))
     const transforms = pipeline.transforms.map((spec) => open(spec, (with_) => transformOf(spec).open(spec, with_)))
     const sinks = pipeline.sinks.map((use): OpenSink => {
@@ -141,7 +146,7 @@ export class EngineHost implements PipelineHost {
       sink.operator.setClaims(claims)
       return { ...sink, inputKind: use.inputKind, publishes: use.publishes }
     })
-    return new PullLoop({
+    loop = new PullLoop({
       queryId: message.queryId,
       pipelineId: message.pipelineId,
       context,
@@ -154,6 +159,7 @@ export class EngineHost implements PipelineHost {
         reservation.give(workspace.address, workspace.pages)
       },
     })
+    return loop
   }
 
   #reserve(query: OpenQuery, guaranteedPages: number, maxPages: number): Reservation {
@@ -177,7 +183,13 @@ export class EngineHost implements PipelineHost {
     return reservation
   }
 
-  #opener(context: QueryContext, reservation: Reservation, workspace: Workspace, pipeline: PhysicalPipeline) {
+  #opener(
+    context: QueryContext,
+    reservation: Reservation,
+    workspace: Workspace,
+    pipeline: PhysicalPipeline,
+    makeRoom: (pages: number) => number,
+  ) {
     return <T>(spec: OperatorBase, build: (context: OpenContext) => T): Metered<T> => {
       const meter = new OperatorMeter(spec.operatorId)
       const operator = build({
@@ -186,6 +198,7 @@ export class EngineHost implements PipelineHost {
         control: context.control,
         reservation,
         workspace,
+        makeRoom,
         meter,
         sequenceBase: pipeline.sequenceBase,
         morselCount: pipeline.morselCount,
@@ -196,7 +209,7 @@ export class EngineHost implements PipelineHost {
 
   #openSink(query: OpenQuery, spec: SinkSpec, pipeline: PhysicalPipeline, area: Area | undefined): OpenSink {
     assert(area?.workspace !== undefined, 'a sink opens with its workspace')
-    const open = this.#opener(query.context, area.reservation, area.workspace, pipeline)
+    const open = this.#opener(query.context, area.reservation, area.workspace, pipeline, NO_ROOM)
     const { operator, meter } = open(spec, (with_) => sinkOf(spec).open(spec, with_))
     const sink: OpenSink = { operator, meter, sinkId: spec.sinkId, inputKind: 0, publishes: false }
     query.sinks.set(spec.sinkId, sink)

@@ -3,17 +3,11 @@
  */
 import v8 from 'node:v8'
 import vm from 'node:vm'
-import { ParquetDecoder, ParquetEncoder } from '@spillway/formats'
+import { ParquetEncoder } from '@spillway/formats'
 import type { SharedTable } from '@spillway/columnar'
 import { Arena, type ArenaHandle, type Checksum } from '@spillway/memory'
 import type { ControlBlock, ModuleRef } from '@spillway/scheduler'
 import { assert } from '@spillway/stdx'
-
-/** A scan that keeps a decoded row group in the codec's memory. */
-export interface CodecHolder {
-  readonly isParked: boolean
-  evictCodec(): void
-}
 
 const INSTANCES_MAX = 256
 /** A forced collection costs about a millisecond in a lean worker; without one, freed buffers stay resident. */
@@ -30,7 +24,6 @@ export class WorkerState {
   #arena: Arena | undefined
   /** By module key, least recently used first. */
   readonly #instances = new Map<string, WebAssembly.Exports>()
-  #codecHolder: CodecHolder | undefined
   #encoder: ParquetEncoder | undefined
   #morselsSinceCollection = 0
   #garbageBytes = 0
@@ -96,30 +89,10 @@ export class WorkerState {
     return exports
   }
 
-  openDecoder(): ParquetDecoder {
-    assert(this.#parquetModule !== undefined, 'the codec is loaded before a scan opens')
-    return new ParquetDecoder(this.#parquetModule)
-  }
-
   openEncoder(): ParquetEncoder {
     assert(this.#parquetModule !== undefined, 'the codec is loaded before a sink opens')
     this.#encoder ??= new ParquetEncoder(this.#parquetModule)
     return this.#encoder
-  }
-
-  /** True when `holder` may keep a decoded row group; a parked holder is evicted, a busy one is waited for. */
-  tryHoldCodec(holder: CodecHolder): boolean {
-    const present = this.#codecHolder
-    if (present !== undefined && present !== holder) {
-      if (!present.isParked) return false
-      present.evictCodec()
-    }
-    this.#codecHolder = holder
-    return true
-  }
-
-  releaseCodec(holder: CodecHolder): void {
-    if (this.#codecHolder === holder) this.#codecHolder = undefined
   }
 
   noteCodecMemory(bytes: number): void {

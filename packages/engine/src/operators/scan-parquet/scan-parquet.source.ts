@@ -1,76 +1,87 @@
-/** Worker side of PARQUET SCAN: decodes a row group, then imports it batch by batch. */
+/**
+ * Worker side of PARQUET SCAN: decodes a row group batch by batch, straight into the batch's columns.
+ *
+ * With a filter, its columns are read first. The others are read only where rows survive: rows without survivors are
+ * passed over, whole pages at a time where that is possible.
+ */
+import { column } from '@spillway/columnar'
 import type { WorkspaceSize } from '@spillway/memory'
-import { type DecodedRowGroup, type ParquetDecoder, readFileMeta, requireChunk } from '@spillway/formats'
-import { assert, makeError } from '@spillway/stdx'
+import { assert } from '@spillway/stdx'
 import { queryCounter } from '@spillway/scheduler'
-import { ArrowImporter, sizeImporter } from '../../pipeline/arrow-importer.ts'
-import { setRows } from '../../pipeline/batch-buffers.ts'
+import {
+  type BatchBuffers,
+  batchShape,
+  columnAddress,
+  openBatch,
+  setColumn,
+  setRows,
+  sizeBatch,
+} from '../../pipeline/batch-buffers.ts'
 import type { OpenContext, PullStatus, Source } from '../../pipeline/contracts.ts'
 import type { MorselClaims } from '../../pipeline/morsel-claims.ts'
-import type { CodecHolder } from '../../worker/worker-state.ts'
-import { DECODE_BATCH_ROWS, type ParquetMorsel, type ScanParquetSpec } from './scan-parquet.ts'
+import { SelectionParts, SourceFilter } from '../../pipeline/source-filter.ts'
+import { sizeStage } from '../stage/stage.transform.ts'
+import { ChunkColumns, sizeChunkColumns } from './chunk-columns.ts'
+import type { ParquetMorsel, ScanParquetSpec } from './scan-parquet.ts'
 
 export function sizeScanParquet(spec: ScanParquetSpec, size: WorkspaceSize): void {
-  sizeImporter(spec.schema, spec.batchRows, size)
+  sizeBatch(batchShape(spec.schema, spec.batchRows), size)
+  sizeChunkColumns(spec, size)
+  if (spec.filter !== undefined) sizeStage(spec.filter, size)
 }
 
 export function openScanParquet(spec: ScanParquetSpec, context: OpenContext, claims: MorselClaims): Source {
   return new ParquetSource(spec, context, claims)
 }
 
-class ParquetSource implements Source, CodecHolder {
+class ParquetSource implements Source {
   sequence = 0
   isParked = false
   readonly batch: number
+  readonly filter: SourceFilter | undefined
   readonly #spec: ScanParquetSpec
   readonly #context: OpenContext
   readonly #claims: MorselClaims
-  readonly #importer: ArrowImporter
-  readonly #columns: readonly string[]
+  readonly #buffers: BatchBuffers
+  readonly #columns: ChunkColumns
+  /** Columns that the filter reads, and the others. */
+  readonly #first: readonly number[]
+  readonly #others: readonly number[]
   #morsel: ParquetMorsel | undefined
-  #decoder: ParquetDecoder | undefined
-  #decoded: DecodedRowGroup | undefined
-  /** Rows of the row group before the next row, and the row after the morsel's last one. */
+  /** Rows of the row group before the next row, and the row after the present range. */
   #next = 0
   #end = 0
   #range = 0
-  /** The decoder's batch that holds `#next`, and its first row. */
-  #decodedBatch = 0
-  #decodedStart = 0
+  /** A filtered batch whose other columns are not read to its end. */
+  readonly #parts: SelectionParts
 
   constructor(spec: ScanParquetSpec, context: OpenContext, claims: MorselClaims) {
     this.#spec = spec
     this.#context = context
     this.#claims = claims
-    this.#columns = spec.schema.fields.map((field) => field.name)
-    this.#importer = new ArrowImporter(context, spec.schema, spec.batchRows, 'PARQUET SCAN')
-    this.batch = this.#importer.batch.address
+    this.#buffers = openBatch(context.arena, context.workspace, batchShape(spec.schema, spec.batchRows))
+    this.batch = this.#buffers.address
+    this.#columns = new ChunkColumns(spec, context)
+    this.filter = spec.filter === undefined ? undefined : new SourceFilter(spec.filter, context)
+    this.#parts = new SelectionParts(context.arena, this.batch)
+    this.#first = spec.filterColumns
+    this.#others = spec.schema.fields.map((_, index) => index).filter((index) => !spec.filterColumns.includes(index))
   }
 
   pull(): PullStatus {
     if (this.#morsel === undefined) return this.#claimMorsel()
+    if (this.#parts.isOpen) return this.#readPart()
     if (this.#next >= this.#end && !this.#nextRange()) {
       this.#closeMorsel()
       return 'morselEnd'
     }
-    if (this.#columns.length === 0) return this.#countRows()
-    if (this.#decoded === undefined) {
-      // Only one row group is decoded on a worker at a time, whatever the number of queries: memory follows it.
-      if (!this.#context.query.worker.tryHoldCodec(this)) return 'blocked'
-      this.#decode()
+    if (this.#spec.schema.fields.length === 0) return this.#countRows()
+    if (!this.#columns.isOpen) {
+      this.#columns.open(this.#morsel)
+      this.#columns.moveTo(this.#next)
       return 'working'
     }
-    let decoded = this.#decoded.batches[this.#decodedBatch]
-    while (decoded !== undefined && this.#next >= this.#decodedStart + decoded.rowCount) {
-      this.#decodedStart += decoded.rowCount
-      this.#decodedBatch += 1
-      decoded = this.#decoded.batches[this.#decodedBatch]
-    }
-    assert(decoded !== undefined, 'the decoded batches hold all rows of the row group')
-    const offset = this.#next - this.#decodedStart
-    const rows = Math.min(decoded.rowCount - offset, this.#end - this.#next)
-    this.#next += this.#importer.fill(decoded.columns, offset, rows, this.sequence, this.#next)
-    return 'batch'
+    return this.filter === undefined ? this.#readAll() : this.#readFiltered(this.filter)
   }
 
   #claimMorsel(): PullStatus {
@@ -92,6 +103,7 @@ class ParquetSource implements Source, CodecHolder {
     if (range === undefined) return false
     this.#next = range.start
     this.#end = range.start + range.rows
+    if (this.#columns.isOpen) this.#columns.moveTo(this.#next)
     return true
   }
 
@@ -103,49 +115,86 @@ class ParquetSource implements Source, CodecHolder {
     return 'batch'
   }
 
-  #decode(): void {
-    const morsel = this.#morsel
-    assert(morsel !== undefined, 'a row group is decoded for a claimed morsel')
-    const { query, control } = this.#context
-    const path = this.#spec.files[morsel.file] as string
-    const meta = readFileMeta(path)
-    const version = this.#spec.versions[morsel.file]
-    if (meta.fileBytes !== version?.fileBytes || meta.modifiedNs !== version.modifiedNs) {
-      throw makeError(
-        'PARQUET_CORRUPT',
-        `File changed while the query ran: ${path} is not the version that was planned. Run the query again.`,
-        { file: path, rowGroup: morsel.rowGroup },
-      )
-    }
-    this.#decodedBatch = 0
-    this.#decodedStart = 0
-    this.#decoder ??= query.worker.openDecoder()
-    this.#decoded = this.#decoder.decode(path, meta, morsel.rowGroup, this.#columns, DECODE_BATCH_ROWS)
-    query.worker.noteCodecMemory(this.#decoder.memoryBytes())
-    const bytes = this.#columns.map((column) => requireChunk(meta, morsel.rowGroup, column).compressedBytes)
-    control.count(
-      query.slot,
-      queryCounter.bytesRead,
-      bytes.reduce((sum, part) => sum + part, 0),
-    )
+  #readAll(): PullStatus {
+    const rows = this.#readable(this.#others, Math.min(this.#spec.batchRows, this.#end - this.#next))
+    for (const index of this.#others) this.#readColumn(index, rows, 0)
+    setRows(this.#context.arena, this.batch, rows, this.sequence, this.#next)
+    this.#next += rows
+    return 'batch'
   }
 
-  /** Another query needs the codec while this one is parked: the row group is decoded again when it goes on. */
-  evictCodec(): void {
-    this.#decoded?.free()
-    this.#decoded = undefined
+  #readFiltered(filter: SourceFilter): PullStatus {
+    const { arena } = this.#context
+    const rows = this.#readable(this.#first, Math.min(this.#spec.batchRows, this.#end - this.#next))
+    for (const index of this.#first) this.#readColumn(index, rows, 0)
+    setRows(arena, this.batch, rows, this.sequence, this.#next)
+    this.#next += rows
+    const selected = filter.apply(this.batch, rows)
+    const { meter, control, query } = this.#context
+    // The pull loop counts what survives; what was read is more.
+    meter.counts.rowsOut += rows - selected
+    control.count(query.slot, queryCounter.rowsIn, rows - selected)
+    if (selected === 0) {
+      for (const index of this.#others) this.#columns.skip(index, rows)
+      return 'working'
+    }
+    if (this.#others.length === 0) return 'batch'
+    this.#parts.open(rows)
+    return this.#readPart()
+  }
+
+  /** Reads the other columns for the rest of a filtered batch, or for as much of it as stays valid together. */
+  #readPart(): PullStatus {
+    const parts = this.#parts
+    if (!parts.skipsTo((rows) => this.#skipOthers(rows))) return 'working'
+    const from = parts.position
+    const rows = this.#readable(this.#others, parts.rowsLeft)
+    const first = this.#next - parts.rowsLeft
+    const isDense = parts.isDense
+    for (const index of this.#others) this.#readColumn(index, rows, isDense ? 0 : from)
+    if (isDense) {
+      for (const index of this.#first) this.#shiftColumn(index, from)
+      setRows(this.#context.arena, this.batch, rows, this.sequence, first)
+    }
+    return parts.take(rows) > 0 ? 'batch' : 'working'
+  }
+
+  /** Row 0 of the batch is the column's row `from` now. */
+  #shiftColumn(index: number, from: number): void {
+    if (from === 0) return
+    const buffers = this.#buffers.columns[index]
+    assert(buffers !== undefined, 'a scanned column has buffers')
+    const { arena } = this.#context
+    const nulls = arena.u32[(columnAddress(this.batch, index) + column.nullCount) >>> 2] as number
+    const values = buffers.values + from * (this.#spec.widths[index] as number)
+    setColumn(arena, this.batch, index, { values, validity: buffers.validity + from }, nulls)
+  }
+
+  #skipOthers(rows: number): void {
+    for (const index of this.#others) this.#columns.skip(index, rows)
+  }
+
+  #readable(indices: readonly number[], most: number): number {
+    let rows = most
+    for (const index of indices) rows = this.#columns.readable(index, rows)
+    return rows
+  }
+
+  /** Reads rows of a column into the batch, from its row `from` on. */
+  #readColumn(index: number, rows: number, from: number): void {
+    const buffers = this.#buffers.columns[index]
+    assert(buffers !== undefined, 'a scanned column has buffers')
+    const values = buffers.values + from * (this.#spec.widths[index] as number)
+    const nulls = this.#columns.read(index, rows, values, buffers.validity + from)
+    setColumn(this.#context.arena, this.batch, index, buffers, nulls)
   }
 
   #closeMorsel(): void {
-    this.#releaseCodec()
+    const { control, query } = this.#context
+    control.count(query.slot, queryCounter.bytesRead, this.#columns.takeBytesRead())
+    this.#columns.close()
     this.#morsel = undefined
-    this.#context.query.worker.collectGarbageSometimes(0)
-  }
-
-  #releaseCodec(): void {
-    this.#decoded?.free()
-    this.#decoded = undefined
-    this.#context.query.worker.releaseCodec(this)
+    query.worker.collectGarbageSometimes(0)
   }
 
   spill(): number {
@@ -153,7 +202,6 @@ class ParquetSource implements Source, CodecHolder {
   }
 
   close(): void {
-    this.#releaseCodec()
-    this.#importer.close()
+    this.#columns.close()
   }
 }

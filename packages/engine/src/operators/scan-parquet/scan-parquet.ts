@@ -1,10 +1,12 @@
 /**
- * PARQUET SCAN: row groups of one or more files. Order of files and rows kept; bounded memory: one decoded row group
- * per worker outside the arena (its need is part of the floor) and one batch inside.
+ * PARQUET SCAN: row groups of one or more files. Order of files and rows kept; bounded memory: per column and worker a
+ * read buffer, a window over the decompressed page and one batch, whatever the size of pages and row groups. What a
+ * file demands beyond (a dictionary, a value longer than the window) is taken while it is needed.
  */
 import type { Schema } from '@spillway/columnar'
-import type { RowRange } from '@spillway/formats'
+import type { ReaderColumn, RowRange } from '@spillway/formats'
 import type { OperatorBase } from '../../physical/physical-plan.ts'
+import type { StageSpec } from '../stage/stage.ts'
 
 /** Rows of one row group. */
 export interface ParquetMorsel {
@@ -28,10 +30,17 @@ export interface ScanParquetSpec extends OperatorBase {
   readonly schema: Schema
   readonly morsels: readonly ParquetMorsel[]
   readonly batchRows: number
+  /** By column of `schema`: what its readers must be able to read. */
+  readonly columns: readonly ReaderColumn[]
+  /** By column of `schema`: bytes of a value in the arena. */
+  readonly widths: readonly number[]
+  /** Bytes of decompressed values that are there at a time, per column. */
+  readonly windowBytes: number
+  /** Rows that fail it are dropped here, before the other columns are read. */
+  readonly filter: StageSpec | undefined
+  /** Columns of `schema` that the filter reads. */
+  readonly filterColumns: readonly number[]
   /** For explain and metrics. */
   readonly rowGroupsTotal: number
   readonly rowGroupsSkipped: number
 }
-
-/** Rows that the decoder hands over at a time. */
-export const DECODE_BATCH_ROWS = 65_536

@@ -1,0 +1,190 @@
+/**
+ * The column chunks of the row group that a scan reads: one reader per column, positioned together.
+ *
+ * Columns are read at their own pace: what a filter rules out is skipped, and a run of skipped rows is passed on only
+ * when the column is needed again, so that whole pages of it are never decompressed, or never read.
+ */
+import { closeSync, openSync } from 'node:fs'
+import {
+  ColumnChunkReader,
+  fileError,
+  fileVersion,
+  type PageLocation,
+  type ParquetFileMeta,
+  readFileMeta,
+  readFully,
+  readPageLocations,
+  requireRowGroup,
+} from '@spillway/formats'
+import type { WorkspaceSize } from '@spillway/memory'
+import { assert, makeError } from '@spillway/stdx'
+import type { OpenContext } from '../../pipeline/contracts.ts'
+import { PipelineMemory } from '../../pipeline/pipeline-memory.ts'
+import type { ParquetMorsel, ScanParquetSpec } from './scan-parquet.ts'
+
+export function sizeChunkColumns(spec: ScanParquetSpec, size: WorkspaceSize): void {
+  for (const column of spec.columns) ColumnChunkReader.size(column, spec.windowBytes, spec.batchRows, size)
+}
+
+interface OpenColumn {
+  readonly reader: ColumnChunkReader
+  /** Rows that were passed over but not yet skipped in the reader. */
+  lag: number
+  /** Row that the reader is at, lag included. */
+  row: number
+  /** Its pages, once a range that does not begin at the first row asked for them; null = no usable index. */
+  pages: readonly PageLocation[] | null | undefined
+}
+
+export class ChunkColumns {
+  readonly #spec: ScanParquetSpec
+  readonly #columns: readonly OpenColumn[]
+  #descriptor = -1
+  #path = ''
+  #meta: ParquetFileMeta | undefined
+  #rowGroup = 0
+  #bytesRead = 0
+
+  constructor(spec: ScanParquetSpec, context: OpenContext) {
+    this.#spec = spec
+    const { arena, workspace } = context
+    const memory = new PipelineMemory(context, 'PARQUET SCAN')
+    this.#columns = spec.columns.map((column) => ({
+      reader: new ColumnChunkReader({
+        kernels: arena.kernels,
+        memory: arena.handle.memory,
+        chunkMemory: memory,
+        take: (bytes) => workspace.take(bytes),
+        column,
+        windowBytes: spec.windowBytes,
+        batchRows: spec.batchRows,
+      }),
+      lag: 0,
+      row: 0,
+      pages: undefined,
+    }))
+  }
+
+  get isOpen(): boolean {
+    return this.#descriptor >= 0
+  }
+
+  /** @throws DataError when the file is not the one that was planned */
+  open(morsel: ParquetMorsel): void {
+    const path = this.#spec.files[morsel.file] as string
+    this.#path = path
+    try {
+      this.#descriptor = openSync(path, 'r')
+    } catch (cause) {
+      throw fileError(path, cause)
+    }
+    const found = fileVersion(this.#descriptor, path)
+    const planned = this.#spec.versions[morsel.file]
+    if (found.fileBytes !== planned?.fileBytes || found.modifiedNs !== planned.modifiedNs) {
+      throw makeError(
+        'PARQUET_CORRUPT',
+        `File changed while the query ran: ${path} is not the version that was planned. Run the query again.`,
+        { file: path, rowGroup: morsel.rowGroup },
+      )
+    }
+    const meta = readFileMeta(path)
+    this.#meta = meta
+    this.#rowGroup = morsel.rowGroup
+    const place = { file: path, rowGroup: morsel.rowGroup }
+    const read = (target: Uint8Array, offset: number): void => readFully(this.#descriptor, target, offset, place)
+    this.#columns.forEach((column, index) => {
+      column.reader.open(read, meta, morsel.rowGroup, this.#nameOf(index))
+      column.lag = 0
+      column.row = 0
+      column.pages = undefined
+    })
+  }
+
+  #nameOf(index: number): string {
+    const field = this.#spec.schema.fields[index]
+    assert(field !== undefined, 'a reader belongs to a field')
+    return field.name
+  }
+
+  /** Passes over rows up to `row` of the row group; cheap until the column is read. */
+  moveTo(row: number): void {
+    for (const column of this.#columns) {
+      column.lag += row - column.row
+      column.row = row
+    }
+  }
+
+  /** Rows of column `index` that the next `read` may take, at most `most`. Catches up with what was passed over. */
+  readable(index: number, most: number): number {
+    const column = this.#column(index)
+    if (column.lag > 0) this.#catchUp(column, index)
+    return column.reader.readable(most)
+  }
+
+  /** Reads the next rows of a column to `values` and `validity`. Returns its nulls. */
+  read(index: number, rows: number, values: number, validity: number): number {
+    const column = this.#column(index)
+    assert(column.lag === 0, 'a column is asked for what is readable before it is read')
+    column.row += rows
+    return column.reader.read(rows, values, validity)
+  }
+
+  /** Passes over the next rows of one column. */
+  skip(index: number, rows: number): void {
+    const column = this.#column(index)
+    column.lag += rows
+    column.row += rows
+  }
+
+  #column(index: number): OpenColumn {
+    const column = this.#columns[index]
+    assert(column !== undefined, 'a column has a reader')
+    return column
+  }
+
+  #catchUp(column: OpenColumn, index: number): void {
+    const { reader, lag, row } = column
+    column.lag = 0
+    const at = row - lag
+    if (column.pages === undefined && lag >= SEEK_ROWS_MIN) column.pages = this.#locate(index) ?? null
+    const page = column.pages?.findLast((candidate) => candidate.firstRow <= row)
+    if (page === undefined || page.firstRow <= at) {
+      reader.skip(lag)
+      return
+    }
+    reader.seekToPage(page.offset, page.firstRow)
+    if (row > page.firstRow) reader.skip(row - page.firstRow)
+  }
+
+  #locate(index: number): readonly PageLocation[] | undefined {
+    assert(this.#meta !== undefined, 'a row group is open')
+    return readPageLocations(this.#descriptor, this.#meta, this.#rowGroup, this.#nameOf(index))
+  }
+
+  /** Bytes read from files since the last call. */
+  takeBytesRead(): number {
+    const total = this.#columns.reduce((sum, { reader }) => sum + reader.bytesRead, 0)
+    const fresh = total - this.#bytesRead
+    this.#bytesRead = total
+    return fresh
+  }
+
+  get rowsOfGroup(): number {
+    return this.#meta === undefined ? 0 : requireRowGroup(this.#meta, this.#rowGroup).rowCount
+  }
+
+  /** Ends the row group: memory beyond the fixed buffers and the file are given back. */
+  close(): void {
+    if (this.#descriptor < 0) return
+    closeSync(this.#descriptor)
+    this.#descriptor = -1
+    for (const { reader } of this.#columns) reader.close()
+  }
+
+  get path(): string {
+    return this.#path
+  }
+}
+
+/** Fewer rows are skipped page by page: an index read costs as much as some page headers. */
+const SEEK_ROWS_MIN = 10_000

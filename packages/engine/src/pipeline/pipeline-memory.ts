@@ -1,0 +1,40 @@
+/**
+ * Memory that a pipeline's operators take on demand, beyond what they declared: a dictionary, a page larger than its
+ * window, a string longer than a heap. A refusal first makes this pipeline's own sinks spill, then is an error.
+ */
+import { PAGE_BYTES } from '@spillway/kernels'
+import { makeError } from '@spillway/stdx'
+import type { OpenContext } from './contracts.ts'
+
+export class PipelineMemory {
+  readonly #context: OpenContext
+  readonly #operator: string
+
+  constructor(context: OpenContext, operator: string) {
+    this.#context = context
+    this.#operator = operator
+  }
+
+  /** Address of at least `bytes` bytes, in whole pages. @throws MemoryLimitError MEMORY_LIMIT */
+  take(bytes: number): number {
+    const pages = Math.ceil(bytes / PAGE_BYTES)
+    const { reservation, makeRoom } = this.#context
+    for (;;) {
+      const address = reservation.take(pages)
+      if (address !== 0) return address
+      if (makeRoom(pages) === 0) break
+    }
+    const needBytes = pages * PAGE_BYTES
+    throw makeError(
+      'MEMORY_LIMIT',
+      `Not enough memory in ${this.#operator}: a single value, page or dictionary needs ${needBytes} bytes. ` +
+        'Raise memoryLimit or lower threads.',
+      { operator: this.#operator, needBytes },
+    )
+  }
+
+  /** Gives back what `take(bytes)` returned. */
+  give(address: number, bytes: number): void {
+    this.#context.reservation.give(address, Math.ceil(bytes / PAGE_BYTES))
+  }
+}
