@@ -2,6 +2,11 @@
 //
 // Sources are read up to 16 bytes past their end, targets written up to 16 bytes past theirs; they do not overlap.
 
+/** The bytes as they are; the ranges may overlap. */
+export function copyBytes(source: usize, bytes: u32, target: usize): void {
+  memory.copy(target, source, bytes)
+}
+
 /** int32 → its low byte. */
 export function plainNarrow8(source: usize, count: u32, target: usize): void {
   const end = target + count
@@ -47,13 +52,13 @@ export function plainWiden64(source: usize, count: u32, target: usize): void {
 }
 
 /**
- * INT96 (nanoseconds of the day u64, Julian day u32) → nanoseconds since 1970, int64. What exceeds 64 bits wraps
+ * INT96 (nanoseconds of the day u64, Julian day i32) → nanoseconds since 1970, int64. What exceeds 64 bits wraps
  * around.
  */
 export function plainInt96(source: usize, count: u32, target: usize): void {
   const end = target + (<usize>count << 3)
   for (; target < end; target += 8) {
-    const day = <i64>load<u32>(source, 8) - 2440588
+    const day = <i64>load<i32>(source, 8) - 2440588
     store<i64>(target, day * 86400000000000 + load<i64>(source))
     source += 12
   }

@@ -70,7 +70,7 @@ export class ChunkInput {
   need(bytes: number, ahead = this.capacity): number {
     const there = this.end - this.cursor
     if (there >= bytes || this.#endOffset >= this.#chunkEnd) return there
-    this.#context.u8.copyWithin(this.#address, this.cursor, this.end)
+    this.#context.kernels.copyBytes(this.cursor, there, this.#address)
     this.cursor = this.#address
     this.end = this.#address + there
     const wanted = Math.max(bytes, Math.min(ahead, this.capacity))
@@ -83,7 +83,7 @@ export class ChunkInput {
   /** Copies the next bytes, which are within the chunk, to `target` in the arena. */
   copyTo(target: number, bytes: number): void {
     const there = Math.min(bytes, this.end - this.cursor)
-    this.#context.u8.copyWithin(target, this.cursor, this.cursor + there)
+    this.#context.kernels.copyBytes(this.cursor, there, target)
     this.cursor += there
     if (there === bytes) return
     // What follows goes to its place directly; the buffer holds nothing of the file any more.

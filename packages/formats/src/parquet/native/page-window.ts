@@ -152,7 +152,7 @@ export class PageWindow {
     const gone = this.#slidable()
     // Sliding by little again and again would copy more than it brings.
     if (gone >= Math.min(ROOM_BYTES, this.#limit - this.#base)) {
-      this.#context.u8.copyWithin(this.#base, this.#base + gone, this.end)
+      this.#context.kernels.copyBytes(this.#base + gone, this.end - this.#base - gone, this.#base)
       this.cursor -= gone
       this.end -= gone
       return
@@ -164,7 +164,7 @@ export class PageWindow {
   #grow(wanted: number): void {
     const bytes = Math.min(wanted, this.#total + ROOM_BYTES) + ROOM_BYTES + SLACK_BYTES
     const address = this.#context.chunkMemory.take(bytes)
-    this.#context.u8.copyWithin(address, this.#base, this.end)
+    this.#context.kernels.copyBytes(this.#base, this.end - this.#base, address)
     const moved = address - this.#base
     const { cursor, end } = this
     this.#grown.adopt(address, bytes)
@@ -243,7 +243,8 @@ export class PageWindow {
       throw context.damage('a page cannot be decompressed')
     }
     // The unread rest is too short to go on with: more is read behind it.
-    if (result === codecStep.needInput && !isLast) input.need(Math.min(this.#storedEnd - input.position, input.capacity))
+    if (result === codecStep.needInput && !isLast)
+      input.need(Math.min(this.#storedEnd - input.position, input.capacity))
     return result
   }
 
@@ -294,7 +295,11 @@ export class PageWindow {
   #tryFrames(from: number, fromEnd: number): boolean {
     const { u8 } = this.#context
     const bigEndian = (at: number): number =>
-      (((u8[at] as number) << 24) | ((u8[at + 1] as number) << 16) | ((u8[at + 2] as number) << 8) | (u8[at + 3] as number)) >>> 0
+      (((u8[at] as number) << 24) |
+        ((u8[at + 1] as number) << 16) |
+        ((u8[at + 2] as number) << 8) |
+        (u8[at + 3] as number)) >>>
+      0
     let at = from
     while (at + 8 <= fromEnd) {
       const plain = bigEndian(at)
