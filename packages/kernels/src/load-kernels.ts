@@ -7,6 +7,8 @@ import type { CastKernels } from './cast-kernels.ts'
 import type { DecimalKernels } from './decimal-kernels.ts'
 import type { ArenaKernels, ConvertKernels, StringKernels } from './kernels.ts'
 import type { ParquetCodecKernels } from './parquet-codec-kernels.ts'
+import type { ParquetDecodeKernels } from './parquet-decode-kernels.ts'
+import type { ZstdKernels } from './parquet-zstd-kernels.ts'
 import type { RowKernels } from './row-kernels.ts'
 
 /** Every export of kernels.wasm. */
@@ -17,7 +19,9 @@ export interface KernelExports
     CastKernels,
     DecimalKernels,
     RowKernels,
-    ParquetCodecKernels {}
+    ParquetCodecKernels,
+    ParquetDecodeKernels,
+    ZstdKernels {}
 
 let compiled: WebAssembly.Module | undefined
 

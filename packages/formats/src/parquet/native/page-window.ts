@@ -1,0 +1,345 @@
+/**
+ * The values of a page, decompressed piece by piece into a window: memory follows neither the page nor the row group.
+ *
+ *   window  ┌─ history ─┬─ read before ─┬─ unread ─┬─ room ─┐        cursor … end are unread bytes that are there
+ *                                     cursor      end
+ *
+ * When the room is used up, the window slides: unread bytes and the history that the codec refers to move to its
+ * begin. It grows, with chunk memory, only where a single value or the codec's history needs more.
+ */
+import { codecState, codecStep } from '@spillway/kernels'
+import type { ParquetCodec } from '../file-meta.ts'
+import type { ChunkInput } from './chunk-input.ts'
+import { decompressWhole, findStreamCodec, pageCodecOf } from './page-codecs.ts'
+import type { PageCodec, StreamCodec } from './page-codecs.ts'
+import { ChunkRegion } from './reader-context.ts'
+import type { ReaderContext } from './reader-context.ts'
+
+/** Behind the last byte of a window: what codecs clobber and kernels read. */
+const SLACK_BYTES = 128
+/** With less room than this a codec may make no progress. */
+const ROOM_BYTES = 512
+/** Bytes decompressed at a time: they are still in the cache when they are decoded. */
+const PIECE_BYTES = 128 * 1024
+
+/** What of a page is decompressed. */
+export interface PageExtent {
+  readonly uncompressedBytes: number
+  readonly compressedBytes: number
+  readonly isCompressed: boolean
+  /** The page shall stand in the window as a whole. */
+  readonly isWhole: boolean
+}
+
+export class PageWindow {
+  /** Address of the next unread byte. */
+  cursor: number
+  /** Address behind the unread bytes that are there. */
+  end: number
+  readonly #context: ReaderContext
+  readonly #input: ChunkInput
+  readonly #fixed: { address: number; bytes: number }
+  readonly #grown: ChunkRegion
+  readonly #frame: ChunkRegion
+  readonly #state: number
+  #codec: ParquetCodec = 'uncompressed'
+  #stream: StreamCodec | undefined
+  #way: PageCodec = 'copied'
+  /** The region in use. */
+  #base: number
+  #limit: number
+  #total = 0
+  #produced = 0
+  /** File offsets of the page's stored values. */
+  #stored = 0
+  #storedEnd = 0
+
+  /** @param state address of codecStateBytes(...) bytes */
+  constructor(context: ReaderContext, input: ChunkInput, address: number, bytes: number, state: number) {
+    this.#context = context
+    this.#input = input
+    this.#fixed = { address, bytes }
+    this.#grown = new ChunkRegion(context.chunkMemory)
+    this.#frame = new ChunkRegion(context.chunkMemory)
+    this.#state = state
+    this.cursor = address
+    this.end = address
+    this.#base = address
+    this.#limit = address
+  }
+
+  /** All pages that follow are of this codec. @throws DataError UNSUPPORTED_TYPE */
+  openChunk(codec: ParquetCodec): void {
+    this.#codec = codec
+    this.#stream = findStreamCodec(this.#context.kernels, codec)
+    this.#way = pageCodecOf(this.#context, codec)
+    this.#total = 0
+    this.#produced = 0
+    this.#use(this.#fixed)
+  }
+
+  /** Begins with the page whose stored values stand at the input's cursor. */
+  openPage(extent: PageExtent): void {
+    this.#total = extent.uncompressedBytes
+    this.#produced = 0
+    this.#stored = this.#input.position
+    this.#storedEnd = this.#stored + extent.compressedBytes
+    const way = extent.isCompressed && extent.compressedBytes > 0 ? this.#way : 'copied'
+    const needs = extent.uncompressedBytes + SLACK_BYTES + ROOM_BYTES
+    const mustFit = extent.isWhole || way === 'whole' || way === 'framed'
+    if (mustFit && needs > this.#fixed.bytes) {
+      this.#use({ address: this.#grown.require(needs), bytes: this.#grown.bytes })
+    } else {
+      this.#grown.release()
+      this.#use(this.#fixed)
+    }
+    this.#pageWay = way
+    if (way === 'copied' && extent.compressedBytes !== extent.uncompressedBytes) {
+      throw this.#context.damage('a page that is not compressed has two sizes')
+    }
+    if (way === 'whole') this.#inflateWhole()
+    if (way === 'framed') this.#inflateFramed()
+    if (way === 'streamed') this.#beginStream()
+    if (extent.isWhole) while (this.more());
+  }
+  #pageWay: PageCodec = 'copied'
+
+  #use(region: { address: number; bytes: number }): void {
+    this.#base = region.address
+    this.#limit = region.address + region.bytes - SLACK_BYTES
+    this.cursor = region.address
+    this.end = region.address
+  }
+
+  /** Whether all bytes of the page that are still unread are there. */
+  get isComplete(): boolean {
+    return this.#produced === this.#total
+  }
+
+  /** Unread bytes of the page, there or not. */
+  get bytesLeft(): number {
+    return this.#total - this.#produced + (this.end - this.cursor)
+  }
+
+  /** Whether `more` can bring bytes without taking chunk memory. */
+  get hasRoom(): boolean {
+    return this.#limit - this.end >= ROOM_BYTES || this.#slidable() >= ROOM_BYTES
+  }
+
+  /** Makes `bytes` bytes readable at the cursor. @throws DataError PARQUET_CORRUPT when the page has fewer */
+  need(bytes: number): void {
+    while (this.end - this.cursor < bytes) {
+      if (!this.more()) throw this.#context.damage('a page ends within its values')
+    }
+  }
+
+  /** Brings further bytes of the page; the unread ones may move. False when all are there. */
+  more(): boolean {
+    if (this.isComplete) return false
+    if (this.#limit - this.end < Math.min(ROOM_BYTES, this.#total - this.#produced + SLACK_BYTES)) this.#makeRoom()
+    if (this.#pageWay === 'copied') this.#copyPiece()
+    else this.#decompressPiece()
+    return true
+  }
+
+  /** Bytes that are neither unread nor history. */
+  #slidable(): number {
+    const history = this.#pageWay === 'streamed' ? (this.#stream?.historyBytes ?? 0) : 0
+    return Math.max(0, Math.min(this.cursor, this.end - history) - this.#base)
+  }
+
+  #makeRoom(): void {
+    const gone = this.#slidable()
+    // Sliding by little again and again would copy more than it brings.
+    if (gone >= Math.min(ROOM_BYTES, this.#limit - this.#base)) {
+      this.#context.kernels.copyBytes(this.#base + gone, this.end - this.#base - gone, this.#base)
+      this.cursor -= gone
+      this.end -= gone
+      return
+    }
+    this.#grow(2 * (this.#limit - this.#base))
+  }
+
+  /** Moves what is in the window to a larger region; never larger than the page needs. */
+  #grow(wanted: number): void {
+    const bytes = Math.min(wanted, this.#total + ROOM_BYTES) + ROOM_BYTES + SLACK_BYTES
+    const address = this.#context.chunkMemory.take(bytes)
+    this.#context.kernels.copyBytes(this.#base, this.end - this.#base, address)
+    const moved = address - this.#base
+    const { cursor, end } = this
+    this.#grown.adopt(address, bytes)
+    this.#use({ address, bytes })
+    this.cursor = cursor + moved
+    this.end = end + moved
+  }
+
+  #copyPiece(): void {
+    const bytes = Math.min(this.#limit - this.end, this.#total - this.#produced, PIECE_BYTES)
+    this.#input.copyTo(this.end, bytes)
+    this.end += bytes
+    this.#produced += bytes
+  }
+
+  #beginStream(): void {
+    const { stateBytes, begin } = this.#requireStream()
+    this.#context.u8.fill(0, this.#state, this.#state + stateBytes)
+    begin(this.#state, this.#total)
+  }
+
+  #requireStream(): StreamCodec {
+    if (this.#stream === undefined) throw this.#context.damage('a page of this codec cannot be streamed')
+    return this.#stream
+  }
+
+  #decompressPiece(): void {
+    const stream = this.#requireStream()
+    const before = this.end
+    while (this.end === before) {
+      const isLast = this.#provideInput()
+      const result = this.#step(stream, isLast)
+      if (result === codecStep.done) {
+        if (!this.isComplete) throw this.#context.damage('a page decompresses to less than its header says')
+        return
+      }
+      if (result === codecStep.windowTooSmall) this.#restart()
+      else if (result < 0) throw this.#context.damage('a page cannot be decompressed')
+      else if (result === codecStep.needInput && isLast) {
+        throw this.#context.damage('the compressed bytes of a page end too early')
+      } else if (result === codecStep.outputFull && this.end === before) {
+        this.#grow(2 * (this.#limit - this.#base))
+        return this.#decompressPiece()
+      }
+    }
+  }
+
+  /** Has stored bytes in the input's buffer; true when they are the page's last ones. */
+  #provideInput(): boolean {
+    const input = this.#input
+    const left = this.#storedEnd - input.position
+    const there = input.end - input.cursor
+    if (there < left && there < 1024) input.need(Math.min(left, input.capacity))
+    return input.end - input.cursor >= left
+  }
+
+  /** One step of the decompressor, from the input's buffer to the window's room. */
+  #step(stream: StreamCodec, isLast: boolean): number {
+    const context = this.#context
+    const input = this.#input
+    const state = this.#state
+    const inCursor = input.cursor
+    const inEnd = Math.min(input.end, inCursor + (this.#storedEnd - input.position))
+    context.setWord(state + codecState.inCursor, inCursor)
+    context.setWord(state + codecState.inEnd, inEnd)
+    context.setWord(state + codecState.isLast, isLast ? 1 : 0)
+    context.setWord(state + codecState.windowStart, this.#base)
+    context.setWord(state + codecState.outCursor, this.end)
+    context.setWord(state + codecState.outEnd, Math.min(this.#limit, this.end + PIECE_BYTES))
+    const result = stream.step(state)
+    input.cursor = context.word(state + codecState.inCursor)
+    const end = context.word(state + codecState.outCursor)
+    this.#produced += end - this.end
+    this.end = end
+    if (result === codecStep.needInput && !isLast && input.end - input.cursor >= 1024) {
+      throw context.damage('a page cannot be decompressed')
+    }
+    // The unread rest is too short to go on with: more is read behind it.
+    if (result === codecStep.needInput && !isLast)
+      input.need(Math.min(this.#storedEnd - input.position, input.capacity))
+    return result
+  }
+
+  /** Decompresses the page again, into a region that holds all of it, up to where the window was. */
+  #restart(): void {
+    const read = this.#produced - (this.end - this.cursor)
+    const bytes = this.#total + ROOM_BYTES + SLACK_BYTES
+    this.#grown.release()
+    this.#use({ address: this.#grown.require(bytes), bytes })
+    this.#input.seek(this.#stored)
+    this.#produced = 0
+    this.#beginStream()
+    while (this.#produced < read) this.#decompressPiece()
+    this.cursor = this.#base + read
+  }
+
+  #storedBytes(): number {
+    return this.#storedEnd - this.#stored
+  }
+
+  /** Through ordinary memory: the codec has no kernel. */
+  #inflateWhole(): void {
+    const stored = new Uint8Array(this.#storedBytes())
+    const input = this.#input
+    for (let done = 0; done < stored.length; ) {
+      const there = Math.min(input.need(1), stored.length - done)
+      stored.set(this.#context.u8.subarray(input.cursor, input.cursor + there), done)
+      input.cursor += there
+      done += there
+    }
+    this.#context.u8.set(decompressWhole(this.#context, this.#codec, stored, this.#total), this.end)
+    this.end += this.#total
+    this.#produced = this.#total
+  }
+
+  /** The old LZ4 codec: blocks with two big-endian sizes in front, as Hadoop writes them, or one block without. */
+  #inflateFramed(): void {
+    const bytes = this.#storedBytes()
+    const from = this.#frame.require(bytes + SLACK_BYTES)
+    this.#input.copyTo(from, bytes)
+    if (!this.#tryFrames(from, from + bytes)) {
+      this.end = this.#base
+      if (!this.#tryBlock(from, from + bytes, this.#total)) throw this.#context.damage('a page cannot be decompressed')
+    }
+    this.#produced = this.#total
+  }
+
+  #tryFrames(from: number, fromEnd: number): boolean {
+    const { u8 } = this.#context
+    const bigEndian = (at: number): number =>
+      (((u8[at] as number) << 24) |
+        ((u8[at + 1] as number) << 16) |
+        ((u8[at + 2] as number) << 8) |
+        (u8[at + 3] as number)) >>>
+      0
+    let at = from
+    while (at + 8 <= fromEnd) {
+      const plain = bigEndian(at)
+      const stored = bigEndian(at + 4)
+      at += 8
+      if (stored > fromEnd - at || plain > this.#total - (this.end - this.#base)) return false
+      if (!this.#tryBlock(at, at + stored, plain)) return false
+      at += stored
+    }
+    return at === fromEnd && this.end - this.#base === this.#total
+  }
+
+  #tryBlock(from: number, fromEnd: number, bytes: number): boolean {
+    const context = this.#context
+    const state = this.#state
+    this.#beginStream()
+    this.#requireStream().begin(state, bytes)
+    const words = { inCursor: from, inEnd: fromEnd, isLast: 1, windowStart: this.end, outCursor: this.end }
+    for (const [name, value] of Object.entries(words)) {
+      context.setWord(state + codecState[name as keyof typeof words], value)
+    }
+    context.setWord(state + codecState.outEnd, this.#limit)
+    for (;;) {
+      const before = context.word(state + codecState.outCursor)
+      const result = this.#requireStream().step(state)
+      const after = context.word(state + codecState.outCursor)
+      if (result === codecStep.done && after - this.end === bytes) {
+        this.end = after
+        return true
+      }
+      if (result !== codecStep.outputFull || after === before) return false
+    }
+  }
+
+  /** Gives all chunk memory back. */
+  release(): void {
+    this.#grown.release()
+    this.#frame.release()
+    this.#use(this.#fixed)
+    this.#total = 0
+    this.#produced = 0
+  }
+}
