@@ -84,7 +84,7 @@ export class ChunkTwin {
     const room = { bytes: 0 }
     const padded = (bytes: number): number => Math.ceil((bytes + 64 + ZONE_BYTES) / 64) * 64
     const add = (bytes: number): unknown => (room.bytes += padded(bytes))
-    ColumnChunkReader.size(kernels, column, windowBytes, batchRows, { add })
+    ColumnChunkReader.size(column, windowBytes, batchRows, { add })
     add(batchRows * widthOf(type))
     add(batchRows)
     const count = Math.ceil(room.bytes / PAGE_BYTES)

@@ -65,7 +65,7 @@ const WINDOW_BYTES_MIN = 64 * 1024
 const inputBytesOf = (windowBytes: number): number => Math.max(32 * 1024, Math.min(256 * 1024, windowBytes >>> 2))
 
 /** Sizes of the fixed buffers, in the order in which they are taken. */
-function bufferBytes(kernels: KernelExports, column: ReaderColumn, windowBytes: number): number[] {
+function bufferBytes(column: ReaderColumn, windowBytes: number): number[] {
   const scratchBytes = Math.max(HYBRID_SCRATCH_BYTES, ValueDecoders.scratchBytes)
   return [
     inputBytesOf(windowBytes),
@@ -73,7 +73,7 @@ function bufferBytes(kernels: KernelExports, column: ReaderColumn, windowBytes: 
     LEVEL_BYTES,
     STATE_BYTES,
     scratchBytes,
-    codecStateBytes(kernels, column.codecs),
+    codecStateBytes(column.codecs),
   ]
 }
 
@@ -105,13 +105,12 @@ export class ColumnChunkReader {
 
   /** Counts the fixed buffers of a reader. */
   static size(
-    kernels: KernelExports,
     column: ReaderColumn,
     windowBytes: number,
     _batchRows: number,
     size: { add(bytes: number): unknown },
   ): void {
-    for (const bytes of bufferBytes(kernels, column, windowBytes)) size.add(bytes)
+    for (const bytes of bufferBytes(column, windowBytes)) size.add(bytes)
   }
 
   constructor(options: ChunkReaderOptions) {
@@ -119,7 +118,6 @@ export class ColumnChunkReader {
     assert(windowBytes >= WINDOW_BYTES_MIN, 'A window has room for the history of a codec.')
     const context = new ReaderContext(kernels, options.memory, options.chunkMemory)
     const [inputBytes = 0, , levelBytes = 0, stateBytes = 0, scratchBytes = 0, codecBytes = 0] = bufferBytes(
-      kernels,
       column,
       windowBytes,
     )

@@ -4,7 +4,7 @@
  */
 import { brotliDecompressSync, gunzipSync } from 'node:zlib'
 import type { KernelExports } from '@spillway/kernels'
-import { makeError } from '@spillway/stdx'
+import { assert, makeError } from '@spillway/stdx'
 import { describePlace, placeDetails } from '../file-access.ts'
 import type { ParquetCodec } from '../file-meta.ts'
 import type { ReaderContext } from './reader-context.ts'
@@ -37,6 +37,7 @@ export function findStreamCodec(kernels: KernelExports, codec: ParquetCodec): St
   const exports = kernels as unknown as Record<string, Step | Begin | (() => number) | undefined>
   const stateBytes = exports[`${name}StateBytes`] as (() => number) | undefined
   if (stateBytes === undefined) return undefined
+  assert(stateBytes() <= codecStateBytes([codec]), 'The state of a codec fits its buffer.')
   return {
     begin: exports[`${name}Begin`] as Begin,
     step: exports[`${name}Step`] as Step,
@@ -45,10 +46,14 @@ export function findStreamCodec(kernels: KernelExports, codec: ParquetCodec): St
   }
 }
 
-/** Bytes of the state struct that any of `codecs` needs. */
-export function codecStateBytes(kernels: KernelExports, codecs: readonly ParquetCodec[]): number {
-  return Math.max(64, ...codecs.map((codec) => findStreamCodec(kernels, codec)?.stateBytes ?? 0))
+/** Bytes of the state struct that any of `codecs` needs; known without kernels, since floors are added up elsewhere. */
+export function codecStateBytes(codecs: readonly ParquetCodec[]): number {
+  return codecs.some((codec) => codec === 'zstd' || codec === 'gzip') ? LARGE_STATE_BYTES : SMALL_STATE_BYTES
 }
+
+const SMALL_STATE_BYTES = 256
+/** Codecs with tables. */
+const LARGE_STATE_BYTES = 148 * 1024
 
 /** How pages of a codec are brought into the window. */
 export type PageCodec = 'copied' | 'streamed' | 'framed' | 'whole'
