@@ -194,7 +194,6 @@ class ParquetSource implements Source {
     control.count(query.slot, queryCounter.bytesRead, this.#columns.takeBytesRead())
     this.#columns.close()
     this.#morsel = undefined
-    query.worker.collectGarbageSometimes(0)
   }
 
   spill(): number {
