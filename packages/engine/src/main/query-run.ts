@@ -26,6 +26,8 @@ export interface RunFacts {
   readonly budgetPages: number
   /** Process memory that the query needs at least, as known at admission. */
   readonly floorBytes: number
+  /** What the process was expected to hold outside the arena while it runs. */
+  readonly outsideBytes: number
 }
 
 /** Share of the budget that the partitions being emitted may take; a streamed query may be parked with them. */
