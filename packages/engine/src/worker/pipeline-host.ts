@@ -80,6 +80,7 @@ export class EngineHost implements PipelineHost {
       sinks: new Map(),
       reservations: [],
     })
+    this.#state.openQueries = this.#queries.size
   }
 
   start(message: StartPipeline): RunningPipeline {
@@ -211,6 +212,7 @@ export class EngineHost implements PipelineHost {
     const query = this.#queries.get(queryId)
     if (query === undefined) return
     this.#queries.delete(queryId)
+    this.#state.openQueries = this.#queries.size
     for (const { operator } of query.sinks.values()) operator.close()
     for (const reservation of query.reservations) reservation.close()
     query.context.close()
