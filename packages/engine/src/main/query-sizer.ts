@@ -32,6 +32,8 @@ export class QuerySizer {
   readonly #plan: LogicalNode
   readonly #request: QueryRequest
   readonly #engineThreads: number
+  /** Plans by sizing: the same ones are tried again, for other shares and while the query waits. */
+  readonly #plans = new Map<string, PhysicalPlan>()
 
   constructor(crew: Crew, plan: LogicalNode, request: QueryRequest, engineThreads: number) {
     this.#crew = crew
@@ -88,11 +90,17 @@ export class QuerySizer {
   }
 
   #lower(sizing: Sizing): PhysicalPlan {
+    const key = JSON.stringify(sizing)
+    const known = this.#plans.get(key)
+    if (known !== undefined) return known
     const { options, makeSink } = this.#request
     const { hashBits } = options.testing
     const hashMask = hashBits === undefined ? undefined : lowBitsMask(hashBits)
     const { tables } = this.#crew
-    return lowerPlan(this.#plan, makeSink, { sizing, tableIdOf: (table) => tables.idOf(table), hashMask })
+    const tableIdOf = (table: object): number => tables.idOf(table)
+    const physical = lowerPlan(this.#plan, makeSink, { sizing, tableIdOf, hashMask })
+    this.#plans.set(key, physical)
+    return physical
   }
 
   #facts(physical: PhysicalPlan): BudgetFacts {
