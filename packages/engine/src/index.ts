@@ -1,7 +1,7 @@
 /** Physical plans, operators and the engine that runs them. */
 import { fileURLToPath } from 'node:url'
 
-export { EngineCore, type EngineCoreOptions, megabytes } from './main/engine-core.ts'
+export { EngineCore, type EngineCoreOptions } from './main/engine-core.ts'
 export { trimAfterBatch } from './main/heap-trim.ts'
 export { labelOf, type MemoryClass, memoryClassOf } from './main/labels.ts'
 export {
@@ -16,6 +16,7 @@ export {
   type QueryRequest,
   type TestingOptions,
 } from './main/query-request.ts'
+export { megabytes } from './main/query-sizer.ts'
 export { operatorsOf } from './main/query-run.ts'
 export type { CollectOutput } from './operators/collect/collect.ts'
 export type { SinkParquetOutput } from './operators/sink-parquet/sink-parquet.ts'

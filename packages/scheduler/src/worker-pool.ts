@@ -8,8 +8,7 @@
  * The pool knows messages and threads, not queries. A worker that dies (out of memory, process.exit, a crash) is
  * reported once through `onWorkerLost`; the pool is then unusable and is replaced by its owner.
  */
-import { once } from 'node:events'
-import { MessageChannel, type MessagePort } from 'node:worker_threads'
+import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads'
 import { Piscina } from 'piscina'
 import type { ControlBlock } from './control-block.ts'
 import type { FromWorker, ToWorker } from './protocol.ts'
@@ -140,7 +139,7 @@ export class WorkerPool {
     for (const port of this.#ports) port.postMessage({ kind: 'shutdown' } satisfies ToWorker)
     this.#options.control.wakeWorkers()
     // Piscina's own promises may settle before a thread is gone that was being ended already.
-    const exits = this.#piscina.threads.filter(({ threadId }) => threadId > 0).map((thread) => once(thread, 'exit'))
+    const exits = this.#piscina.threads.filter(({ threadId }) => threadId > 0).map(exitOf)
     let timer: NodeJS.Timeout | undefined
     const forced = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, graceMs)
@@ -148,7 +147,17 @@ export class WorkerPool {
     await Promise.race([this.#piscina.close().catch(() => undefined), forced])
     clearTimeout(timer)
     await this.#piscina.destroy().catch(() => undefined)
-    await Promise.allSettled(exits)
+    await Promise.all(exits)
     for (const port of this.#ports) port.close()
   }
+}
+
+/**
+ * Settles when the thread is gone. Not `once` of node:events: that one rejects at an `error` event, here a worker that
+ * fails while the pool is closing, and long before anybody awaits it: an unhandled rejection.
+ */
+function exitOf(thread: Worker): Promise<void> {
+  return new Promise((resolve) => {
+    thread.once('exit', () => resolve())
+  })
 }

@@ -10,7 +10,7 @@ import vm from 'node:vm'
 import { PAGE_BYTES } from '@spillway/kernels'
 import { Arena, ARENA_PAGES_MAX, RESULT_SLACK_PAGES } from '@spillway/memory'
 import type { ControlBlock, FromWorker, WorkerPool } from '@spillway/scheduler'
-import { type BudgetFacts, baseBytes, budgetPages, growthBytes } from './memory-budget.ts'
+import { type BudgetFacts, baseBytes, besideBytes, budgetPages, growthBytes } from './memory-budget.ts'
 
 const WATCH_INTERVAL_MS = 100
 /** Part of the budget that touched pages may take while a query keeps its results: the rest is theirs. */
@@ -20,6 +20,8 @@ const ARENA_PAGES_MIN = 64
 const GARBAGE_SHARE = 0.05
 /** A forced collection takes some 10 ms of the event loop: not more often than this. */
 const COLLECT_INTERVAL_MS = 700
+/** Buffers outside the main thread's heap that may be garbage before it is collected at an admission. */
+const EXTERNAL_GATHERED_BYTES = 8e6
 
 export class ArenaKeeper {
   readonly #pool: WorkerPool
@@ -32,6 +34,8 @@ export class ArenaKeeper {
   #peakBase = 0
   #collect: (() => void) | undefined
   #collectedAt = 0
+  /** Bytes outside the heap after the last collection of `collectIfGathered`. */
+  #externalLeft = 0
 
   constructor(pool: WorkerPool, control: ControlBlock) {
     this.#pool = pool
@@ -42,9 +46,19 @@ export class ArenaKeeper {
     return this.#arena
   }
 
-  /** Budget in pages for a query with these facts, were it alone. */
-  budget(facts: BudgetFacts): number {
-    const pages = budgetPages(baseBytes(this.#arena), growthBytes(this.#control, facts), facts.limitBytes)
+  /**
+   * What the process will hold outside the arena with a query of these facts.
+   * @param expected the same of the queries that run already; undefined: none runs
+   */
+  outsideBytes(facts: BudgetFacts, expected: number | undefined): number {
+    const base = baseBytes(this.#arena)
+    if (expected === undefined) return base + growthBytes(this.#control, facts)
+    return besideBytes(this.#control, facts, base, expected)
+  }
+
+  /** Budget in pages for a query with these facts, which leave `outside` bytes to other things than the arena. */
+  budget(facts: BudgetFacts, outside: number = this.outsideBytes(facts, undefined)): number {
+    const pages = budgetPages(outside, facts.limitBytes)
     return Math.min(pages - (this.#arena?.firstPage ?? firstPageOf(pages)), ARENA_PAGES_MAX - 16)
   }
 
@@ -112,11 +126,10 @@ export class ArenaKeeper {
   }
 
   /** Sets the ceiling for the running queries and keeps it right until `unwatch`. */
-  watch(limitBytes: number, budget: number, keepsResults: boolean): void {
+  watch({ limitBytes, budget, mostBudget, keepsResults }: WatchFacts): void {
     const arena = this.#arena
     if (arena === undefined) return
-    this.unwatch()
-    this.#peakBase = 0
+    clearInterval(this.#watch)
     const apply = (): void => {
       const base = baseBytes(arena)
       this.#peakBase = Math.max(this.#peakBase, base)
@@ -126,7 +139,7 @@ export class ArenaKeeper {
       const pages = Math.max(0, Math.min(budget, room))
       const most = keepsResults ? Math.floor(pages * ARENA_SHARE_BESIDE_RESULTS) : pages - RESULT_SLACK_PAGES
       // What was touched stays resident, so it costs nothing to keep it usable; and what was promised is kept.
-      const touched = Math.min(arena.highWaterPages - arena.firstPage, budget)
+      const touched = Math.min(arena.highWaterPages - arena.firstPage, mostBudget)
       arena.setCeiling(Math.max(most, touched, arena.reservedPages))
       this.#control.setResidentPages(pages)
     }
@@ -151,10 +164,30 @@ export class ArenaKeeper {
     this.#collect()
   }
 
+  /**
+   * Collects the main thread's garbage if much of it may have gathered since the last time: buffers of results and
+   * batches that the program dropped are resident, and would be taken for memory in use.
+   */
+  collectIfGathered(): void {
+    if (process.memoryUsage().external - this.#externalLeft < EXTERNAL_GATHERED_BYTES) return
+    this.#collectMain()
+    this.#externalLeft = process.memoryUsage().external
+  }
+
   unwatch(): void {
     clearInterval(this.#watch)
     this.#watch = undefined
+    this.#peakBase = 0
   }
+}
+
+/** What the ceiling is made of. */
+export interface WatchFacts {
+  readonly limitBytes: number
+  /** Smallest and largest budget of a running query, in pages. */
+  readonly budget: number
+  readonly mostBudget: number
+  readonly keepsResults: boolean
 }
 
 /** Pages taken by control words and page table in an arena of `pages`. */

@@ -6,16 +6,15 @@
  * Admission is first come, first served. Floors are never lent: a query starts when all of its floor is reserved.
  */
 import { PAGE_BYTES } from '@spillway/kernels'
-import { makeSpillQuota, RESULT_SLACK_PAGES } from '@spillway/memory'
+import { makeSpillQuota } from '@spillway/memory'
 import { optimize, rules } from '@spillway/optimizer'
 import type { LogicalNode } from '@spillway/plan'
 import { queryCounter, queryWord } from '@spillway/scheduler'
 import { assert, makeError, SpillwayError } from '@spillway/stdx'
-import { lowerPlan } from '../lowering/lower-plan.ts'
-import type { PhysicalPlan, Sizing } from '../physical/physical-plan.ts'
+import type { PhysicalPlan } from '../physical/physical-plan.ts'
 import type { QuerySetup } from '../worker/query-context.ts'
 import { cancelledBy, orAborted, throwIfAborted } from './abort-signal.ts'
-import { ARENA_SHARE_BESIDE_RESULTS, type ArenaKeeper } from './arena-keeper.ts'
+import type { ArenaKeeper, WatchFacts } from './arena-keeper.ts'
 import { type Crew, startCrew } from './crew.ts'
 import { limitCompileScratch } from './compile-scratch.ts'
 import { trimHeap } from './heap-trim.ts'
@@ -24,7 +23,7 @@ import { ModuleCache } from './module-cache.ts'
 import { startProgress } from './progress-ticker.ts'
 import { operatorsOf, QueryRun } from './query-run.ts'
 import type { QueryMetrics, QueryOptions, QueryRequest } from './query-request.ts'
-import { sizingTries, smallestSizing } from './sizing.ts'
+import { megabytes, QuerySizer, type SizedPlan } from './query-sizer.ts'
 import { type SpillPlace, SpillSpace } from './spill-space.ts'
 
 export interface EngineCoreOptions {
@@ -32,17 +31,18 @@ export interface EngineCoreOptions {
   readonly workerFile: string
 }
 
-interface SizedPlan {
-  readonly physical: PhysicalPlan
-  readonly budget: number
+/** A query that was admitted. */
+interface Admitted {
+  readonly run: QueryRun
+  readonly place: SpillPlace | undefined
 }
 
-/**
- * The base differs by some megabytes between two runs of one program: a floor that was told has to hold in the next.
- */
-const FLOOR_MARGIN_BYTES = 4e6
 const CLOSE_GRACE_MS = 200
 const ADMISSION_RETRY_MS = 20
+/** So long running queries may take to free what a waiting one asked for, before it makes do with less. */
+const SIZE_DOWN_AFTER_MS = 100
+/** Collecting in every isolate takes tens of milliseconds of them all: a waiting query does it now and then. */
+const ADMISSION_COLLECT_MS = 500
 
 export class EngineCore {
   readonly #options: EngineCoreOptions
@@ -54,7 +54,6 @@ export class EngineCore {
   #admission: Promise<void> = Promise.resolve()
   #nextQueryId = 1
   #isClosed = false
-  #limitInForce = Number.POSITIVE_INFINITY
 
   constructor(options: EngineCoreOptions) {
     this.#options = options
@@ -123,50 +122,9 @@ export class EngineCore {
     limitCompileScratch(request.options.memoryLimitBytes)
     const crew = await this.#requireCrew()
     const optimized = this.optimize(request.plan, request.options)
-    const { physical, budget } = this.#size(crew, optimized, request)
-    return { physical, budgetPages: budget, floorBytes: this.#smallestFloor(crew, optimized, request) }
-  }
-
-  #lower(crew: Crew, plan: LogicalNode, request: QueryRequest, sizing: Sizing): PhysicalPlan {
-    const { hashBits } = request.options.testing
-    const hashMask = hashBits === undefined ? undefined : lowBitsMask(hashBits)
-    return lowerPlan(plan, request.makeSink, { sizing, tableIdOf: (table) => crew.tables.idOf(table), hashMask })
-  }
-
-  /** Tries sizings until the floor fits. @throws MemoryLimitError with the floor of the smallest one */
-  #size(crew: Crew, plan: LogicalNode, request: QueryRequest): SizedPlan {
-    const { options } = request
-    const { testing, memoryLimitBytes } = options
-    const threads = Math.min(options.threads, this.#options.threads)
-    for (const { sizing, share } of sizingTries(threads, memoryLimitBytes, testing)) {
-      const physical = this.#lower(crew, plan, request, sizing)
-      const facts = { ...codecFacts(physical, request), limitBytes: memoryLimitBytes, threads: sizing.threads }
-      const budget = Math.min(crew.keeper.budget(facts), testing.budgetPages ?? Number.POSITIVE_INFINITY)
-      if (physical.floorPages <= pagesForFloors(budget, request) * share) return { physical, budget }
-    }
-    throw this.#tooSmall(crew, plan, request)
-  }
-
-  /** Process memory that the query needs at least on this engine, whatever the limit is. */
-  #smallestFloor(crew: Crew, plan: LogicalNode, request: QueryRequest): number {
-    return this.#floorBytes(crew, request, this.#lower(crew, plan, request, smallestSizing(request.options.testing)))
-  }
-
-  #floorBytes(crew: Crew, request: QueryRequest, physical: PhysicalPlan): number {
-    const { threads } = physical.sizing
-    const facts = { ...codecFacts(physical, request), limitBytes: 0, threads }
-    return (budgetForFloor(physical.floorPages, request) - crew.keeper.budget(facts)) * PAGE_BYTES + FLOOR_MARGIN_BYTES
-  }
-
-  #tooSmall(crew: Crew, plan: LogicalNode, request: QueryRequest): Error {
-    const floorBytes = this.#smallestFloor(crew, plan, request)
-    const limit = request.options.memoryLimitBytes
-    return makeError(
-      'MEMORY_LIMIT',
-      `Memory limit is below the query's floor: it needs ${megabytes(floorBytes)} with one thread, the limit is ` +
-        `${megabytes(limit)}. Raise memoryLimit to at least that.`,
-      { operator: 'admission', floorBytes, limitBytes: limit },
-    )
+    const sizer = new QuerySizer(crew, optimized, request, this.#options.threads)
+    const { physical, budget } = sizer.size(this.#expectedBytes())
+    return { physical, budgetPages: budget, floorBytes: sizer.smallestFloorBytes() }
   }
 
   // --- queries ----------------------------------------------------------------------------------------------------
@@ -212,11 +170,7 @@ export class EngineCore {
   }
 
   /** One query at a time is sized and reserved, in the order of asking. */
-  async #admit(
-    crew: Crew,
-    plan: LogicalNode,
-    request: QueryRequest,
-  ): Promise<{ run: QueryRun; place: SpillPlace | undefined }> {
+  async #admit(crew: Crew, plan: LogicalNode, request: QueryRequest): Promise<Admitted> {
     const turn = this.#admission
     let release: () => void = () => {}
     this.#admission = new Promise((resolve) => {
@@ -225,14 +179,18 @@ export class EngineCore {
     let isPressing = false
     try {
       await orAborted(turn, request.options.signal)
+      const candidate = new Candidate(new QuerySizer(crew, plan, request, this.#options.threads), request)
       for (;;) {
         throwIfAborted(request.options.signal)
         await this.#requirePresent(crew)
-        const admitted = await this.#tryAdmit(crew, plan, request)
-        if (admitted !== undefined) return admitted
-        if (!isPressing) logLine(request.options, 'memory: pressure=admission a query waits for its floor')
-        isPressing = true
-        crew.control.setPressure(1)
+        const slot = crew.slots.indexOf(undefined)
+        if (slot >= 0) {
+          const admitted = await this.#tryAdmit(crew, slot, candidate)
+          if (admitted !== undefined) return admitted
+          if (!isPressing) logLine(request.options, 'memory: pressure=admission a query waits for its floor')
+          isPressing = true
+          crew.control.setPressure(1)
+        }
         await this.#waitForChange(request.options.signal)
       }
     } finally {
@@ -250,55 +208,79 @@ export class EngineCore {
     throw makeError('WORKER_FAILED', 'The workers were replaced while the query waited. Run the query again.')
   }
 
-  async #tryAdmit(
-    crew: Crew,
-    plan: LogicalNode,
-    request: QueryRequest,
-  ): Promise<{ run: QueryRun; place: SpillPlace | undefined } | undefined> {
-    const slot = crew.slots.indexOf(undefined)
-    if (slot < 0) return undefined
+  async #tryAdmit(crew: Crew, slot: number, candidate: Candidate): Promise<Admitted | undefined> {
+    const { request, sizer } = candidate
     const { options } = request
-    const sized = await this.#sizeWithCollection(crew, plan, request)
-    if (sized === undefined) return undefined
+    const sized = await this.#sizeWithCollection(crew, candidate)
     const isAlone = this.#running.size === 0
+    if (sized === undefined) return this.#admitSizedDown(crew, slot, candidate)
     if (options.strict) refuseUnbounded(sized.physical, options.mode === 'streaming')
-    const { budget, physical } = sized
-    if (isAlone) {
-      this.#limitInForce = options.memoryLimitBytes
-      if (!crew.keeper.fits(budget, request.keepsResults)) {
-        await crew.keeper.replace(options.memoryLimitBytes, options.testing.poison)
-        await this.#requirePresent(crew)
-      }
-    } else {
-      this.#limitInForce = Math.min(this.#limitInForce, options.memoryLimitBytes)
+    if (isAlone && !crew.keeper.fits(sized.budget, request.keepsResults)) {
+      await crew.keeper.replace(options.memoryLimitBytes, options.testing.poison)
+      await this.#requirePresent(crew)
     }
     const { arena } = crew.keeper
     assert(arena !== undefined, 'an arena exists once a query was admitted')
-    const keepsResults = request.keepsResults || [...this.#running].some((run) => run.facts.request.keepsResults)
-    crew.keeper.watch(this.#limitInForce, budget, keepsResults)
-    if (arena.kernels.reserve(physical.floorPages) === 0) {
-      if (isAlone) throw this.#tooSmall(crew, plan, request)
-      this.#askForMemory(crew, physical.floorPages)
+    this.#watch(crew, { ...watchFactsOf(request), budget: sized.budget })
+    if (arena.kernels.reserve(sized.physical.floorPages) === 1) return this.#open(crew, slot, sized, candidate)
+    if (isAlone) throw sizer.tooSmall()
+    this.#askForMemory(crew, sized.physical.floorPages)
+    return this.#admitSizedDown(crew, slot, candidate)
+  }
+
+  /** Running queries had their time to make room: what is free now is enough for a smaller sizing, or the query waits. */
+  #admitSizedDown(crew: Crew, slot: number, candidate: Candidate): Admitted | undefined {
+    const { arena } = crew.keeper
+    if (arena === undefined || this.#running.size === 0 || !candidate.hasWaited) return undefined
+    const free = arena.reservablePages - arena.reservedPages
+    const sized = candidate.sizer.sizeToFree(free, this.#expectedBytes())
+    const { request } = candidate
+    if (sized === undefined || arena.kernels.reserve(sized.physical.floorPages) === 0) {
+      this.#watch(crew, undefined)
+      this.#askForMemory(crew, candidate.sizer.smallestFloorPages())
       return undefined
     }
-    return this.#open(crew, slot, sized, request)
+    if (request.options.strict) refuseUnbounded(sized.physical, request.options.mode === 'streaming')
+    logLine(request.options, `memory: sized down to free pages=${free} floor=${sized.physical.floorPages}`)
+    this.#watch(crew, { ...watchFactsOf(request), budget: sized.budget })
+    return this.#open(crew, slot, sized, candidate)
   }
 
   /** Garbage counts as resident: it is collected before a query is refused. Undefined: other queries are in the way. */
-  async #sizeWithCollection(crew: Crew, plan: LogicalNode, request: QueryRequest): Promise<SizedPlan | undefined> {
+  async #sizeWithCollection(crew: Crew, candidate: Candidate): Promise<SizedPlan | undefined> {
+    if (this.#running.size > 0) crew.keeper.collectIfGathered()
     try {
-      return this.#size(crew, plan, request)
+      return candidate.sizer.size(this.#expectedBytes())
     } catch (error) {
       if (!(error instanceof SpillwayError) || error.code !== 'MEMORY_LIMIT') throw error
     }
+    if (this.#running.size > 0 && !candidate.mayCollect()) return undefined
     await crew.keeper.collectGarbage()
     await this.#requirePresent(crew)
     try {
-      return this.#size(crew, plan, request)
+      return candidate.sizer.size(this.#expectedBytes())
     } catch (error) {
       if (this.#running.size === 0) throw error
       return undefined
     }
+  }
+
+  /** What running queries will have brought the process to outside the arena; undefined when none runs. */
+  #expectedBytes(): number | undefined {
+    if (this.#running.size === 0) return undefined
+    return Math.max(...[...this.#running].map((run) => run.facts.outsideBytes))
+  }
+
+  /** The ceiling for the running queries, and for one that is being admitted. */
+  #watch(crew: Crew, next: Omit<WatchFacts, 'mostBudget'> | undefined): void {
+    const all = [...this.#running].map(({ facts }) => ({ ...watchFactsOf(facts.request), budget: facts.budgetPages }))
+    if (next !== undefined) all.push(next)
+    crew.keeper.watch({
+      limitBytes: Math.min(...all.map((each) => each.limitBytes)),
+      budget: Math.min(...all.map((each) => each.budget)),
+      mostBudget: Math.max(...all.map((each) => each.budget)),
+      keepsResults: all.some((each) => each.keepsResults),
+    })
   }
 
   /** Running queries spill what they hold above their floors. */
@@ -313,14 +295,9 @@ export class EngineCore {
     crew.control.wakeWorkers()
   }
 
-  #open(
-    crew: Crew,
-    slot: number,
-    sized: SizedPlan,
-    request: QueryRequest,
-  ): { run: QueryRun; place: SpillPlace | undefined } {
+  #open(crew: Crew, slot: number, sized: SizedPlan, { request, sizer }: Candidate): Admitted {
     const { options } = request
-    const { physical, budget } = sized
+    const { physical, budget, outsideBytes } = sized
     const queryId = this.#nextQueryId++
     const { arena } = crew.keeper
     assert(arena !== undefined, 'a query opens in an arena')
@@ -336,7 +313,7 @@ export class EngineCore {
     const { threads } = physical.sizing
     const first = queryId % this.#options.threads
     const workers = Array.from({ length: threads }, (_, index) => (first + index) % this.#options.threads)
-    const floorBytes = this.#floorBytes(crew, request, physical)
+    const floorBytes = sizer.floorBytes(physical)
     const setup: QuerySetup = {
       slot,
       owner: 1 + slot,
@@ -353,7 +330,7 @@ export class EngineCore {
     crew.control.resetSlot(slot)
     crew.control.store(slot, queryWord.floorPages, physical.floorPages)
     const run = new QueryRun(
-      { queryId, setup, physical, request, workers, budgetPages: budget, floorBytes },
+      { queryId, setup, physical, request, workers, budgetPages: budget, floorBytes, outsideBytes },
       crew.pool,
       crew.control,
       this.#modules,
@@ -379,6 +356,8 @@ export class EngineCore {
       if (![...this.#running].some((other) => crew.slots[other.slot] === other)) {
         crew.keeper.unwatch()
         crew.pool.setBusy(false)
+      } else if (!crew.isLost) {
+        this.#watch(crew, undefined)
       }
       this.#wakeWaiting()
       trimHeap()
@@ -449,30 +428,6 @@ function isSpillable(spec: { readonly kind: string }): boolean {
   return spec.kind === 'groupBy'
 }
 
-/** Pages of a budget that floors may take: the rest is for results, which leave the arena. */
-function pagesForFloors(budget: number, request: QueryRequest): number {
-  return request.keepsResults ? budget * ARENA_SHARE_BESIDE_RESULTS : budget - RESULT_SLACK_PAGES
-}
-
-/** The budget in which floors of `pages` have room: the inverse of `pagesForFloors`. */
-function budgetForFloor(pages: number, request: QueryRequest): number {
-  return request.keepsResults ? Math.ceil(pages / ARENA_SHARE_BESIDE_RESULTS) : pages + RESULT_SLACK_PAGES
-}
-
-/** Decoder and encoder share one memory, so the larger need counts; what encoding holds in the heap comes on top. */
-function codecFacts(physical: PhysicalPlan, request: QueryRequest) {
-  const { codecBytes, heapBytes } = request.encoder(physical.sizing)
-  return {
-    codecBytesPerWorker: Math.max(physical.codecBytesPerWorker, codecBytes),
-    encoderHeapBytesPerWorker: heapBytes,
-  }
-}
-
-/** A mask that keeps `bits` of the highest hash bits; 0 keeps none. */
-function lowBitsMask(bits: number): bigint {
-  return bits === 0 ? 0n : ((1n << BigInt(bits)) - 1n) << BigInt(64 - bits)
-}
-
 function refuseUnbounded(physical: PhysicalPlan, canSpill: boolean): void {
   for (const pipeline of physical.pipelines) {
     for (const spec of operatorsOf(pipeline)) {
@@ -486,6 +441,31 @@ function refuseUnbounded(physical: PhysicalPlan, canSpill: boolean): void {
   }
 }
 
-export function megabytes(bytes: number): string {
-  return `${(bytes / 1e6).toFixed(1)} MB`
+function watchFactsOf({ options, keepsResults }: QueryRequest) {
+  return { limitBytes: options.memoryLimitBytes, keepsResults }
+}
+
+/** The query whose turn it is to be admitted, and how long it has been. */
+class Candidate {
+  readonly sizer: QuerySizer
+  readonly request: QueryRequest
+  readonly #since = performance.now()
+  #collectedAt = Number.NEGATIVE_INFINITY
+
+  constructor(sizer: QuerySizer, request: QueryRequest) {
+    this.sizer = sizer
+    this.request = request
+  }
+
+  get hasWaited(): boolean {
+    return performance.now() - this.#since >= SIZE_DOWN_AFTER_MS
+  }
+
+  /** True now and then. */
+  mayCollect(): boolean {
+    const now = performance.now()
+    if (now - this.#collectedAt < ADMISSION_COLLECT_MS) return false
+    this.#collectedAt = now
+    return true
+  }
 }

@@ -19,6 +19,9 @@ export const CODEC_COMPILE_BYTES = 24e6
 /** The codec's instance and its scratch before it decodes anything. */
 export const CODEC_BASE_BYTES = 6e6
 
+/** What one more query takes in the main thread's heap while others run: their growth covers the rest. Measured. */
+export const BESIDE_GROWTH_BYTES = 4e6
+
 export interface BudgetFacts {
   readonly limitBytes: number
   readonly threads: number
@@ -38,6 +41,22 @@ export function growthBytes(control: ControlBlock, facts: BudgetFacts): number {
   let growth = MAIN_GROWTH_BYTES + (WORKER_GROWTH_BYTES + facts.encoderHeapBytesPerWorker) * facts.threads
   if (facts.codecBytesPerWorker === 0) return growth
   growth += CODEC_COMPILE_BYTES
+  return growth + codecGrowthBytes(control, facts)
+}
+
+/**
+ * What the process will hold outside the arena with one more query beside running ones, which brought it to `expected`
+ * at most. Heaps and compiled code are the process's, so they are not counted a second time; codecs may have to grow.
+ */
+export function besideBytes(control: ControlBlock, facts: BudgetFacts, base: number, expected: number): number {
+  const own = codecGrowthBytes(control, facts) + facts.encoderHeapBytesPerWorker * facts.threads
+  return Math.max(expected, base + own) + BESIDE_GROWTH_BYTES
+}
+
+/** The codecs' memory never shrinks, so only what a query needs beyond what is held is growth. */
+export function codecGrowthBytes(control: ControlBlock, facts: BudgetFacts): number {
+  if (facts.codecBytesPerWorker === 0) return 0
+  let growth = 0
   const wanted = CODEC_BASE_BYTES + facts.codecBytesPerWorker
   const held = Array.from({ length: control.workerCount }, (_, worker) => control.decoderBytes(worker))
   // Which workers run the query is decided later: the ones that hold least still have to grow.
@@ -45,7 +64,7 @@ export function growthBytes(control: ControlBlock, facts: BudgetFacts): number {
   return growth
 }
 
-/** Arena pages that fit below the limit, the arena's own fixed pages included. May be negative. */
-export function budgetPages(base: number, growth: number, limitBytes: number): number {
-  return Math.floor((limitBytes - base - growth) / PAGE_BYTES)
+/** Arena pages that fit below the limit beside `outside` bytes, the arena's own fixed pages included. May be negative. */
+export function budgetPages(outside: number, limitBytes: number): number {
+  return Math.floor((limitBytes - outside) / PAGE_BYTES)
 }

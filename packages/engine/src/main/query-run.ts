@@ -26,10 +26,15 @@ export interface RunFacts {
   readonly budgetPages: number
   /** Process memory that the query needs at least, as known at admission. */
   readonly floorBytes: number
+  /** What the process was expected to hold outside the arena while it runs. */
+  readonly outsideBytes: number
 }
 
-/** Share of the budget that the partitions being emitted may take; a streamed query may be parked with them. */
-const PINNED_SHARE = 0.5
+/**
+ * Share of the budget that the partitions being emitted may take (less beside other queries and with long strings, see
+ * partition-merge.ts); a streamed query may be parked with them.
+ */
+const PINNED_SHARE = 0.9
 const PINNED_SHARE_STREAMED = 1 / 8
 
 export class QueryRun {

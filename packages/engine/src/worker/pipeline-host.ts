@@ -83,6 +83,7 @@ export class EngineHost implements PipelineHost {
       sinks: new Map(),
       reservations: [],
     })
+    this.#state.openQueries = this.#queries.size
   }
 
   start(message: StartPipeline): RunningPipeline {
@@ -107,15 +108,17 @@ export class EngineHost implements PipelineHost {
   #areasOf(query: OpenQuery, start: PipelineStart): Area[] {
     const { pipeline } = start
     const floor = pipelineFloor(pipeline)
-    const areas = [this.#area(query, floor, start.pipelinePagesMax)]
+    const areas = [this.#area(query, floor, start.pipelinePagesMax, () => false)]
+    // Sinks gather rows and spill: they leave what is free to a query that waits. A merge is over sooner with memory.
+    const isPressed = (): boolean => this.#state.control.pressure > 0
     for (const { sink } of pipeline.sinks) {
-      if (!query.sinks.has(sink.sinkId)) areas.push(this.#area(query, sinkFloor(sink), start.sinkPagesMax))
+      if (!query.sinks.has(sink.sinkId)) areas.push(this.#area(query, sinkFloor(sink), start.sinkPagesMax, isPressed))
     }
     return areas
   }
 
-  #area(query: OpenQuery, floor: Floor, pagesMax: number): Area {
-    const reservation = this.#reserve(query, floor.guaranteedPages, pagesMax)
+  #area(query: OpenQuery, floor: Floor, pagesMax: number, isPressed: () => boolean): Area {
+    const reservation = this.#reserve(query, floor.guaranteedPages, pagesMax, isPressed)
     return { reservation, pages: Math.max(1, floor.workspacePages), workspace: undefined }
   }
 
@@ -162,7 +165,7 @@ export class EngineHost implements PipelineHost {
     return loop
   }
 
-  #reserve(query: OpenQuery, guaranteedPages: number, maxPages: number): Reservation {
+  #reserve(query: OpenQuery, guaranteedPages: number, maxPages: number, isPressed: () => boolean): Reservation {
     const { context } = query
     const { testing, owner } = context.setup
     const reservation: Reservation = new Reservation({
@@ -171,6 +174,7 @@ export class EngineHost implements PipelineHost {
       guaranteedPages,
       maxPages: Math.max(maxPages, guaranteedPages),
       onChange: (pages) => context.noteUsedPages(reservation, pages),
+      isPressed,
       shouldRefuse: () => {
         if (testing.refuseProbability > 0 && Math.random() < testing.refuseProbability) return true
         const fault = testing.reservationFault
@@ -221,6 +225,7 @@ export class EngineHost implements PipelineHost {
     const query = this.#queries.get(queryId)
     if (query === undefined) return
     this.#queries.delete(queryId)
+    this.#state.openQueries = this.#queries.size
     for (const { operator } of query.sinks.values()) operator.close()
     for (const reservation of query.reservations) reservation.close()
     query.context.close()

@@ -19,6 +19,8 @@ export class WorkerState {
   readonly control: ControlBlock
   readonly checksum: Checksum
   readonly tables = new Map<number, SharedTable>()
+  /** Queries that are open on this worker. */
+  openQueries = 0
   readonly #parquetModule: WebAssembly.Module | undefined
   readonly #collect: () => void
   #arena: Arena | undefined

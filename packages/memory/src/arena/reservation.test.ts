@@ -9,7 +9,7 @@ function open(guaranteedPages: number, reservable: number) {
   const arena = Arena.create(0, 256)
   arena.setCeiling(reservable)
   arena.kernels.reserve(guaranteedPages)
-  const state = { refusing: false }
+  const state = { refusing: false, pressed: false }
   const reservation = new Reservation({
     arena,
     owner: 1,
@@ -17,6 +17,7 @@ function open(guaranteedPages: number, reservable: number) {
     maxPages: 200,
     onChange: () => {},
     shouldRefuse: () => state.refusing,
+    isPressed: () => state.pressed,
   })
   return { arena, reservation, state }
 }
@@ -55,4 +56,16 @@ it('keeps pages aside that a later phase gets without asking', () => {
   for (const page of merged) reservation.give(page, 1)
   reservation.endAside()
   expect([arena.usedPages, arena.reservedPages]).toEqual([0, 10])
+})
+
+it('asks for no single page above the guaranteed ones while a query waits, but for long runs', () => {
+  const { arena, reservation, state } = open(2, 10)
+  state.pressed = true
+  expect([reservation.take(1), reservation.take(1)].every((address) => address !== 0)).toBe(true)
+  expect([reservation.take(1), arena.reservedPages]).toEqual([0, 2])
+  const run = reservation.take(3)
+  expect(run).not.toBe(0)
+  reservation.give(run, 3)
+  state.pressed = false
+  expect(reservation.take(1)).not.toBe(0)
 })

@@ -19,6 +19,8 @@ export interface ReservationOptions {
   readonly onChange: (usedPages: number) => void
   /** Asked before each page request; true refuses it (fault injection in tests). */
   readonly shouldRefuse: () => boolean
+  /** True while a query waits for admission: no single page above the guaranteed ones is asked for then. */
+  readonly isPressed: () => boolean
 }
 
 export class Reservation {
@@ -139,11 +141,13 @@ export class Reservation {
   }
 
   #tryGrow(count: number): boolean {
-    const { arena, maxPages, shouldRefuse } = this.#options
+    const { arena, maxPages, shouldRefuse, isPressed } = this.#options
     const guaranteedPages = this.#guaranteedPages
     const wanted = this.#usedPages + count
     if (wanted > guaranteedPages + this.#extraPages) {
       if (wanted > maxPages || shouldRefuse()) return false
+      // Single pages are how rows gather, and spilling helps; a long run is for one string that must go somewhere.
+      if (count === 1 && isPressed()) return false
       const missing = wanted - guaranteedPages - this.#extraPages
       if (arena.kernels.reserve(missing) === 0) return false
       this.#extraPages += missing

@@ -20,7 +20,7 @@ import { type GroupByOutputSpec, SPLIT_BITS } from './group-by.ts'
 import type { PartitionInput } from './group-by.output.ts'
 import { GroupTable } from './group-table.ts'
 import { noRoomError } from './refusals.ts'
-import type { RowChain } from './row-chain.ts'
+import type { PageSource, RowChain } from './row-chain.ts'
 import { RowSpiller, rowSpillerRoomBytes, sizeRowSpiller, spillBlockRows } from './row-spiller.ts'
 import { SplitParts } from './split-parts.ts'
 
@@ -33,6 +33,11 @@ const NO_PROGRESS_SHARE = 0.95
 const LEAST_HASH_BITS_LEFT = 8
 /** Guaranteed pages that a merge leaves alone, so that what follows when it does not fit has room to begin. */
 const PAGES_SET_ASIDE = 8
+/**
+ * Part of a merge's pages that it takes when strings need runs of pages, or other queries do: a copy of such a string,
+ * or another pipeline's buffers, must find a run between the pages of this merge.
+ */
+const CAUTIOUS_SHARE = 5 / 9
 
 function splitSizes(batchRows: number) {
   return { partitionBits: SPLIT_BITS, initialCapacityBits: SPLIT_BITS + 1, maxCapacityBits: SPLIT_BITS + 1, batchRows }
@@ -76,6 +81,9 @@ export class PartitionMerge {
   readonly #spiller: RowSpiller
   readonly #importer: ArrowImporter
   readonly #block: BlockBuffer
+  /** The rows being merged take no more pages than leave room for runs of pages. */
+  readonly #cautiousPages: PageSource
+  #hasLongStrings = false
   #files = 0
 
   constructor(spec: GroupByOutputSpec, context: OpenContext, exports: GroupByExports) {
@@ -88,6 +96,19 @@ export class PartitionMerge {
     this.#importer = new ArrowImporter(context, spec.shape.spillSchema, spec.batchRows, spec.shape.text)
     const bytes = blockBufferBytes(spec)
     this.#block = { address: context.workspace.take(bytes), bytes }
+    this.#cautiousPages = {
+      take: (count) => (this.#mayKeep(count) ? context.reservation.take(count) : 0),
+      give: (address, count) => context.reservation.give(address, count),
+    }
+  }
+
+  /** A streamed query keeps so little that nothing is left to save. */
+  #mayKeep(count: number): boolean {
+    const { reservation, query } = this.#context
+    this.#hasLongStrings ||= count > 1
+    if (query.setup.isStreamed || (!this.#hasLongStrings && query.worker.openQueries <= 1)) return true
+    const most = Math.max(reservation.guaranteedPages, Math.floor(reservation.maxPages * CAUTIOUS_SHARE))
+    return reservation.usedPages + count <= most
   }
 
   /** Its buffers are free whenever `run` has yielded. */
@@ -106,6 +127,7 @@ export class PartitionMerge {
       }
       return
     }
+    this.#hasLongStrings = false
     const chains: OwnedChain[] = input.chains.map((chain) => ({ chain, isPublished: input.depth === 0 }))
     const loader = this.#openLoader(input)
     const { reservation } = this.#context
@@ -132,13 +154,14 @@ export class PartitionMerge {
     const rows = chains.reduce((sum, { chain }) => sum + chain.rowCount, 0) + loader.rows
     const directory = this.#openDirectory(rows)
     try {
-      const table = this.#openTable(directory.address, mergeSizes(directory.bits), input.hashBits)
+      const sizes = mergeSizes(directory.bits)
+      const table = this.#openTable(directory.address, sizes, input.hashBits, this.#cautiousPages)
       for (const { chain } of chains) {
         if (table.absorbChain(chain) === 'refused') return false
         yield 'working'
       }
       while (!loader.isDone) {
-        const chain = loader.load(this.#openLoadTable(input.hashBits))
+        const chain = loader.load(this.#openLoadTable(input.hashBits, this.#cautiousPages))
         if (chain !== undefined) chains.push({ chain, isPublished: false })
         if (chain === undefined || loader.wasRefused) return false
         if (table.absorbChain(chain) === 'refused') return false
@@ -169,15 +192,20 @@ export class PartitionMerge {
     return { bits: GUARANTEED_DIRECTORY_BITS, address: this.#guaranteed, free: () => {} }
   }
 
-  #openTable(workspace: number, sizes: ReturnType<typeof mergeSizes>, hashBits: number): GroupTable {
-    const { arena, reservation } = this.#context
+  #openTable(
+    workspace: number,
+    sizes: ReturnType<typeof mergeSizes>,
+    hashBits: number,
+    pages: PageSource = this.#context.reservation,
+  ): GroupTable {
+    const { arena } = this.#context
     return new GroupTable({
       ...sizes,
       memory: arena.handle.memory,
       kernels: arena.kernels,
       exports: this.#exports,
       layout: this.#spec.shape.layout,
-      pages: reservation,
+      pages,
       workspace,
       levelShift: hashBits,
       keyCount: this.#spec.shape.keyCount,
@@ -186,9 +214,9 @@ export class PartitionMerge {
   }
 
   /** A table that only receives loaded rows; it lives in the split area, which is free while a merge still fits. */
-  #openLoadTable(hashBits: number): GroupTable {
+  #openLoadTable(hashBits: number, pages: PageSource): GroupTable {
     const sizes = { partitionBits: 0, initialCapacityBits: 1, maxCapacityBits: 1, batchRows: this.#spec.batchRows }
-    return this.#openTable(this.#splitArea, sizes, hashBits)
+    return this.#openTable(this.#splitArea, sizes, hashBits, pages)
   }
 
   /** Moves everything into spill files by the next hash bits, then merges those. */
@@ -253,14 +281,15 @@ export class PartitionMerge {
         openTable: () => this.#openTable(directory.address, mergeSizes(directory.bits), input.hashBits),
       })
       while (!loader.isDone && !pass.isFull) {
-        const chain = loader.load(this.#openLoadTable(input.hashBits), pass.roomForGroups)
+        const load = this.#openLoadTable(input.hashBits, this.#cautiousPages)
+        const chain = loader.load(load, pass.roomForGroups)
         if (chain !== undefined) pass.keep(chain)
         if (loader.wasRefused || pass.roomForGroups === 0) pass.freeze()
         yield 'working'
       }
       reservation.takeBack(PAGES_SET_ASIDE)
       while (!loader.isDone) {
-        const chain = loader.load(this.#openLoadTable(input.hashBits))
+        const chain = loader.load(this.#openLoadTable(input.hashBits, reservation))
         if (chain === undefined) pass.evictOne()
         else pass.mergeOrPutOff(chain)
         yield 'working'

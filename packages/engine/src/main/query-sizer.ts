@@ -1,0 +1,166 @@
+/**
+ * Fits a query's plan to memory: tries sizings from the best to the smallest until the floor has room, in the whole
+ * budget, or, beside queries that will not give more, in the pages that are free at the moment.
+ */
+import { PAGE_BYTES } from '@spillway/kernels'
+import { RESULT_SLACK_PAGES } from '@spillway/memory'
+import type { LogicalNode } from '@spillway/plan'
+import { makeError } from '@spillway/stdx'
+import { lowerPlan } from '../lowering/lower-plan.ts'
+import type { PhysicalPlan, Sizing } from '../physical/physical-plan.ts'
+import { ARENA_SHARE_BESIDE_RESULTS } from './arena-keeper.ts'
+import type { Crew } from './crew.ts'
+import { type BudgetFacts, baseBytes, codecGrowthBytes } from './memory-budget.ts'
+import type { QueryRequest } from './query-request.ts'
+import { sizingTries, smallestSizing } from './sizing.ts'
+
+export interface SizedPlan {
+  readonly physical: PhysicalPlan
+  /** Arena pages for the query. */
+  readonly budget: number
+  /** What the process will hold outside the arena, running queries included. */
+  readonly outsideBytes: number
+}
+
+/**
+ * The base differs by some megabytes between two runs of one program: a floor that was told has to hold in the next.
+ */
+const FLOOR_MARGIN_BYTES = 4e6
+
+export class QuerySizer {
+  readonly #crew: Crew
+  readonly #plan: LogicalNode
+  readonly #request: QueryRequest
+  readonly #engineThreads: number
+  /** Plans by sizing: the same ones are tried again, for other shares and while the query waits. */
+  readonly #plans = new Map<string, PhysicalPlan>()
+
+  constructor(crew: Crew, plan: LogicalNode, request: QueryRequest, engineThreads: number) {
+    this.#crew = crew
+    this.#plan = plan
+    this.#request = request
+    this.#engineThreads = engineThreads
+  }
+
+  /**
+   * Tries sizings until the floor fits the budget.
+   * @param expected what running queries will have brought the process to outside the arena; undefined: none runs
+   * @throws MemoryLimitError with the floor of the smallest one
+   */
+  size(expected: number | undefined): SizedPlan {
+    for (const { sizing, share } of this.#tries()) {
+      const sized = this.#sized(sizing, expected)
+      if (sized.physical.floorPages <= pagesForFloors(sized.budget, this.#request) * share) return sized
+    }
+    throw this.tooSmall()
+  }
+
+  /**
+   * The best sizing whose floor has room in `freePages`, which are resident already or may become so. What codecs have
+   * to grow must fit under the limit beside all that was touched; a query that needs no growth costs no memory at all.
+   */
+  sizeToFree(freePages: number, expected: number | undefined): SizedPlan | undefined {
+    const { keeper, control } = this.#crew
+    for (const { sizing, share } of this.#tries()) {
+      const sized = this.#sized(sizing, expected)
+      if (sized.physical.floorPages > freePages * share) continue
+      const facts = this.#facts(sized.physical)
+      const growth = codecGrowthBytes(control, facts) + facts.encoderHeapBytesPerWorker * facts.threads
+      const held = Math.max(expected ?? 0, baseBytes(keeper.arena) + growth) + (keeper.arena?.highWaterBytes ?? 0)
+      if (growth > 0 && held > facts.limitBytes) continue
+      return { ...sized, budget: Math.max(sized.budget, freePages) }
+    }
+    return undefined
+  }
+
+  #tries() {
+    const { options } = this.#request
+    const threads = Math.min(options.threads, this.#engineThreads)
+    return sizingTries(threads, options.memoryLimitBytes, options.testing)
+  }
+
+  #sized(sizing: Sizing, expected: number | undefined): SizedPlan {
+    const { keeper } = this.#crew
+    const { testing } = this.#request.options
+    const physical = this.#lower(sizing)
+    const facts = this.#facts(physical)
+    const outsideBytes = keeper.outsideBytes(facts, expected)
+    const budget = Math.min(keeper.budget(facts, outsideBytes), testing.budgetPages ?? Number.POSITIVE_INFINITY)
+    return { physical, budget, outsideBytes }
+  }
+
+  #lower(sizing: Sizing): PhysicalPlan {
+    const key = JSON.stringify(sizing)
+    const known = this.#plans.get(key)
+    if (known !== undefined) return known
+    const { options, makeSink } = this.#request
+    const { hashBits } = options.testing
+    const hashMask = hashBits === undefined ? undefined : lowBitsMask(hashBits)
+    const { tables } = this.#crew
+    const tableIdOf = (table: object): number => tables.idOf(table)
+    const physical = lowerPlan(this.#plan, makeSink, { sizing, tableIdOf, hashMask })
+    this.#plans.set(key, physical)
+    return physical
+  }
+
+  #facts(physical: PhysicalPlan): BudgetFacts {
+    const { memoryLimitBytes: limitBytes } = this.#request.options
+    return { ...codecFacts(physical, this.#request), limitBytes, threads: physical.sizing.threads }
+  }
+
+  /** Process memory that the query needs at least on this engine, whatever the limit is. */
+  smallestFloorBytes(): number {
+    return this.floorBytes(this.#lower(smallestSizing(this.#request.options.testing)))
+  }
+
+  /** Arena pages of the smallest sizing's floor. */
+  smallestFloorPages(): number {
+    return this.#lower(smallestSizing(this.#request.options.testing)).floorPages
+  }
+
+  /** Process memory that a sizing needs at least. */
+  floorBytes(physical: PhysicalPlan): number {
+    const facts = { ...this.#facts(physical), limitBytes: 0 }
+    const pages = budgetForFloor(physical.floorPages, this.#request) - this.#crew.keeper.budget(facts)
+    return pages * PAGE_BYTES + FLOOR_MARGIN_BYTES
+  }
+
+  tooSmall(): Error {
+    const floorBytes = this.smallestFloorBytes()
+    const limit = this.#request.options.memoryLimitBytes
+    return makeError(
+      'MEMORY_LIMIT',
+      `Memory limit is below the query's floor: it needs ${megabytes(floorBytes)} with one thread, the limit is ` +
+        `${megabytes(limit)}. Raise memoryLimit to at least that.`,
+      { operator: 'admission', floorBytes, limitBytes: limit },
+    )
+  }
+}
+
+/** Pages of a budget that floors may take: the rest is for results, which leave the arena. */
+function pagesForFloors(budget: number, request: QueryRequest): number {
+  return request.keepsResults ? budget * ARENA_SHARE_BESIDE_RESULTS : budget - RESULT_SLACK_PAGES
+}
+
+/** The budget in which floors of `pages` have room: the inverse of `pagesForFloors`. */
+function budgetForFloor(pages: number, request: QueryRequest): number {
+  return request.keepsResults ? Math.ceil(pages / ARENA_SHARE_BESIDE_RESULTS) : pages + RESULT_SLACK_PAGES
+}
+
+/** Decoder and encoder share one memory, so the larger need counts; what encoding holds in the heap comes on top. */
+function codecFacts(physical: PhysicalPlan, request: QueryRequest) {
+  const { codecBytes, heapBytes } = request.encoder(physical.sizing)
+  return {
+    codecBytesPerWorker: Math.max(physical.codecBytesPerWorker, codecBytes),
+    encoderHeapBytesPerWorker: heapBytes,
+  }
+}
+
+/** A mask that keeps `bits` of the highest hash bits; 0 keeps none. */
+function lowBitsMask(bits: number): bigint {
+  return bits === 0 ? 0n : ((1n << BigInt(bits)) - 1n) << BigInt(64 - bits)
+}
+
+export function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`
+}

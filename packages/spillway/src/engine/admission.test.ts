@@ -1,0 +1,56 @@
+/**
+ * Admission beside a query that stands still: a stream whose consumer is busy frees nothing more, so a query inside its
+ * loop must make do with the pages that are free, at once and not when the stream ends (which it never would).
+ */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { col, createEngine, type Engine, LazyFrame, len } from '../index.ts'
+
+const ROWS = 60_000
+/** The stream's floor takes about half of these pages, as the best sizing of the inner query would. */
+const testing = { budgetPages: 400 }
+
+describe('a query in the loop over the batches of another one', () => {
+  let engine: Engine
+  beforeAll(() => {
+    engine = createEngine({ threads: 2, memoryLimit: '1GB', tempDir: '/var/tmp' })
+  })
+  afterAll(() => engine.close())
+
+  const groups = () => {
+    const numbers = Array.from({ length: ROWS }, (_, row) => row)
+    return LazyFrame({ key: numbers.map((row) => `k${row}`), value: numbers }, { session: engine }).groupBy('key')
+  }
+
+  it('is sized down to the pages that are free', async () => {
+    const stream = groups().agg(col('value').sum().alias('value')).collectBatches({ testing })
+    const inner = groups().agg(len().alias('n')).filter(col('key').eq('k77'))
+    const alone = await inner.collect({ testing })
+    expect(alone.metrics.threads).toBe(2)
+    let rows = 0
+    let asked = 0
+    for await (const batch of stream) {
+      rows += batch.numRows
+      if (++asked > 2) continue
+      const found = await inner.collect({ testing })
+      expect(found.toRecords()).toEqual(alone.toRecords())
+      expect(found.metrics.threads).toBe(1)
+      // A tenth of a second of patience; the rest is for a busy machine.
+      expect(found.metrics.admissionMs).toBeLessThan(5000)
+    }
+    expect(rows).toBe(ROWS)
+    expect(await engine.usage()).toMatchObject({ runningQueries: 0, reservedPages: 0, usedPages: 0 })
+  }, 60_000)
+
+  it('keeps the order of asking: a later small query does not pass one that waits', async () => {
+    const stream = groups().agg(col('value').sum().alias('value')).collectBatches({ testing })
+    await stream.next()
+    const large = groups().agg(len().alias('n')).filter(col('key').eq('k5'))
+    const small = LazyFrame({ x: [1, 2] }, { session: engine })
+    const [first, second] = await Promise.all([large.collect({ testing }), small.collect({ testing })])
+    expect([first.height, second.height]).toEqual([1, 2])
+    // The small one needs few pages and was asked for later: it waited for its turn as well.
+    expect(first.metrics.admissionMs).toBeGreaterThanOrEqual(100)
+    expect(second.metrics.admissionMs).toBeGreaterThanOrEqual(100)
+    await stream.return?.()
+  }, 60_000)
+})
