@@ -30,7 +30,8 @@ export function exactDifference(
     for (let row = 0; row < expected.rows.length; row++) {
       const a = actual.rows[row]?.[column]
       const b = expected.rows[row]?.[place]
-      if (!Object.is(a, b) && !(oneZero && a === b)) return `column "${columns[column]}", row ${row}: ${show(a)}, expected ${show(b)}`
+      if (!Object.is(a, b) && !(oneZero && a === b))
+        return `column "${columns[column]}", row ${row}: ${show(a)}, expected ${show(b)}`
     }
   }
   return undefined

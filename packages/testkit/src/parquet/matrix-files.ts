@@ -158,7 +158,10 @@ export async function encodeWithHyparquet(
       ...(chosen === undefined ? {} : { encoding: chosen }),
     }
   })
-  const compressors = { GZIP: (input: Uint8Array) => gzipSync(input), BROTLI: (input: Uint8Array) => brotliCompressSync(input) }
+  const compressors = {
+    GZIP: (input: Uint8Array) => gzipSync(input),
+    BROTLI: (input: Uint8Array) => brotliCompressSync(input),
+  }
   return new Uint8Array(parquetWriteBuffer({ columnData, codec, compressors, pageSize: pageBytes, rowGroupSize: 1000 }))
 }
 

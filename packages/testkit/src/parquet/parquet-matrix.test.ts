@@ -26,7 +26,10 @@ const SAMPLE_FILES_PER_TABLE = 2
  * be right all the same.
  */
 const tolerated: readonly { readonly text: RegExp; readonly why: string }[] = [
-  { text: /deltas of more than 32 bits/, why: 'arrow-rs refuses a block of 32-bit deltas that spans more than 32 bits' },
+  {
+    text: /deltas of more than 32 bits/,
+    why: 'arrow-rs refuses a block of 32-bit deltas that spans more than 32 bits',
+  },
 ]
 
 interface Finding {
@@ -151,7 +154,10 @@ describe('Parquet matrix', () => {
       const file = join(folder, `nan-${encoding}.parquet`)
       writeFileSync(file, await encodeWithArrow(ipcStream, setting, []))
       const kept = await engine.scanParquet(file).filter(col('float64').gt(5)).select('row').collect()
-      expect(kept.toRecords().map(({ row }) => row), encoding).toEqual(expected)
+      expect(
+        kept.toRecords().map(({ row }) => row),
+        encoding,
+      ).toEqual(expected)
       const single = await engine.scanParquet(file).filter(col('float32').gt(5)).select('row').collect()
       expect(single.height, encoding).toBe(30)
     }

@@ -76,7 +76,9 @@ describe.skipIf(files.length === 0)(`public test files (${files.length} present)
     for (const column of foreign.filter((each) => !found.names.includes(each))) {
       // Named: the scan was asked for what it cannot read, and says so.
       const ask = async () => engine.scanParquet(path).select(column).collect()
-      await expect(ask(), column).rejects.toMatchObject({ code: expect.stringMatching(/UNSUPPORTED_TYPE|COLUMN_NOT_FOUND/) })
+      await expect(ask(), column).rejects.toMatchObject({
+        code: expect.stringMatching(/UNSUPPORTED_TYPE|COLUMN_NOT_FOUND/),
+      })
     }
     if (known.length === 0) return
     const expected = await oracle.query(`SELECT ${known.map(quoteName).join(', ')} FROM ${source}`)
