@@ -43,10 +43,10 @@ async function openDuckdb(threads) {
       const reader = await connection.runAndReadAll(question.sql(`read_parquet(${quote(file)})`))
       return reader.getRows()[0]?.[0]
     },
-    load: (file, columns, rows) =>
-      connection.run(
-        `CREATE OR REPLACE TABLE loaded AS SELECT ${columns.join(', ')} FROM read_parquet(${quote(file)}) LIMIT ${rows}`,
-      ),
+    load(file, columns, rows) {
+      const select = `SELECT ${columns.join(', ')} FROM read_parquet(${quote(file)}) LIMIT ${rows}`
+      return connection.run(`CREATE OR REPLACE TABLE loaded AS ${select}`)
+    },
     write: (target, codec) =>
       connection.run(`COPY loaded TO ${quote(target)} (FORMAT PARQUET, COMPRESSION ${codec}, ROW_GROUP_SIZE 122880)`),
     async close() {

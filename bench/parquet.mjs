@@ -1,6 +1,6 @@
 // Parquet side by side with DuckDB: reading one column or all with one thread each, writing with two, and the first
-// query of a fresh process against hot ones. Runs alternate between the engines' processes, so that noise of the machine
-// hits both alike. Prints Markdown tables, and keeps them with a JSON report in bench/results.
+// query of a fresh process against hot ones. Runs alternate between the engines' processes, so that noise of the
+// machine hits both alike. Prints Markdown tables, and keeps them with a JSON report in bench/results.
 //
 // node bench/parquet.mjs [--rows 10000000] [--write-rows 4000000] [--runs 5] [--codecs snappy,zstd]
 //   [--only int32,high_null,…] [--parts read,write,cold]

@@ -18,6 +18,8 @@ export interface CampaignOptions {
   /** Mutants `first` to `first + count - 1` of the seed. */
   readonly first?: number
   readonly count: number
+  /** No mutant is begun later than this after the start. */
+  readonly limitMs?: number
   /** Opened again after a hang. */
   readonly openTarget: () => FuzzTarget | Promise<FuzzTarget>
   /** Bytes that the process may grow by, at any moment, over what it held at the campaign's beginning. */
@@ -160,7 +162,8 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRep
   const progress = new Int32Array(new SharedArrayBuffer(4))
   const watchdog = startWatchdog(progress)
   const start = performance.now()
-  for (let index = first; index < first + count; index++) {
+  const { limitMs = Number.POSITIVE_INFINITY } = options
+  for (let index = first; index < first + count && performance.now() - start < limitMs; index++) {
     Atomics.store(progress, 0, index)
     const { file, mutant } = makeMutant(usable, seed, index)
     const path = join(folder, `mutant-${index}.parquet`)

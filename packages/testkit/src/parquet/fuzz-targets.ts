@@ -1,6 +1,7 @@
 /**
  * What the fuzzer drives: a reader of whole files. One goes through an engine, as users do; one drives the decoder of
- * the format layer directly, without workers, so that a finding can be stepped through. A new reader needs one function.
+ * the format layer directly, without workers, so that a finding can be stepped through. A new reader needs one
+ * function.
  */
 import { createHash } from 'node:crypto'
 import { createEngine, type Engine } from 'spillway'

@@ -40,7 +40,8 @@ function duckdbSettings(): FileSetting[] {
         writer: 'duckdb' as const,
         columns: undefined,
         write: async ({ oracle, table }: MatrixSource, path: string) => {
-          const options = `FORMAT PARQUET, COMPRESSION ${codec}, PARQUET_VERSION ${version}, ROW_GROUP_SIZE ${rowGroupRows}`
+          const format = `FORMAT PARQUET, PARQUET_VERSION ${version}`
+          const options = `${format}, COMPRESSION ${codec}, ROW_GROUP_SIZE ${rowGroupRows}`
           await oracle.execute(`COPY (FROM ${table}) TO ${quoteText(path)} (${options})`)
         },
       })),
