@@ -41,6 +41,7 @@ export interface GroupBySpec {
 /** A compiled module, its cache key and its parameters (a group-by has none). */
 export interface CompiledGroupBy {
   readonly key: string
+  /** Generated on first access, so a cached module costs no code generation. */
   readonly bytes: Uint8Array<ArrayBuffer>
   readonly params: { readonly bytes: Uint8Array; readonly relocations: readonly number[] }
   readonly layout: RowLayout
