@@ -75,7 +75,7 @@ export interface GroupByExports {
   readonly update0: (batch: number, rows: number, local: number, start: number, end: number) => number
   /** hash0, upsert0 and update0 in one pass; present when no aggregate keeps strings. May stop for any reason. */
   readonly upsertUpdate0: ((batch: number, local: number, start: number) => number) | undefined
-  /** The same over the direct map, which must be placed; present beside upsertUpdate0 when the only key is an integer. */
+  /** The same over the direct map, which must be placed; present beside upsertUpdate0 for a single integer key. */
   readonly upsertUpdateDirect0: ((batch: number, local: number, start: number) => number) | undefined
   /** Global aggregate: updates one row with all rows of the batch from `start`. May stop for heap pages. */
   readonly updateSingle0: (batch: number, row: number, local: number, start: number) => number

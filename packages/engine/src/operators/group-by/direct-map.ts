@@ -25,6 +25,8 @@ export class DirectMap {
   #bytes = 0
   #isClear = false
   #windowRows = 0
+  /** Misses of the window up to the last batch. */
+  #misses = 0
   #isOn = true
 
   constructor(fields: StoreFields) {
@@ -60,15 +62,17 @@ export class DirectMap {
   /** Counts the rows of a batch, and decides once per window whether the map is used. */
   note(rows: number): void {
     this.#windowRows += rows
-    if (this.#windowRows < (this.#isOn ? WINDOW_ROWS : WINDOW_ROWS * WINDOWS_OFF)) return
     const misses = this.#fields.get(localStore.directMisses)
-    if (this.#isOn) this.directRows += this.#windowRows - misses
+    if (this.#isOn) this.directRows += rows - (misses - this.#misses)
+    this.#misses = misses
+    if (this.#windowRows < (this.#isOn ? WINDOW_ROWS : WINDOW_ROWS * WINDOWS_OFF)) return
     this.#isOn = !this.#isOn || misses <= this.#windowRows * MISSES_MAX
     this.#startWindow()
   }
 
   #startWindow(): void {
     this.#windowRows = 0
+    this.#misses = 0
     this.#fields.set(localStore.directMisses, 0)
   }
 }

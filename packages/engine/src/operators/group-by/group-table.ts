@@ -9,13 +9,7 @@
  *
  * Memory: everything but the pages lies in the caller's workspace of `GroupTable.workspaceBytes(options)` bytes.
  */
-import {
-  type GroupByExports,
-  LOCAL_HEADER_BYTES,
-  localStore,
-  PARTITION_BYTES,
-  stopReason,
-} from '@spillway/codegen'
+import { type GroupByExports, LOCAL_HEADER_BYTES, localStore, PARTITION_BYTES, stopReason } from '@spillway/codegen'
 import { descriptor } from '@spillway/columnar'
 import { PAGE_BYTES } from '@spillway/kernels'
 import { assert } from '@spillway/stdx'
@@ -163,7 +157,7 @@ export class GroupTable {
   get appendedRows(): number {
     return this.#lookups.appendedRows
   }
-  /** Rows of whole windows that the direct map found, or that were new (a metric). */
+  /** Rows that the direct map found, or that were new (a metric). */
   get directRows(): number {
     return this.#direct.directRows
   }
@@ -388,7 +382,12 @@ export class GroupTable {
   /** Provides what the last call stopped for; false = refused. */
   #supply(mustLink = false): boolean {
     const reason = this.#fields.get(localStore.stopReason)
-    return this.#supplyFor(reason, this.#fields.get(localStore.stopPartition), this.#fields.get(localStore.stopPages), mustLink)
+    return this.#supplyFor(
+      reason,
+      this.#fields.get(localStore.stopPartition),
+      this.#fields.get(localStore.stopPages),
+      mustLink,
+    )
   }
 
   #supplyFor(reason: number, partition: number, heapPages: number, mustLink = false): boolean {
