@@ -7,6 +7,7 @@ import type { CastKernels } from './cast-kernels.ts'
 import type { DecimalKernels } from './decimal-kernels.ts'
 import type { ArenaKernels, ConvertKernels, StringKernels } from './kernels.ts'
 import type { RowKernels } from './row-kernels.ts'
+import type { SumKernels } from './sum-kernels.ts'
 
 /** Every export of kernels.wasm. */
 export interface KernelExports
@@ -15,7 +16,8 @@ export interface KernelExports
     StringKernels,
     CastKernels,
     DecimalKernels,
-    RowKernels {}
+    RowKernels,
+    SumKernels {}
 
 let compiled: WebAssembly.Module | undefined
 

@@ -51,6 +51,9 @@ function generateModule(plan: GroupByPlan): Uint8Array<ArrayBuffer> {
       params: ['i32', 'i32', 'i32', 'i32', 'i64'],
       results: ['i32'],
     }),
+    sumI32: builder.importKernel('sumI32', { params: ['i32', 'i32', 'i32'], results: ['i64'] }),
+    sumU32: builder.importKernel('sumU32', { params: ['i32', 'i32', 'i32'], results: ['i64'] }),
+    sumF64: builder.importKernel('sumF64', { params: ['i32', 'i32', 'i32'], results: ['f64'] }),
     longBytesEqual: builder.importKernel('longBytesEqual', { params: ['i32', 'i32', 'i32'], results: ['i32'] }),
   }
   const module: GroupModule = { builder, plan, store: addStoreFunctions(builder), kernels }

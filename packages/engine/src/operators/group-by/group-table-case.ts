@@ -53,6 +53,8 @@ export class Run {
   readonly pages: PageSource
   readonly usedAtStart: number
   readonly input: Case
+  /** How often a batch was summed by a kernel. */
+  readonly sumCalls = { sumI32: 0, sumU32: 0, sumF64: 0 }
   refusing = true
   refusals = 0
 
@@ -63,7 +65,7 @@ export class Run {
     const module = new WebAssembly.Module(this.compiled.bytes)
     const imports = {
       env: { memory: this.arena.memory },
-      kernel: this.arena.kernels as unknown as WebAssembly.ModuleImports,
+      kernel: this.#countedKernels(),
     }
     this.exports = new WebAssembly.Instance(module, imports).exports as unknown as GroupByExports
     this.twin = new GroupByTwin(input.spec)
@@ -76,6 +78,15 @@ export class Run {
       },
       give: (address, count) => this.arena.kernels.pageFree(address, count),
     }
+  }
+
+  #countedKernels(): WebAssembly.ModuleImports {
+    const counted = (name: 'sumI32' | 'sumU32' | 'sumF64') => (values: number, selection: number, rows: number) => {
+      this.sumCalls[name]++
+      return this.arena.kernels[name](values, selection, rows)
+    }
+    const sums = { sumI32: counted('sumI32'), sumU32: counted('sumU32'), sumF64: counted('sumF64') }
+    return { ...(this.arena.kernels as unknown as WebAssembly.ModuleImports), ...sums }
   }
 
   used(): number {
