@@ -13,6 +13,7 @@
 import type { KernelExports } from '@spillway/kernels'
 import { assert, makeError } from '@spillway/stdx'
 import type { ArrowColumn } from './arrow-column.ts'
+import { copyBytes } from './copy-bytes.ts'
 import { type DataType, widthOf } from './data-type.ts'
 
 /** Where the rows go; all are addresses in the arena or counts of bytes. */
@@ -129,13 +130,13 @@ export function importDictionary(
 }
 
 /** By memory, weakly: a strong reference would keep a replaced arena resident. */
-const bytesByMemory = new WeakMap<WebAssembly.Memory, Uint8Array>()
+const bytesByMemory = new WeakMap<WebAssembly.Memory, Buffer>()
 
 /** The memory's bytes. Reading `memory.buffer` of a shared memory takes about a microsecond; an arena never grows. */
-function bytesOf(memory: WebAssembly.Memory): Uint8Array {
+function bytesOf(memory: WebAssembly.Memory): Buffer {
   const known = bytesByMemory.get(memory)
   if (known !== undefined) return known
-  const bytes = new Uint8Array(memory.buffer)
+  const bytes = Buffer.from(memory.buffer)
   bytesByMemory.set(memory, bytes)
   return bytes
 }
@@ -143,7 +144,7 @@ function bytesOf(memory: WebAssembly.Memory): Uint8Array {
 /** What the steps of one import share. */
 interface ImportRun {
   readonly kernels: KernelExports
-  readonly arena: Uint8Array
+  readonly arena: Buffer
   readonly column: ArrowColumn
   /** First row, counted from the start of the source's buffers. */
   readonly firstRow: number
@@ -164,11 +165,11 @@ function offsetReader(column: ArrowColumn): (row: number) => number {
 
 /**
  * Address of source bytes [from, to): where they are if that is the arena, else in the room at `copyAddress` (8-byte
- * aligned) after copying them. With room for 7 bytes more, the copy is aligned as the source is: between shared buffers
- * the engine copies in words only then, and byte by byte (three times slower) otherwise.
+ * aligned) after copying them. With room for 7 bytes more, the copy is aligned as the source is: short copies between
+ * shared buffers go in words only then.
  */
 function bringIn(
-  arena: Uint8Array,
+  arena: Buffer,
   source: Uint8Array,
   from: number,
   to: number,
@@ -180,7 +181,7 @@ function bringIn(
   if (source.buffer === arena.buffer) return start
   const phase = start % WORD_BYTES
   const address = phase + to - from <= roomBytes ? copyAddress + phase : copyAddress
-  arena.set(source.subarray(from, to), address)
+  copyBytes(arena, address, source, from, to)
   return address
 }
 
@@ -202,7 +203,7 @@ function importFixed(run: ImportRun, width: number): void {
   const from = run.firstRow * width
   const to = from + run.rowCount * width
   assert(to <= run.column.values.byteLength, 'The source holds the values of the rows to import.')
-  run.arena.set(run.column.values.subarray(from, to), run.target.values)
+  copyBytes(run.arena, run.target.values, run.column.values, from, to)
 }
 
 function importStrings(run: ImportRun): void {
@@ -235,7 +236,7 @@ function importIndexed(run: ImportRun, rowNulls: number): number {
   const indices = target.scratch + alignTo16(bitmapBytes(rowCount))
   const from = run.firstRow * indexBytes
   // Always a copy: indices of null rows may be anything and are replaced.
-  arena.set(column.values.subarray(from, from + rowCount * indexBytes), indices)
+  copyBytes(arena, indices, column.values, from, from + rowCount * indexBytes)
   const rowValidity = rowNulls === 0 ? 0 : target.validity
   const outside = kernels.sanitizeIndices(indices, indexBytes, rowValidity, rowCount, dictionary.length) >>> 0
   if (dictionary.length === 0 && rowNulls === rowCount) {

@@ -10,6 +10,7 @@ import type { ParquetCodecKernels } from './parquet-codec-kernels.ts'
 import type { ParquetDecodeKernels } from './parquet-decode-kernels.ts'
 import type { ZstdKernels } from './parquet-zstd-kernels.ts'
 import type { RowKernels } from './row-kernels.ts'
+import type { SumKernels } from './sum-kernels.ts'
 
 /** Every export of kernels.wasm. */
 export interface KernelExports
@@ -21,7 +22,8 @@ export interface KernelExports
     RowKernels,
     ParquetCodecKernels,
     ParquetDecodeKernels,
-    ZstdKernels {}
+    ZstdKernels,
+    SumKernels {}
 
 let compiled: WebAssembly.Module | undefined
 

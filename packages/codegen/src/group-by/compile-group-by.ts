@@ -19,13 +19,30 @@ import {
   type GroupModule,
 } from './find-code.ts'
 import { addFused } from './fused-code.ts'
-import { planGroupBy } from './group-by-plan.ts'
+import { type GroupByPlan, planGroupBy } from './group-by-plan.ts'
 import type { CompiledGroupBy, GroupBySpec } from './group-by-spec.ts'
 import { addCounters, addUpdate, addUpdateSingle } from './update-code.ts'
 
 /** Compiles a spec. Instantiate with { env: { memory }, kernel: kernel exports }; exports are GroupByExports. */
 export function compileGroupBy(spec: GroupBySpec): CompiledGroupBy {
   const plan = planGroupBy(spec)
+  let bytes: Uint8Array<ArrayBuffer> | undefined
+  return {
+    key: shapeKey(spec),
+    get bytes() {
+      bytes ??= generateModule(plan)
+      return bytes
+    },
+    params: { bytes: new Uint8Array(0), relocations: [] },
+    layout: plan.layout,
+    spillSchema: spillSchemaOf(plan.layout),
+    outputSchema: plan.outputSchema,
+    keyCount: plan.keys.length,
+    nUniqueCount: plan.aggregates.filter((aggregate) => aggregate.kind > 0).length,
+  }
+}
+
+function generateModule(plan: GroupByPlan): Uint8Array<ArrayBuffer> {
   const builder = new ModuleBuilder()
   const kernels = {
     hashBytes: builder.importKernel('hashBytes', { params: ['i32', 'i32'], results: ['i64'] }),
@@ -34,6 +51,9 @@ export function compileGroupBy(spec: GroupBySpec): CompiledGroupBy {
       params: ['i32', 'i32', 'i32', 'i32', 'i64'],
       results: ['i32'],
     }),
+    sumI32: builder.importKernel('sumI32', { params: ['i32', 'i32', 'i32'], results: ['i64'] }),
+    sumU32: builder.importKernel('sumU32', { params: ['i32', 'i32', 'i32'], results: ['i64'] }),
+    sumF64: builder.importKernel('sumF64', { params: ['i32', 'i32', 'i32'], results: ['f64'] }),
     longBytesEqual: builder.importKernel('longBytesEqual', { params: ['i32', 'i32', 'i32'], results: ['i32'] }),
   }
   const module: GroupModule = { builder, plan, store: addStoreFunctions(builder), kernels }
@@ -43,16 +63,7 @@ export function compileGroupBy(spec: GroupBySpec): CompiledGroupBy {
   for (const aggregate of plan.aggregates) if (aggregate.kind > 0) addCounters(module, aggregate)
   addMoves(module)
   addEmit(module)
-  return {
-    key: shapeKey(spec),
-    bytes: builder.encode(),
-    params: { bytes: new Uint8Array(0), relocations: [] },
-    layout: plan.layout,
-    spillSchema: spillSchemaOf(plan.layout),
-    outputSchema: plan.outputSchema,
-    keyCount: plan.keys.length,
-    nUniqueCount: plan.aggregates.filter((aggregate) => aggregate.kind > 0).length,
-  }
+  return builder.encode()
 }
 
 function addLookups(module: GroupModule): void {

@@ -31,6 +31,9 @@ export interface GroupModule {
     readonly hashBytes: number
     readonly viewCompare: number
     readonly viewExtreme: number
+    readonly sumI32: number
+    readonly sumU32: number
+    readonly sumF64: number
     readonly longBytesEqual: number
   }
 }

@@ -41,6 +41,7 @@ export interface GroupBySpec {
 /** A compiled module, its cache key and its parameters (a group-by has none). */
 export interface CompiledGroupBy {
   readonly key: string
+  /** Generated on first access, so a cached module costs no code generation. */
   readonly bytes: Uint8Array<ArrayBuffer>
   readonly params: { readonly bytes: Uint8Array; readonly relocations: readonly number[] }
   readonly layout: RowLayout
@@ -74,6 +75,8 @@ export interface GroupByExports {
   readonly update0: (batch: number, rows: number, local: number, start: number, end: number) => number
   /** hash0, upsert0 and update0 in one pass; present when no aggregate keeps strings. May stop for any reason. */
   readonly upsertUpdate0: ((batch: number, local: number, start: number) => number) | undefined
+  /** The same over the direct map, which must be placed; present beside upsertUpdate0 for a single integer key. */
+  readonly upsertUpdateDirect0: ((batch: number, local: number, start: number) => number) | undefined
   /** Global aggregate: updates one row with all rows of the batch from `start`. May stop for heap pages. */
   readonly updateSingle0: (batch: number, row: number, local: number, start: number) => number
   /** Creates the row of the group without keys. Returns its address, or 0 after stopping for a page. */

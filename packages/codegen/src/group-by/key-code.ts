@@ -5,6 +5,7 @@
  * words and flag 0. A string has its view's two words; long ones are compared byte by byte.
  */
 import { type DataType, physicalOf } from '@spillway/columnar'
+import { assert } from '@spillway/stdx'
 import { elementAddress, loadWords, storeWords, wordTypes } from '../expr/load-value.ts'
 import { type ColumnLocals, validFlag } from '../rows/batch-code.ts'
 import { isLong, viewLength } from '../rows/string-code.ts'
@@ -168,6 +169,26 @@ function mixStep(hash: number, word: Code): Code {
 /** 1 if the row at `row` has these words and flags: the same keys, unless there are long strings among them. */
 export function wordsEqual(keys: readonly KeyLocals[], row: number): Code {
   return allOf(keys.flatMap((key) => [...equalWords(key, row), ...equalFlag(key, row)]))
+}
+
+/** 1 if the row at `row`, whose keys are known not to be null, has these words. */
+export function valuesEqual(keys: readonly KeyLocals[], row: number): Code {
+  return allOf(keys.flatMap((key) => equalWords(key, row)))
+}
+
+/** The only key if it is an integer or kept as one: its low bits tell a row's place in a direct map. */
+export function requireDirectKey(keys: readonly KeyLocals[]): Code {
+  const [first] = keys
+  const word = first?.words[0]
+  assert(first !== undefined && word !== undefined, 'a direct map has one key')
+  return keyWordTypes(first.key.type)[0] === 'i64' ? i32.wrapI64(get(word)) : get(word)
+}
+
+/** Whether rows can be found by the low bits of the key: one key, an integer, a date or a time. */
+export function hasDirectKey(keys: readonly KeyPlan[]): boolean {
+  const [first] = keys
+  if (keys.length !== 1 || first === undefined) return false
+  return ['i8', 'i16', 'i32', 'i64'].includes(physicalOf(first.type))
 }
 
 function equalWords({ key, words }: KeyLocals, row: number): Code[] {

@@ -35,6 +35,11 @@ export const localStore = {
   stopPages: 32,
   /** Rows created since the driver reset it. */
   newRows: 36,
+  /** Row addresses by the low bits of the key, u32 × (directMask + 1), 0 = none; see fused-code.ts. */
+  directMap: 40,
+  directMask: 44,
+  /** Rows that were in the directory but not in the direct map, since the driver reset it. */
+  directMisses: 48,
 } as const
 
 /** Byte offsets in a partition. */

@@ -9,21 +9,16 @@
  *
  * Memory: everything but the pages lies in the caller's workspace of `GroupTable.workspaceBytes(options)` bytes.
  */
-import {
-  type GroupByExports,
-  LOCAL_HEADER_BYTES,
-  localStore,
-  PARTITION_BYTES,
-  partitionStore,
-  rowsPerPage,
-  stopReason,
-} from '@spillway/codegen'
+import { type GroupByExports, LOCAL_HEADER_BYTES, localStore, PARTITION_BYTES, stopReason } from '@spillway/codegen'
 import { descriptor } from '@spillway/columnar'
 import { PAGE_BYTES } from '@spillway/kernels'
 import { assert } from '@spillway/stdx'
 import { align16, type GroupTableOptions, groupTableBytes } from './group-table-options.ts'
+import { DirectMap } from './direct-map.ts'
 import { LookupPolicy } from './lookup-policy.ts'
-import { firstSlot, forEachRowRun, type RowChain, RowCursor, releasePages } from './row-chain.ts'
+import { addHeapPages, addRowPage } from './partition-pages.ts'
+import { forEachRowRun, type RowChain, RowCursor, releasePages } from './row-chain.ts'
+import { StoreFields } from './store-fields.ts'
 
 export { type PageSource, type RowChain, releaseChain } from './row-chain.ts'
 
@@ -41,9 +36,8 @@ export class GroupTable {
   readonly #directoryAreas: readonly [number, number]
   readonly #partitionCount: number
   readonly #lookups: LookupPolicy
-  /** Reading `memory.buffer` of a shared memory takes about a microsecond; an arena never grows. */
-  readonly #words: Uint32Array
-  readonly #bytes: Uint8Array
+  readonly #fields: StoreFields
+  readonly #direct: DirectMap
   #directoryBits: number
   #job: (() => JobStatus) | undefined
   #isFrozen = false
@@ -69,14 +63,14 @@ export class GroupTable {
     this.#rows = this.#hashes + align16(batchRows * 8)
     const largest = this.#rows + align16(batchRows * 4)
     this.#directoryAreas = [largest, largest + 8 * 2 ** maxCapacityBits]
-    this.#words = new Uint32Array(memory.buffer)
-    this.#bytes = new Uint8Array(memory.buffer)
+    this.#fields = new StoreFields(memory, workspace)
+    this.#direct = new DirectMap(this.#fields)
     this.#directoryBits = initialCapacityBits
-    this.#bytesAt(workspace, this.#hashes - workspace).fill(0)
-    this.#set(localStore.partitionBits, partitionBits)
-    this.#set(localStore.levelShift, options.levelShift)
+    this.#fields.bytesAt(workspace, this.#hashes - workspace).fill(0)
+    this.#fields.set(localStore.partitionBits, partitionBits)
+    this.#fields.set(localStore.levelShift, options.levelShift)
     this.#useDirectory()
-    this.#bytesAt(this.#directory(), 8 * 2 ** initialCapacityBits).fill(0)
+    this.#fields.bytesAt(this.#directory(), 8 * 2 ** initialCapacityBits).fill(0)
   }
 
   /**
@@ -84,12 +78,12 @@ export class GroupTable {
    * The batch must stay as it is until the job is done.
    */
   consume(batch: number, kind: number): JobStatus {
-    const count = this.#u32(batch + descriptor.selectionCount)
+    const count = this.#fields.u32(batch + descriptor.selectionCount)
     assert(count <= this.#options.batchRows, 'a batch has at most batchRows rows')
     if (this.#options.keyCount === 0) return this.#start(this.#singleJob(batch, kind, count))
     const { exports } = this.#options
     if (kind === 0 && !this.#lookups.isAppending && exports.upsertUpdate0 !== undefined) {
-      return this.#start(this.#fusedJob(exports.upsertUpdate0, batch, count))
+      return this.#start(this.#fusedJob(exports.upsertUpdate0, exports.upsertUpdateDirect0, batch, count))
     }
     if (kind === 0) exports.hash0(batch, this.#hashes)
     else exports.hash1(batch, this.#hashes)
@@ -103,7 +97,7 @@ export class GroupTable {
 
   /** Appends raw rows: a batch of spillSchema without selection. */
   loadBatch(batch: number): JobStatus {
-    const count = this.#u32(batch + descriptor.rowCount)
+    const count = this.#fields.u32(batch + descriptor.rowCount)
     let done = 0
     return this.#start(() => {
       for (;;) {
@@ -163,17 +157,21 @@ export class GroupTable {
   get appendedRows(): number {
     return this.#lookups.appendedRows
   }
+  /** Rows that the direct map found, or that were new (a metric). */
+  get directRows(): number {
+    return this.#direct.directRows
+  }
   get partitionCount(): number {
     return this.#partitionCount
   }
 
   partitionBytes(partition: number): number {
-    return (this.#part(partition, 'rowPages') + this.#part(partition, 'heapPages')) * PAGE_BYTES
+    return (this.#fields.part(partition, 'rowPages') + this.#fields.part(partition, 'heapPages')) * PAGE_BYTES
   }
 
   /** Rows, duplicates included. */
   partitionRows(partition: number): number {
-    return this.#part(partition, 'rowCount')
+    return this.#fields.part(partition, 'rowCount')
   }
 
   /** Bytes of all pages. */
@@ -206,14 +204,15 @@ export class GroupTable {
   /** Detaches the partition's pages and clears its range of the directory. The chain is the caller's. */
   takePartition(partition: number): RowChain {
     const chain: RowChain = {
-      rowHead: this.#part(partition, 'rowHead'),
-      heapHead: this.#part(partition, 'heapHead'),
-      rowCount: this.#part(partition, 'rowCount'),
-      rowPages: this.#part(partition, 'rowPages'),
-      heapPages: this.#part(partition, 'heapPages'),
+      rowHead: this.#fields.part(partition, 'rowHead'),
+      heapHead: this.#fields.part(partition, 'heapHead'),
+      rowCount: this.#fields.part(partition, 'rowCount'),
+      rowPages: this.#fields.part(partition, 'rowPages'),
+      heapPages: this.#fields.part(partition, 'heapPages'),
     }
     this.#clearRange(partition)
-    this.#bytesAt(this.#partitionAddress(partition), PARTITION_BYTES).fill(0)
+    this.#direct.forget()
+    this.#fields.bytesAt(this.#fields.partitionAddress(partition), PARTITION_BYTES).fill(0)
     this.#single = 0
     return chain
   }
@@ -266,9 +265,9 @@ export class GroupTable {
         const end = Math.min(count, from + window)
         window *= 2
         const found = this.#findRows(batch, kind, from, end)
-        const reason = this.#get(localStore.stopReason)
-        const partition = this.#get(localStore.stopPartition)
-        const heapPages = this.#get(localStore.stopPages)
+        const reason = this.#fields.get(localStore.stopReason)
+        const partition = this.#fields.get(localStore.stopPartition)
+        const heapPages = this.#fields.get(localStore.stopPages)
         while (updated < found) {
           const before = updated
           updated = update(batch, this.#rows, this.#local, updated, found) >>> 0
@@ -283,16 +282,24 @@ export class GroupTable {
   }
 
   /** Rows are updated as soon as they are found, so a refusal leaves nothing between. */
-  #fusedJob(run: NonNullable<GroupByExports['upsertUpdate0']>, batch: number, count: number): () => JobStatus {
+  #fusedJob(
+    plain: NonNullable<GroupByExports['upsertUpdate0']>,
+    direct: GroupByExports['upsertUpdateDirect0'],
+    batch: number,
+    count: number,
+  ): () => JobStatus {
+    const run = this.#direct.isOn && direct !== undefined ? direct : plain
     let updated = 0
     return () => {
       for (;;) {
+        if (run === direct) this.#direct.prepare()
         const before = updated
         updated = run(batch, this.#local, updated) >>> 0
         this.jobProgress += updated - before
         if (updated === count) break
         if (!this.#supply()) return 'refused'
       }
+      if (direct !== undefined) this.#direct.note(count)
       this.#noteRows(count)
       return 'done'
     }
@@ -303,11 +310,11 @@ export class GroupTable {
     const { upsert0, upsert1, append0, append1 } = this.#options.exports
     const own = kind === 0
     const find = this.#lookups.isAppending ? (own ? append0 : append1) : own ? upsert0 : upsert1
-    const count = this.#u32(batch + descriptor.selectionCount)
+    const count = this.#fields.u32(batch + descriptor.selectionCount)
     if (end === count) return find(batch, this.#hashes, this.#local, this.#rows, start) >>> 0
-    this.#words[(batch + descriptor.selectionCount) >>> 2] = end
+    this.#fields.setU32(batch + descriptor.selectionCount, end)
     const found = find(batch, this.#hashes, this.#local, this.#rows, start) >>> 0
-    this.#words[(batch + descriptor.selectionCount) >>> 2] = count
+    this.#fields.setU32(batch + descriptor.selectionCount, count)
     return found
   }
 
@@ -369,21 +376,26 @@ export class GroupTable {
   }
 
   #noteRows(rows: number): void {
-    if (this.#lookups.note(rows, this.#get(localStore.newRows))) this.#set(localStore.newRows, 0)
+    if (this.#lookups.note(rows, this.#fields.get(localStore.newRows))) this.#fields.set(localStore.newRows, 0)
   }
 
   /** Provides what the last call stopped for; false = refused. */
   #supply(mustLink = false): boolean {
-    const reason = this.#get(localStore.stopReason)
-    return this.#supplyFor(reason, this.#get(localStore.stopPartition), this.#get(localStore.stopPages), mustLink)
+    const reason = this.#fields.get(localStore.stopReason)
+    return this.#supplyFor(
+      reason,
+      this.#fields.get(localStore.stopPartition),
+      this.#fields.get(localStore.stopPages),
+      mustLink,
+    )
   }
 
   #supplyFor(reason: number, partition: number, heapPages: number, mustLink = false): boolean {
     switch (reason) {
       case stopReason.rowPage:
-        return this.#addRowPage(partition)
+        return addRowPage(this.#fields, this.#options, partition)
       case stopReason.heapPages:
-        return this.#addHeapPages(partition, heapPages)
+        return addHeapPages(this.#fields, this.#options, partition, heapPages)
       case stopReason.rangeFull:
         if (this.#directoryBits < this.#options.maxCapacityBits) this.#growDirectory()
         else if (mustLink) return false
@@ -397,104 +409,39 @@ export class GroupTable {
     }
   }
 
-  /** Slots for more rows: what is left of the tail page's ring, or a new page. */
-  #addRowPage(partition: number): boolean {
-    const { rowBytes } = this.#options.layout
-    const slots = rowsPerPage(this.#options.layout)
-    const tail = this.#part(partition, 'rowTail')
-    const start = firstSlot(tail, slots)
-    if (tail !== 0 && start > 0 && this.#part(partition, 'rowEnd') === tail + slots * rowBytes) {
-      this.#setPart(partition, 'rowCursor', tail)
-      this.#setPart(partition, 'rowEnd', tail + start * rowBytes)
-      return true
-    }
-    const page = this.#options.pages.take(1) >>> 0
-    if (page === 0) return false
-    this.#link(partition, 'rowHead', 'rowTail', page, 1)
-    this.#setPart(partition, 'rowCursor', page + firstSlot(page, slots) * rowBytes)
-    this.#setPart(partition, 'rowEnd', page + slots * rowBytes)
-    this.#setPart(partition, 'rowPages', this.#part(partition, 'rowPages') + 1)
-    return true
-  }
-
-  #addHeapPages(partition: number, count: number): boolean {
-    const block = this.#options.pages.take(count) >>> 0
-    if (block === 0) return false
-    this.#link(partition, 'heapHead', 'heapTail', block, count)
-    this.#setPart(partition, 'heapCursor', block)
-    this.#setPart(partition, 'heapEnd', block + count * PAGE_BYTES)
-    this.#setPart(partition, 'heapPages', this.#part(partition, 'heapPages') + count)
-    return true
-  }
-
-  /** Links `count` contiguous pages behind the tail of a chain. */
-  #link(partition: number, head: 'rowHead' | 'heapHead', tail: 'rowTail' | 'heapTail', block: number, count: number) {
-    const { kernels } = this.#options
-    const last = this.#part(partition, tail)
-    if (last === 0) this.#setPart(partition, head, block)
-    else kernels.pageNextSet(last, block)
-    for (let index = 0; index + 1 < count; index++) {
-      kernels.pageNextSet(block + index * PAGE_BYTES, block + (index + 1) * PAGE_BYTES)
-    }
-    const end = block + (count - 1) * PAGE_BYTES
-    kernels.pageNextSet(end, 0)
-    this.#setPart(partition, tail, end)
-  }
-
   #growDirectory(): void {
     const { kernels, partitionBits, levelShift } = this.#options
     const from = this.#directory()
     const slots = 2 ** this.#directoryBits
     this.#directoryBits++
     this.#useDirectory()
-    this.#bytesAt(this.#directory(), 16 * slots).fill(0)
+    this.#fields.bytesAt(this.#directory(), 16 * slots).fill(0)
     kernels.directoryRehash(from, slots, this.#directory(), this.#directoryBits, partitionBits, levelShift)
   }
 
   #clearRange(partition: number): void {
     const bytes = (8 * 2 ** this.#directoryBits) / this.#partitionCount
-    this.#bytesAt(this.#directory() + partition * bytes, bytes).fill(0)
-    this.#setPart(partition, 'entryCount', 0)
+    this.#fields.bytesAt(this.#directory() + partition * bytes, bytes).fill(0)
+    this.#fields.setPart(partition, 'entryCount', 0)
   }
 
   #useDirectory(): void {
     const slots = 2 ** this.#directoryBits / this.#partitionCount
-    this.#set(localStore.directory, this.#directory())
-    this.#set(localStore.directoryBits, this.#directoryBits)
-    this.#set(localStore.rangeMask, slots - 1)
-    this.#set(localStore.rangeLimit, Math.max(1, Math.floor(slots * LOAD_FACTOR)))
+    this.#fields.set(localStore.directory, this.#directory())
+    this.#fields.set(localStore.directoryBits, this.#directoryBits)
+    this.#fields.set(localStore.rangeMask, slots - 1)
+    this.#fields.set(localStore.rangeLimit, Math.max(1, Math.floor(slots * LOAD_FACTOR)))
+    const other = 1 - this.#area()
+    const room = 8 * 2 ** (this.#options.maxCapacityBits - other)
+    this.#direct.place(this.#directoryAreas[other] as number, room, this.#directoryBits)
   }
 
   #directory(): number {
-    return this.#directoryAreas[(this.#options.maxCapacityBits - this.#directoryBits) % 2 === 0 ? 0 : 1]
+    return this.#directoryAreas[this.#area()]
   }
 
-  #partitionAddress(partition: number): number {
-    return this.#local + LOCAL_HEADER_BYTES + partition * PARTITION_BYTES
-  }
-
-  #part(partition: number, field: keyof typeof partitionStore): number {
-    return this.#u32(this.#partitionAddress(partition) + partitionStore[field])
-  }
-
-  #setPart(partition: number, field: keyof typeof partitionStore, value: number): void {
-    this.#words[(this.#partitionAddress(partition) + partitionStore[field]) >>> 2] = value
-  }
-
-  #get(offset: number): number {
-    return this.#u32(this.#local + offset)
-  }
-
-  #set(offset: number, value: number): void {
-    this.#words[(this.#local + offset) >>> 2] = value
-  }
-
-  /** Reads a word anywhere in the arena. */
-  #u32(address: number): number {
-    return this.#words[address >>> 2] ?? 0
-  }
-
-  #bytesAt(address: number, bytes: number): Uint8Array {
-    return this.#bytes.subarray(address, address + bytes)
+  /** The largest directory lies in the first area, the one before it in the second, and so on. */
+  #area(): 0 | 1 {
+    return (this.#options.maxCapacityBits - this.#directoryBits) % 2 === 0 ? 0 : 1
   }
 }
