@@ -228,7 +228,7 @@ export class EngineCore {
     return this.#admitSizedDown(crew, slot, candidate)
   }
 
-  /** Running queries had their time to make room: what is free now is enough for a smaller sizing, or the query waits. */
+  /** Running queries had their time to make room: a smaller sizing fits what is free now, or the query waits on. */
   #admitSizedDown(crew: Crew, slot: number, candidate: Candidate): Admitted | undefined {
     const { arena } = crew.keeper
     if (arena === undefined || this.#running.size === 0 || !candidate.hasWaited) return undefined

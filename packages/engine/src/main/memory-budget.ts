@@ -64,7 +64,7 @@ export function codecGrowthBytes(control: ControlBlock, facts: BudgetFacts): num
   return growth
 }
 
-/** Arena pages that fit below the limit beside `outside` bytes, the arena's own fixed pages included. May be negative. */
+/** Arena pages, its own fixed ones included, that fit below the limit beside `outside` bytes. May be negative. */
 export function budgetPages(outside: number, limitBytes: number): number {
   return Math.floor((limitBytes - outside) / PAGE_BYTES)
 }
