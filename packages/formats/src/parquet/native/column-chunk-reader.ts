@@ -17,7 +17,7 @@ import { IndexDecoder } from './dictionary.ts'
 import { DictionaryLoader } from './dictionary-loader.ts'
 import { LEVEL_BYTES, LevelReader } from './level-reader.ts'
 import { checkPage } from './page-check.ts'
-import { codecStateBytes } from './page-codecs.ts'
+import { codecInputBytes, codecStateBytes } from './page-codecs.ts'
 import { readPageHeader } from './page-header.ts'
 import type { PageHeader } from './page-header.ts'
 import { PageWindow } from './page-window.ts'
@@ -62,13 +62,14 @@ const PROBE_BYTES = 4096
 const STATE_BYTES = 4 * HYBRID_STATE_BYTES
 const WINDOW_BYTES_MIN = 64 * 1024
 
-const inputBytesOf = (windowBytes: number): number => Math.max(32 * 1024, Math.min(256 * 1024, windowBytes >>> 2))
+const inputBytesOf = (column: ReaderColumn, windowBytes: number): number =>
+  Math.max(32 * 1024, Math.min(256 * 1024, windowBytes >>> 2), codecInputBytes(column.codecs))
 
 /** Sizes of the fixed buffers, in the order in which they are taken. */
 function bufferBytes(kernels: KernelExports, column: ReaderColumn, windowBytes: number): number[] {
   const scratchBytes = Math.max(HYBRID_SCRATCH_BYTES, ValueDecoders.scratchBytes)
   return [
-    inputBytesOf(windowBytes),
+    inputBytesOf(column, windowBytes),
     windowBytes,
     LEVEL_BYTES,
     STATE_BYTES,
