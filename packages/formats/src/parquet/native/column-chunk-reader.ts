@@ -6,7 +6,7 @@
  */
 import type { DataType } from '@spillway/columnar'
 import { widthOf } from '@spillway/columnar'
-import { HYBRID_SCRATCH_BYTES, HYBRID_STATE_BYTES } from '@spillway/kernels'
+import { HYBRID_STATE_BYTES } from '@spillway/kernels'
 import type { KernelExports } from '@spillway/kernels'
 import { assert } from '@spillway/stdx'
 import type { ParquetChunk, ParquetCodec, ParquetFileMeta } from '../file-meta.ts'
@@ -59,7 +59,7 @@ export interface ChunkDictionary {
 /** Header reads when pages are passed over. */
 const PROBE_BYTES = 4096
 /** State structs: levels (twice), values. */
-const STATE_BYTES = 4 * HYBRID_STATE_BYTES
+const STATE_BYTES = 2 * HYBRID_STATE_BYTES + ValueDecoders.stateBytes
 const WINDOW_BYTES_MIN = 64 * 1024
 
 const inputBytesOf = (column: ReaderColumn, windowBytes: number): number =>
@@ -67,13 +67,12 @@ const inputBytesOf = (column: ReaderColumn, windowBytes: number): number =>
 
 /** Sizes of the fixed buffers, in the order in which they are taken. */
 function bufferBytes(kernels: KernelExports, column: ReaderColumn, windowBytes: number): number[] {
-  const scratchBytes = Math.max(HYBRID_SCRATCH_BYTES, ValueDecoders.scratchBytes)
   return [
     inputBytesOf(column, windowBytes),
     windowBytes,
     LEVEL_BYTES,
     STATE_BYTES,
-    scratchBytes,
+    ValueDecoders.scratchBytes,
     codecStateBytes(kernels, column.codecs),
   ]
 }
