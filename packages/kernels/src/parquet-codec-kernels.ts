@@ -32,7 +32,10 @@ export const codecStep = {
   windowTooSmall: -2,
 } as const
 
-/** Exports of assembly/parquet/{snappy,snappy-compress,lz4,lz4-compress,crc32}.ts. Steps take about a millisecond per megabyte of room. */
+/**
+ * Exports of assembly/parquet/{snappy,snappy-compress,lz4,lz4-compress,crc32}.ts. Steps take up to a millisecond per
+ * megabyte of room, so that a caller who must not block for long gives no more than 8 MiB.
+ */
 export interface ParquetCodecKernels {
   /** Size of the state struct. */
   snappyStateBytes(): number

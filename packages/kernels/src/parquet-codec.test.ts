@@ -47,17 +47,21 @@ function resultOf(codec: StreamingCodec, stream: ArrayLike<number>, total: numbe
 
 /** 484 bytes of text as other libraries compress it. */
 const known = {
-  text: `${Array.from({ length: 60 }, (_, i) => `${i % 7}:${(i * i) % 100};`).join('')}${'a'.repeat(100)}${'abcdefghijk'.repeat(9)}`,
+  text: [
+    ...Array.from({ length: 60 }, (_, i) => `${i % 7}:${(i * i) % 100};`),
+    'a'.repeat(100),
+    'abcdefghijk'.repeat(9),
+  ].join(''),
   snappy:
-    '5APwRjA6MDsxOjE7Mjo0OzM6OTs0OjE2OzU6MjU7NjozNjswOjQ5OzE6NjQ7Mjo4MTszOjA7NDoyMTs1OjQ0OzY6Njk7MDo5NjsxATEcMjo1Njsz' +
-    'OjgBRSgyNDs1OjYxOzY6MAFEEDE7MTo4AUQYMjk7Mzo3NgFFCDU7NQEKADYBFAAwAR4IMTo0AYgIMDszAToANAlEDDg5OzYBWAAwAWIUMTo5NjsyAXYM' +
-    'Mzo0NAEjAYocMDs2OjgxOzABpgAxAbAAMgG6ADMBMQA0Cc4BRAw0OzA6AYcQMDsyOjEBQBQ7NDo5OzUBIQA2ASsAMAE1DT8ANiEMDDgxO2H+AQCOAQAk' +
-    'YmNkZWZnaGlqa/4LAF4LAA==',
+    '5APwRjA6MDsxOjE7Mjo0OzM6OTs0OjE2OzU6MjU7NjozNjswOjQ5OzE6NjQ7Mjo4MTszOjA7NDoyMTs1OjQ0OzY6Njk7MDo5NjsxATEcMjo1' +
+    'NjszOjgBRSgyNDs1OjYxOzY6MAFEEDE7MTo4AUQYMjk7Mzo3NgFFCDU7NQEKADYBFAAwAR4IMTo0AYgIMDszAToANAlEDDg5OzYBWAAwAWIU' +
+    'MTo5NjsyAXYMMzo0NAEjAYocMDs2OjgxOzABpgAxAbAAMgG6ADMBMQA0Cc4BRAw0OzA6AYcQMDsyOjEBQBQ7NDo5OzUBIQA2ASsAMAE1DT8A' +
+    'NiEMDDgxO2H+AQCOAQAkYmNkZWZnaGlqa/4LAF4LAA==',
   lz4:
-    '9IkwOjA7MToxOzI6NDszOjk7NDoxNjs1OjI1OzY6MzY7MDo0OTsxOjY0OzI6ODE7MzowOzQ6MjE7NTo0NDs2OjY5OzA6OTY7MToyNTsyOjU2OzM6ODk7' +
-    'NDoyNDs1OjYxOzY6MDswOjQxOzE6ODQ7MjoyOTszOjc2OzQ6MjU7NTo3Njs2OjI5OzA6ODQ7MTo0MTsyOjA7Mzo2MUQA9Aw4OTs2OjU2OzA6MjU7MTo5' +
-    'NjsyOjY5OzM6NDSKAPQLMDs2OjgxOzA6NjQ7MTo0OTsyOjM2OzM6MjXOAPQZOTs2OjQ7MDoxOzE6MDsyOjE7Mzo0OzQ6OTs1OjE2OzY6MjU7MDozNj8A' +
-    'nzY0OzM6ODE7YQEAUa9iY2RlZmdoaWprCwBAUGdoaWpr',
+    '9IkwOjA7MToxOzI6NDszOjk7NDoxNjs1OjI1OzY6MzY7MDo0OTsxOjY0OzI6ODE7MzowOzQ6MjE7NTo0NDs2OjY5OzA6OTY7MToyNTsyOjU2' +
+    'OzM6ODk7NDoyNDs1OjYxOzY6MDswOjQxOzE6ODQ7MjoyOTszOjc2OzQ6MjU7NTo3Njs2OjI5OzA6ODQ7MTo0MTsyOjA7Mzo2MUQA9Aw4OTs2' +
+    'OjU2OzA6MjU7MTo5NjsyOjY5OzM6NDSKAPQLMDs2OjgxOzA6NjQ7MTo0OTsyOjM2OzM6MjXOAPQZOTs2OjQ7MDoxOzE6MDsyOjE7Mzo0OzQ6' +
+    'OTs1OjE2OzY6MjU7MDozNj8AnzY0OzM6ODE7YQEAUa9iY2RlZmdoaWprCwBAUGdoaWpr',
 }
 
 it('reads what other libraries wrote', () => {
@@ -213,6 +217,28 @@ it('a distance of 0, or from before the first byte, is corrupt; one from before 
       expect(resultOf(lz4, block.stream, block.bytes.length, options)).toBe(expected)
     }
   }
+})
+
+it('bytes that stood in the window before the stream began are no history', () => {
+  const options = { historyBytes: 3000, roomBytes: 1000, foreignBytes: 100 }
+  for (const [distance, expected] of [
+    [10, done],
+    [11, corrupt],
+    [110, corrupt],
+  ] as const) {
+    const stream = new SnappyBuilder().literal(tail.subarray(0, 10)).copy(2, distance, 5).literal(tail).finish()
+    expect(resultOf(snappy, stream.stream, stream.bytes.length, options)).toBe(expected)
+    const block = new Lz4Builder().sequence(tail.subarray(0, 10), distance, 5).sequence(tail, 0, 0).finish()
+    expect(resultOf(lz4, block.stream, block.bytes.length, options)).toBe(expected)
+  }
+})
+
+it('a length of LZ4 that wraps around 32 bits is corrupt', () => {
+  // 15 + 255 × 16843009 + 6 = 2^32 + 20
+  const stream = new Uint8Array(1 + 16843009 + 1 + 20).fill(255)
+  stream[0] = 0xf0
+  stream.set([6, ...tail.subarray(0, 20)], stream.length - 21)
+  expect(runCodec(arena, lz4, stream, 20, { nextPiece: () => 500_000 }).result).toBe(corrupt)
 })
 
 it('lengths beyond the result are corrupt', () => {

@@ -1,5 +1,5 @@
-// Compresses pages to raw LZ4 blocks: greedy matches of at least 4 bytes, at most 65535 bytes back. As the format wants,
-// the last 5 bytes are literals and no copy begins within the last 12.
+// Compresses pages to raw LZ4 blocks: greedy matches of at least 4 bytes, at most 65535 bytes back. As the format
+// wants, the last 5 bytes are literals and no copy begins within the last 12.
 import { entryOf, matchLength, tableBits } from './match-finder'
 import { copyForward } from './window-copy'
 

@@ -1,5 +1,6 @@
-// Decompresses a raw LZ4 block through a window. A block is sequences without a header: a token (two lengths of 4 bits,
-// which 15 continues in further bytes), literals, a distance of two bytes, and a copy. The last one ends after literals.
+// Decompresses a raw LZ4 block through a window. A block is sequences without a header: a token (two lengths of 4
+// bits, which 15 continues in further bytes), literals, a distance of two bytes, and a copy. The last one ends after
+// its literals.
 //
 //   state, u32 each, as all decompressors of this folder have it; the caller may rewrite the first six between calls
 //     0 inCursor  4 inEnd  8 isLast  12 windowStart  16 outCursor  20 outEnd
@@ -158,7 +159,7 @@ function goOnLiteral(state: u32): i32 {
   const isLast = load<u32>(state, 8)
   if (length < open) return length == room ? OUTPUT_FULL : isLast ? CORRUPT : NEED_INPUT
   if (length < available) {
-    if (load<u32>(state, 28) == 0) return CORRUPT
+    // Should nothing be left to produce, the copy will not fit.
     store<u32>(state, DISTANCE, 32)
     return CONTINUE
   }

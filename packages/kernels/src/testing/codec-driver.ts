@@ -18,6 +18,8 @@ export interface DriverOptions {
   /** Bytes of output between two slides, and how many older ones stay. Absent = room for all. */
   readonly roomBytes?: number
   readonly historyBytes?: number
+  /** Bytes in the window that were there before the stream began. Only with historyBytes. */
+  readonly foreignBytes?: number
 }
 
 export interface DriverResult {
@@ -46,7 +48,12 @@ export function runCodec(
   const set = (offset: number, value: number) => {
     u32[word + (offset >>> 2)] = value
   }
-  const { roomBytes = Math.max(total, 1), historyBytes = 0, nextPiece = () => stream.length } = options
+  const {
+    roomBytes = Math.max(total, 1),
+    historyBytes = 0,
+    nextPiece = () => stream.length,
+    foreignBytes = 0,
+  } = options
   const output = 2 * 1048576 + GUARD_BYTES
   const outEnd = output + historyBytes + roomBytes
   u8.fill(GUARD, output - GUARD_BYTES, output)
@@ -56,11 +63,11 @@ export function runCodec(
   const guards = [output - GUARD_BYTES, outEnd + SLACK_BYTES, state + codec.stateBytes()] as const
   codec.begin(state, total)
   set(codecState.windowStart, output)
-  set(codecState.outCursor, output)
+  set(codecState.outCursor, output + foreignBytes)
   set(codecState.outEnd, outEnd)
 
   const bytes = new Uint8Array(total)
-  let [fed, collected, start, unread] = [0, 0, output, new Uint8Array(0)]
+  let [fed, collected, start, unread] = [0, 0, output + foreignBytes, new Uint8Array(0)]
   const feed = () => {
     const piece = Math.min(nextPiece(), stream.length - fed)
     const end = u8.length - 16
