@@ -8,7 +8,7 @@ import { zstdFixtures } from './zstd-fixtures.ts'
 const arena = createTestArena(64)
 const { kernels, u8, u32 } = arena
 const page = kernels.pageAlloc(1, 56) >>> 0
-const redZone = 4096
+const redZone = 1024
 const stateBytes = kernels.zstdStateBytes()
 const state = page + redZone
 const input = (state + stateBytes + redZone + 63) & ~63

@@ -83,8 +83,10 @@ export function appendSequence(scratch: u32, from: u32, literalBytes: u32, offse
   store<u32>(at, matchBytes, 4)
   store<u32>(at, value, 8)
   const match = matchBytes - 3
-  const literalCode = literalBytes < 64 ? <u32>load<u8>(<u32>LITERAL_LENGTH_CODES + literalBytes) : 50 - clz(literalBytes)
-  const matchCode = match < 128 ? <u32>load<u8>(<u32>MATCH_LENGTH_CODES + match) : 67 - clz(match)
+  let literalCode: u32 = 50 - clz(literalBytes)
+  if (literalBytes < 64) literalCode = load<u8>(<u32>LITERAL_LENGTH_CODES + literalBytes)
+  let matchCode: u32 = 67 - clz(match)
+  if (match < 128) matchCode = load<u8>(<u32>MATCH_LENGTH_CODES + match)
   store<u32>(at, literalCode | ((31 - clz(value)) << 8) | (matchCode << 16), 12)
   store<u32>(scratch + SEQUENCE_END, at + 16)
 }

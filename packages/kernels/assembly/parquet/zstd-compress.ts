@@ -197,7 +197,8 @@ function encodeHuffman(scratch: u32, n: u32, to: u32): u32 {
   if (end - start + (bits >> 3) + 10 >= most) return 0
   const isSingle = n < 256
   const codes = scratch + CODES
-  end = isSingle ? encodeStream(codes, scratch + LITERALS, n, end) : encodeFourStreams(codes, scratch + LITERALS, n, end)
+  const from = scratch + LITERALS
+  end = isSingle ? encodeStream(codes, from, n, end) : encodeFourStreams(codes, from, n, end)
   const coded = end - start
   const width: u32 = n < 1024 ? 10 : n < 16384 ? 14 : 18
   const format: u32 = isSingle ? 0 : headBytes - 2

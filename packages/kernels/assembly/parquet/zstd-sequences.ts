@@ -1,7 +1,7 @@
 // Sequences of a zstd block (RFC 8878, section 3.1.1.3.2): which tables they use, and carrying them out.
 //
-// The bit stream is read backward through a word whose top is the next unread bit. Within 16 bytes of its start, reading
-// goes on in a copy with zeros before it, so that no byte before the stream is touched and no read needs a check.
+// The bit stream is read backward through a word whose top is the next unread bit. Within 16 bytes of its start,
+// reading goes on in a copy with zeros before it: no byte before the stream is touched, and no read needs a check.
 
 import { copyForward, copyMatch } from './zstd-copy'
 import { buildCells, buildSingle, KIND_LITERAL_LENGTH, KIND_MATCH_LENGTH, KIND_OFFSET } from './zstd-fse'
@@ -130,6 +130,15 @@ function nextCell(cells: u32, meta: u32, bits: u64): u32 {
   return cells + (((meta & 0xffff) + topBits(bits, (meta >> 16) & 255)) << 3)
 }
 
+/** Copies the literals behind the last sequence, and moves outCursor. */
+export function takeRest(state: u32, literals: u32, literalsEnd: u32, out: u32, limit: u32): i32 {
+  const rest = literalsEnd - literals
+  if (rest > limit - out) return CORRUPT
+  memory.copy(out, literals, rest)
+  store<u32>(state + OUT_CURSOR, out + rest)
+  return DONE
+}
+
 /** The sequences' loop. 57 bits of the word are valid after each refill. */
 function execute(state: u32, n: u32, first: u32, end: u32, literals: u32, literalsEnd: u32, limit: u32): i32 {
   let out = load<u32>(state + OUT_CURSOR)
@@ -197,9 +206,5 @@ function execute(state: u32, n: u32, first: u32, end: u32, literals: u32, litera
     offsetCell = nextCell(state + OFFSET_CELLS, offsetMeta, bits)
     used += ((literalMeta >> 16) & 255) + ((matchMeta >> 16) & 255) + ((offsetMeta >> 16) & 255)
   }
-  const rest = literalsEnd - literals
-  if ((at << 3) + 64 != <i32>used || rest > limit - out) return CORRUPT
-  memory.copy(out, literals, rest)
-  store<u32>(state + OUT_CURSOR, out + rest)
-  return DONE
+  return (at << 3) + 64 == <i32>used ? takeRest(state, literals, literalsEnd, out, limit) : CORRUPT
 }
