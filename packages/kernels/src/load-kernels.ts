@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs'
 import type { CastKernels } from './cast-kernels.ts'
 import type { DecimalKernels } from './decimal-kernels.ts'
 import type { ArenaKernels, ConvertKernels, StringKernels } from './kernels.ts'
+import type { InflateKernels } from './parquet-inflate-kernels.ts'
 import type { ZstdKernels } from './parquet-zstd-kernels.ts'
 import type { RowKernels } from './row-kernels.ts'
 
@@ -17,7 +18,8 @@ export interface KernelExports
     CastKernels,
     DecimalKernels,
     RowKernels,
-    ZstdKernels {}
+    ZstdKernels,
+    InflateKernels {}
 
 let compiled: WebAssembly.Module | undefined
 

@@ -49,7 +49,7 @@ export interface ZstdKernels {
   zstdScratchBytes(): number
   /**
    * Compresses `length` bytes (at most 2 MiB or so, for the sake of time) to one frame with its content size and
-   * without a checksum; returns the bytes written. Matches reach back to the start of the source at level 1, 128 KiB above.
+   * without a checksum; returns the bytes written. Matches reach back to the source's start at level 1, else 128 KiB.
    * @param source readable 16 bytes past its end
    * @param level 1 (fastest), 2, 3 … 19 (smallest)
    */
