@@ -33,7 +33,7 @@ const inBlocks: StreamNeeds = { historyBytes: 131072, inputBytes: ZSTD_INPUT_BYT
 
 const streams: Partial<Record<ParquetCodec, StreamNeeds & { readonly name: string }>> = {
   snappy: { name: 'snappy', ...bytewise },
-  gzip: { name: 'inflate', ...bytewise },
+  gzip: { name: 'inflate', ...bytewise, historyBytes: 32768 },
   zstd: { name: 'zstd', ...inBlocks },
   lz4Raw: { name: 'lz4Raw', ...bytewise },
   lz4: { name: 'lz4Raw', ...bytewise },
