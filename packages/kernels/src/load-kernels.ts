@@ -8,6 +8,7 @@ import type { DecimalKernels } from './decimal-kernels.ts'
 import type { ArenaKernels, ConvertKernels, StringKernels } from './kernels.ts'
 import type { ParquetCodecKernels } from './parquet-codec-kernels.ts'
 import type { ParquetDecodeKernels } from './parquet-decode-kernels.ts'
+import type { InflateKernels } from './parquet-inflate-kernels.ts'
 import type { ZstdKernels } from './parquet-zstd-kernels.ts'
 import type { RowKernels } from './row-kernels.ts'
 import type { SumKernels } from './sum-kernels.ts'
@@ -23,7 +24,8 @@ export interface KernelExports
     ParquetCodecKernels,
     ParquetDecodeKernels,
     ZstdKernels,
-    SumKernels {}
+    SumKernels,
+    InflateKernels {}
 
 let compiled: WebAssembly.Module | undefined
 

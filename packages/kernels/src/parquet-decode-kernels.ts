@@ -33,7 +33,31 @@ export const stringsState = {
   hasHighBytes: 8,
 } as const
 
-/** assembly/parquet/{unpack,hybrid,levels,plain,plain-strings}.ts */
+/** Byte offsets in the state of a stream of differences; u32 each, zero at the begin. */
+export const deltaState = {
+  cursor: 0,
+  end: 4,
+  isLast: 8,
+  /** Values still to come; set by deltaBegin. */
+  valuesLeft: 12,
+} as const
+
+export const DELTA_STATE_BYTES = 64 + 512
+/** Scratch of deltaValues. */
+export const DELTA_SCRATCH_BYTES = 2048 + 64
+
+/** Byte offsets in the state of strings that share their beginnings; u32 each. */
+export const sharedStringsState = {
+  cursor: 0,
+  end: 4,
+  hasHighBytes: 8,
+  before: 12,
+  beforeLength: 16,
+  heap: 20,
+  heapEnd: 24,
+} as const
+
+/** assembly/parquet/{byte-stream-split,delta,delta-strings,unpack,hybrid,levels,plain,plain-strings}.ts */
 export interface ParquetDecodeKernels {
   /** Values of 0 … 32 bits → u32, in whole groups of eight. */
   bitUnpack32(source: number, bitWidth: number, count: number, target: number): void
@@ -90,4 +114,16 @@ export interface ParquetDecodeKernels {
   isUtf8(bytes: number, length: number): number
   /** 1 if all views hold UTF-8. */
   viewsAreUtf8(views: number, count: number): number
+  /** Reads the header of a stream of differences (at most 40 bytes); 0, or -1 = damaged. */
+  deltaBegin(state: number): number
+  /** → u32 (widthLog2 2) or u64 (3). Returns values written, fewer than `count` when bytes are missing; -1 = damaged. */
+  deltaValues(state: number, count: number, widthLog2: number, target: number, scratch: number): number
+  /** Bytes behind the last value that belong to the stream nevertheless. */
+  deltaPadding(state: number): number
+  /** How many strings fit into `room` bytes and need at most `there` bytes of rests; lengths are u32 × count. */
+  sharedStringsFit(shared: number, rests: number, count: number, room: number, there: number): number
+  /** Builds strings that fit, from the string before and rests; target 0 = no views. 0 = damaged. */
+  sharedStrings(state: number, shared: number, rests: number, count: number, target: number): number
+  /** Joins values whose bytes stand `stride` bytes apart. Scratch: 128 bytes. */
+  joinStreams(source: number, stride: number, width: number, count: number, target: number, scratch: number): void
 }

@@ -1,5 +1,5 @@
 /**
- * assembly/parquet/zstd-*.ts: zstd frames (RFC 8878), decompressed in steps through a window.
+ * assembly/parquet/zstd-*.ts: zstd frames (RFC 8878), decompressed in steps through a window, compressed page by page.
  *
  * A state is a struct in the arena, zeroed by the caller, whose first six words (u32) both sides use:
  *
@@ -10,7 +10,7 @@
  *   16 outCursor     where the result goes on, moved by the kernel
  *   20 outEnd        writable 64 bytes past it (they are clobbered)
  *
- * Between steps the caller may move unread input, slide the window and rewrite these words. What follows them is private.
+ * Between steps the caller may move unread input, slide the window and rewrite these words. What follows is private.
  */
 
 /** What a step of a decompressor returns. */
@@ -43,4 +43,15 @@ export interface ZstdKernels {
    * Frames that need a dictionary are corrupt; checksums are skipped. After a negative status only zstdBegin helps.
    */
   zstdStep(state: number): number
+  /** Most bytes that zstdCompress writes for `length` bytes; the target must be writable 64 bytes past them. */
+  zstdCompressBound(length: number): number
+  /** Bytes of scratch memory, of any content. */
+  zstdScratchBytes(): number
+  /**
+   * Compresses `length` bytes (at most 2 MiB or so, for the sake of time) to one frame with its content size and
+   * without a checksum; returns the bytes written. Matches reach back to the source's start at level 1, else 128 KiB.
+   * @param source readable 16 bytes past its end
+   * @param level 1 (fastest), 2, 3 … 19 (smallest)
+   */
+  zstdCompress(source: number, length: number, target: number, scratch: number, level: number): number
 }

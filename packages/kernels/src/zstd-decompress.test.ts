@@ -8,7 +8,7 @@ import { zstdFixtures } from './zstd-fixtures.ts'
 const arena = createTestArena(64)
 const { kernels, u8, u32 } = arena
 const page = kernels.pageAlloc(1, 56) >>> 0
-const redZone = 4096
+const redZone = 1024
 const stateBytes = kernels.zstdStateBytes()
 const state = page + redZone
 const input = (state + stateBytes + redZone + 63) & ~63
@@ -155,7 +155,7 @@ it('stays within its buffers for hostile input', () => {
   }
   const run = (frame: Uint8Array, bytes: number, fill: number) => {
     const inputEnd = input + frame.length
-    u8.fill(fill, page, page + redZone)
+    u8.fill(fill, page, state)
     u8.fill(fill, state + stateBytes, input)
     u8.fill(fill, inputEnd, inputEnd + redZone)
     u8.fill(fill, output - redZone, output)
@@ -164,21 +164,22 @@ it('stays within its buffers for hostile input', () => {
     u32.set([input, inputEnd, 1, output, output, output + bytes], state >>> 2)
     kernels.zstdBegin(state, bytes)
     const result = kernels.zstdStep(state)
-    const clean = [
-      u8.subarray(page, page + redZone),
-      u8.subarray(state + stateBytes, input),
-      u8.subarray(inputEnd, inputEnd + redZone),
-      u8.subarray(output - redZone, output),
-      u8.subarray(output + bytes + 64, output + bytes + 64 + redZone),
-    ].every(
-      (zone) => Buffer.compare(zone, fill === 0 ? zeros.subarray(0, zone.length) : ones.subarray(0, zone.length)) === 0,
-    )
+    const zones = [
+      [page, state],
+      [state + stateBytes, input],
+      [inputEnd, inputEnd + redZone],
+      [output - redZone, output],
+      [output + bytes + 64, output + bytes + 64 + redZone],
+    ] as const
+    const clean = zones.every(([from, to]) => {
+      const zone = u8.subarray(from, to)
+      return Buffer.compare(zone, (fill === 0 ? zeros : ones).subarray(0, zone.length)) === 0
+    })
     if (!clean) throw new Error('Red zone written')
-    const out = u32[(state + 16) >>> 2]! - output
-    return { result, content: out === 0 ? '' : md5(u8.subarray(output, output + Math.min(out, 64))) }
+    return { result, content: u8.slice(output, u32[(state + 16) >>> 2]!) }
   }
-  const zeros = new Uint8Array(redZone)
-  const ones = new Uint8Array(redZone).fill(255)
+  const zeros = new Uint8Array(redZone + 64)
+  const ones = new Uint8Array(redZone + 64).fill(255)
   let rejected = 0
   for (let round = 0; round < 100_000; round++) {
     const { frame, bytes } = frames[round % frames.length]!
@@ -189,7 +190,8 @@ it('stays within its buffers for hostile input', () => {
     }
     // What lies around the buffers must not matter: it may be read, never used.
     const a = run(mutant, bytes, 0)
-    expect(run(mutant, bytes, 255)).toEqual(a)
+    const b = run(mutant, bytes, 255)
+    if (a.result !== b.result || Buffer.compare(a.content, b.content) !== 0) throw new Error('The surroundings matter')
     if (a.result < 0) rejected++
   }
   expect(rejected).toBeGreaterThan(50_000)

@@ -1,6 +1,7 @@
 /**
- * Small zstd frames made by the reference implementation (1.5.7), with the size and MD5 of what they hold. Together they
- * have raw, RLE and compressed blocks; raw, Huffman (1 and 4 streams) and treeless literals; all modes of all tables.
+ * Small zstd frames made by the reference implementation (1.5.7), with the size and MD5 of what they hold.
+ * Together they have raw, RLE and compressed blocks; raw, Huffman (1 and 4 streams) and treeless literals; all modes of
+ * all tables.
  */
 export interface ZstdFixture {
   readonly frame: string

@@ -1,9 +1,9 @@
 // The zstd decompressor as a resumable step (RFC 8878, section 3.1): frames, skippable frames, blocks, literals.
 //
-// Work is taken up again between blocks only: a block needs all of its bytes in the input and room for all of its result.
+// Work is taken up again between blocks only: a block needs all of its bytes in the input, and room for its result.
 
 import { decodeFourStreams, decodeStream, readHuffman } from './zstd-huffman'
-import { runSequences } from './zstd-sequences'
+import { runSequences, takeRest } from './zstd-sequences'
 import { BLOCK_LIMIT, BLOCK_MAX, CORRUPT, DONE, FRAME_LEFT, FRAME_PRODUCED, FRAME_SIZED } from './zstd-state'
 import { HAS_CHECKSUM, HUFFMAN, HUFFMAN_READY, IN_CURSOR, IN_END, IS_LAST, KINDS, LITERALS } from './zstd-state'
 import { NEED_INPUT, OUT_CURSOR, OUT_END, OUTPUT_FULL, PHASE, PHASE_BLOCK, PHASE_CHECKSUM } from './zstd-state'
@@ -203,9 +203,5 @@ function readSequences(state: u32, at: u32, end: u32, literals: u32, literalsEnd
     at += 2
   } else if (n >= 128) n = ((n - 128) << 8) + <u32>load<u8>(at++)
   if (n != 0) return runSequences(state, n, at, end, literals, literalsEnd, limit)
-  const out = load<u32>(state + OUT_CURSOR)
-  if (at != end || literalsEnd - literals > limit - out) return CORRUPT
-  memory.copy(out, literals, literalsEnd - literals)
-  store<u32>(state + OUT_CURSOR, out + (literalsEnd - literals))
-  return DONE
+  return at == end ? takeRest(state, literals, literalsEnd, load<u32>(state + OUT_CURSOR), limit) : CORRUPT
 }

@@ -10,7 +10,7 @@ const TABLE_LOG: u32 = 11
 
 /** Up to 16 bits that end below bit `left` of a stream; bits below the stream's start are zero. */
 @inline
-function peekBackward(first: u32, left: i32, width: u32): u32 {
+export function peekBackward(first: u32, left: i32, width: u32): u32 {
   const low = left - <i32>width
   const mask: u32 = (1 << width) - 1
   if (low >= 0) return (load<u32>(first + (<u32>low >> 3)) >> (low & 7)) & mask
@@ -19,7 +19,7 @@ function peekBackward(first: u32, left: i32, width: u32): u32 {
 
 /** Bits of a backward stream [first, end) before its end mark, or -1 when there is no mark. */
 @inline
-function backwardBits(first: u32, end: u32): i32 {
+export function backwardBits(first: u32, end: u32): i32 {
   if (first >= end) return -1
   const last = <u32>load<u8>(end - 1)
   return last == 0 ? -1 : <i32>((end - first) << 3) - <i32>(clz(last) - 23)

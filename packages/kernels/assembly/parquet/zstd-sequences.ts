@@ -1,11 +1,12 @@
 // Sequences of a zstd block (RFC 8878, section 3.1.1.3.2): which tables they use, and carrying them out.
 //
-// The bit stream is read backward through a word whose top is the next unread bit. Within 16 bytes of its start, reading
-// goes on in a copy with zeros before it, so that no byte before the stream is touched and no read needs a check.
+// The bit stream is read backward through a word whose top is the next unread bit. Within 16 bytes of its start,
+// reading goes on in a copy with zeros before it: no byte before the stream is touched, and no read needs a check.
 
 import { copyForward, copyMatch } from './zstd-copy'
 import { buildCells, buildSingle, KIND_LITERAL_LENGTH, KIND_MATCH_LENGTH, KIND_OFFSET } from './zstd-fse'
 import { predefinedCounts, predefinedLog, predefinedSymbols, readCounts, symbolLimit } from './zstd-fse'
+import { backwardBits, peekBackward } from './zstd-huffman'
 import { CORRUPT, COUNTS, DONE, FRAME_PRODUCED, KINDS, LITERAL_LENGTH_CELLS, LOGS } from './zstd-state'
 import { MATCH_LENGTH_CELLS, OFFSET_CELLS, OUT_CURSOR, REPEAT, STAGE, STAGE_BYTES, STAGE_ZEROS } from './zstd-state'
 import { WINDOW_START, WINDOW_TOO_SMALL } from './zstd-state'
@@ -72,7 +73,7 @@ export function runSequences(
     if (bytes < 0) return CORRUPT
     at += bytes
   }
-  if (at >= end || load<u8>(end - 1) == 0) return CORRUPT
+  if (backwardBits(at, end) < 0) return CORRUPT
   memory.copy(state + STAGE + STAGE_ZEROS, at, min(end - at, STAGE_BYTES))
   return execute(state, n, at, end, literals, literalsEnd, limit)
 }
@@ -92,35 +93,69 @@ function refuseOffset(state: u32, offset: u32, to: u32): i32 {
 }
 
 @inline
+function firstCell(state: u32, kind: u32, first: u32, left: i32): u32 {
+  return cellsOf(state, kind) + (peekBackward(first, left, load<u32>(state + LOGS + (kind << 2))) << 3)
+}
+
+@inline
 function topBits(bits: u64, n: u32): u32 {
   return <u32>((bits >> 1) >> <u64>(63 - n))
+}
+
+/** The offset that an offset code means; codes 0 and 1 mean one of the last three, which are kept in the state. */
+@inline
+function resolveOffset(state: u32, extra: u32, value: u32, literalBase: u32): u32 {
+  const first = load<u32>(state + REPEAT)
+  let offset = value
+  if (extra <= 1) {
+    const which = value + u32(literalBase == 0)
+    if (which == 0) return first
+    const second = load<u32>(state + REPEAT, 4)
+    if (which == 1) {
+      store<u32>(state + REPEAT, second)
+      store<u32>(state + REPEAT, first, 4)
+      return second
+    }
+    offset = which == 2 ? load<u32>(state + REPEAT, 8) : first - 1
+  }
+  store<u32>(state + REPEAT, load<u32>(state + REPEAT, 4), 8)
+  store<u32>(state + REPEAT, first, 4)
+  store<u32>(state + REPEAT, offset)
+  return offset
+}
+
+/** The cell after one with this metadata. */
+@inline
+function nextCell(cells: u32, meta: u32, bits: u64): u32 {
+  return cells + (((meta & 0xffff) + topBits(bits, (meta >> 16) & 255)) << 3)
+}
+
+/** Copies the literals behind the last sequence, and moves outCursor. */
+export function takeRest(state: u32, literals: u32, literalsEnd: u32, out: u32, limit: u32): i32 {
+  const rest = literalsEnd - literals
+  if (rest > limit - out) return CORRUPT
+  memory.copy(out, literals, rest)
+  store<u32>(state + OUT_CURSOR, out + rest)
+  return DONE
 }
 
 /** The sequences' loop. 57 bits of the word are valid after each refill. */
 function execute(state: u32, n: u32, first: u32, end: u32, literals: u32, literalsEnd: u32, limit: u32): i32 {
   let out = load<u32>(state + OUT_CURSOR)
   const history = historyStart(state, out)
-  let repeat0 = load<u32>(state + REPEAT)
-  let repeat1 = load<u32>(state + REPEAT, 4)
-  let repeat2 = load<u32>(state + REPEAT, 8)
   const stage = state + STAGE + STAGE_ZEROS
-  // Distance of the next eight bytes from the stream's start, and where that start is.
-  let at = <i32>(end - first) - 8
+  let left = backwardBits(first, end)
+  let literalCell = firstCell(state, KIND_LITERAL_LENGTH, first, left)
+  left -= load<u32>(state + LOGS)
+  let offsetCell = firstCell(state, KIND_OFFSET, first, left)
+  left -= load<u32>(state + LOGS, 4)
+  let matchCell = firstCell(state, KIND_MATCH_LENGTH, first, left)
+  left -= load<u32>(state + LOGS, 8)
+  if (left < 0) return CORRUPT
+  // `at` is the word's distance from the stream's start, `used` the number of its bits that were read.
+  let at = ((left + 7) >> 3) - 8
+  let used = <u32>(((at + 8) << 3) - left)
   let base = first
-  if (at < 16) base = stage
-  let used: u32 = clz(<u32>load<u8>(end - 1)) - 23
-  let bits = load<u64>(base + at) << <u64>used
-  let log = load<u32>(state + LOGS)
-  let literalCell = state + LITERAL_LENGTH_CELLS + (topBits(bits, log) << 3)
-  bits <<= <u64>log
-  used += log
-  log = load<u32>(state + LOGS, 4)
-  let offsetCell = state + OFFSET_CELLS + (topBits(bits, log) << 3)
-  bits <<= <u64>log
-  used += log
-  log = load<u32>(state + LOGS, 8)
-  let matchCell = state + MATCH_LENGTH_CELLS + (topBits(bits, log) << 3)
-  used += log
   while (true) {
     at -= used >> 3
     used &= 7
@@ -128,30 +163,16 @@ function execute(state: u32, n: u32, first: u32, end: u32, literals: u32, litera
       if (at < -16) return CORRUPT
       base = stage
     }
-    bits = load<u64>(base + at) << <u64>used
+    let bits = load<u64>(base + at) << <u64>used
     const literalMeta = load<u32>(literalCell)
     const matchMeta = load<u32>(matchCell)
     const offsetMeta = load<u32>(offsetCell)
     const literalBase = load<u32>(literalCell, 4)
     const isLong = (literalMeta >> 24) + (matchMeta >> 24) + (offsetMeta >> 24) > 31
     let extra = offsetMeta >> 24
-    let offset = load<u32>(offsetCell, 4) + topBits(bits, extra)
+    const offset = resolveOffset(state, extra, load<u32>(offsetCell, 4) + topBits(bits, extra), literalBase)
     bits <<= <u64>extra
     used += extra
-    if (extra > 1) {
-      repeat2 = repeat1
-      repeat1 = repeat0
-      repeat0 = offset
-    } else {
-      const which = offset + u32(literalBase == 0)
-      if (which == 0) offset = repeat0
-      else {
-        offset = which == 1 ? repeat1 : which == 2 ? repeat2 : repeat0 - 1
-        if (which != 1) repeat2 = repeat1
-        repeat1 = repeat0
-        repeat0 = offset
-      }
-    }
     if (isLong) {
       at -= used >> 3
       used &= 7
@@ -178,25 +199,12 @@ function execute(state: u32, n: u32, first: u32, end: u32, literals: u32, litera
       used &= 7
       bits = load<u64>(base + at) << <u64>used
     }
-    extra = (literalMeta >> 16) & 255
-    literalCell = state + LITERAL_LENGTH_CELLS + (((literalMeta & 0xffff) + topBits(bits, extra)) << 3)
-    bits <<= <u64>extra
-    used += extra
-    extra = (matchMeta >> 16) & 255
-    matchCell = state + MATCH_LENGTH_CELLS + (((matchMeta & 0xffff) + topBits(bits, extra)) << 3)
-    bits <<= <u64>extra
-    used += extra
-    extra = (offsetMeta >> 16) & 255
-    offsetCell = state + OFFSET_CELLS + (((offsetMeta & 0xffff) + topBits(bits, extra)) << 3)
-    used += extra
+    literalCell = nextCell(state + LITERAL_LENGTH_CELLS, literalMeta, bits)
+    bits <<= <u64>(literalMeta >> 16)
+    matchCell = nextCell(state + MATCH_LENGTH_CELLS, matchMeta, bits)
+    bits <<= <u64>(matchMeta >> 16)
+    offsetCell = nextCell(state + OFFSET_CELLS, offsetMeta, bits)
+    used += ((literalMeta >> 16) & 255) + ((matchMeta >> 16) & 255) + ((offsetMeta >> 16) & 255)
   }
-  if ((at << 3) + 64 != <i32>used) return CORRUPT
-  const rest = literalsEnd - literals
-  if (rest > limit - out) return CORRUPT
-  memory.copy(out, literals, rest)
-  store<u32>(state + REPEAT, repeat0)
-  store<u32>(state + REPEAT, repeat1, 4)
-  store<u32>(state + REPEAT, repeat2, 8)
-  store<u32>(state + OUT_CURSOR, out + rest)
-  return DONE
+  return (at << 3) + 64 == <i32>used ? takeRest(state, literals, literalsEnd, out, limit) : CORRUPT
 }

@@ -1,7 +1,7 @@
 // The zstd decompressor's state: byte offsets into the struct that the caller gives, and the results of a step.
 //
-// The first six words are the streaming contract of all page decompressors (packages/kernels/src/parquet-zstd-kernels.ts);
-// what follows is private and holds no address of a buffer, since the caller moves buffers between calls.
+// The first six words are the streaming contract of all page decompressors (see src/parquet-zstd-kernels.ts of this
+// package); what follows is private and holds no address of a buffer, since the caller moves buffers between calls.
 
 export const NEED_INPUT: i32 = 0
 export const OUTPUT_FULL: i32 = 1

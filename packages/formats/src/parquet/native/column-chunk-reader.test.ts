@@ -1,5 +1,5 @@
 /** The native reader against parquet-wasm: generated files of all types, and the format's public test files. */
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
@@ -7,6 +7,14 @@ import type { DuckDBConnection } from '@duckdb/node-api'
 import { makeExactReader } from '@spillway/columnar'
 import type { ArrowColumn } from '@spillway/columnar'
 import { SpillwayError } from '@spillway/stdx'
+import {
+  Compression,
+  Encoding,
+  readParquet,
+  WriterPropertiesBuilder,
+  WriterVersion,
+  writeParquet,
+} from 'parquet-wasm/esm'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ParquetDecoder } from '../decoder.ts'
 import type { ParquetFileMeta } from '../file-meta.ts'
@@ -121,7 +129,11 @@ describe('files of all types written by DuckDB', () => {
     { rows: 50_000, rowGroupRows: 100_000, codec: 'uncompressed', version: 'V1' },
     { rows: 5000, rowGroupRows: 2048, codec: 'snappy', version: 'V1' },
     { rows: 50_000, rowGroupRows: 100_000, codec: 'snappy', version: 'V1' },
-    { rows: 3000, rowGroupRows: 2048, codec: 'gzip', version: 'V1' },
+    { rows: 50_000, rowGroupRows: 100_000, codec: 'zstd', version: 'V1' },
+    { rows: 50_000, rowGroupRows: 100_000, codec: 'gzip', version: 'V1' },
+    { rows: 5000, rowGroupRows: 2048, codec: 'uncompressed', version: 'V2' },
+    { rows: 50_000, rowGroupRows: 100_000, codec: 'snappy', version: 'V2' },
+    { rows: 50_000, rowGroupRows: 100_000, codec: 'zstd', version: 'V2' },
     { rows: 3000, rowGroupRows: 2048, codec: 'lz4_raw', version: 'V1' },
     { rows: 3000, rowGroupRows: 2048, codec: 'brotli', version: 'V1' },
   ]

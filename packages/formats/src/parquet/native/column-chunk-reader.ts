@@ -6,7 +6,7 @@
  */
 import type { DataType } from '@spillway/columnar'
 import { widthOf } from '@spillway/columnar'
-import { HYBRID_SCRATCH_BYTES, HYBRID_STATE_BYTES } from '@spillway/kernels'
+import { HYBRID_STATE_BYTES } from '@spillway/kernels'
 import type { KernelExports } from '@spillway/kernels'
 import { assert } from '@spillway/stdx'
 import type { ParquetChunk, ParquetCodec, ParquetFileMeta } from '../file-meta.ts'
@@ -17,7 +17,7 @@ import { IndexDecoder } from './dictionary.ts'
 import { DictionaryLoader } from './dictionary-loader.ts'
 import { LEVEL_BYTES, LevelReader } from './level-reader.ts'
 import { checkPage } from './page-check.ts'
-import { codecStateBytes } from './page-codecs.ts'
+import { codecInputBytes, codecStateBytes } from './page-codecs.ts'
 import { readPageHeader } from './page-header.ts'
 import type { PageHeader } from './page-header.ts'
 import { PageWindow } from './page-window.ts'
@@ -59,20 +59,20 @@ export interface ChunkDictionary {
 /** Header reads when pages are passed over. */
 const PROBE_BYTES = 4096
 /** State structs: levels (twice), values. */
-const STATE_BYTES = 4 * HYBRID_STATE_BYTES
+const STATE_BYTES = 2 * HYBRID_STATE_BYTES + ValueDecoders.stateBytes
 const WINDOW_BYTES_MIN = 64 * 1024
 
-const inputBytesOf = (windowBytes: number): number => Math.max(32 * 1024, Math.min(256 * 1024, windowBytes >>> 2))
+const inputBytesOf = (column: ReaderColumn, windowBytes: number): number =>
+  Math.max(32 * 1024, Math.min(256 * 1024, windowBytes >>> 2), codecInputBytes(column.codecs))
 
 /** Sizes of the fixed buffers, in the order in which they are taken. */
 function bufferBytes(column: ReaderColumn, windowBytes: number): number[] {
-  const scratchBytes = Math.max(HYBRID_SCRATCH_BYTES, ValueDecoders.scratchBytes)
   return [
-    inputBytesOf(windowBytes),
+    inputBytesOf(column, windowBytes),
     windowBytes,
     LEVEL_BYTES,
     STATE_BYTES,
-    scratchBytes,
+    ValueDecoders.scratchBytes,
     codecStateBytes(column.codecs),
   ]
 }

@@ -3,6 +3,7 @@
  * take a page as a whole.
  */
 import { brotliDecompressSync, gunzipSync } from 'node:zlib'
+import { ZSTD_INPUT_BYTES, ZSTD_ROOM_BYTES } from '@spillway/kernels'
 import type { KernelExports } from '@spillway/kernels'
 import { assert, makeError } from '@spillway/stdx'
 import { describePlace, placeDetails } from '../file-access.ts'
@@ -16,24 +17,33 @@ export interface StreamCodec {
   readonly stateBytes: number
   /** Output that back-references of common writers reach; farther ones make the window grow. */
   readonly historyBytes: number
+  /** With this much unread input, or all of it, a step gets on. */
+  readonly inputBytes: number
+  /** With this much room, or what is missing of the result, a step gets on. */
+  readonly roomBytes: number
 }
+
+type StreamNeeds = Pick<StreamCodec, 'historyBytes' | 'inputBytes' | 'roomBytes'>
 
 type Step = (state: number) => number
 type Begin = (state: number, uncompressedBytes: number) => void
 
-const streamNames: Partial<Record<ParquetCodec, { name: string; historyBytes: number }>> = {
-  snappy: { name: 'snappy', historyBytes: 65536 },
-  gzip: { name: 'inflate', historyBytes: 32768 },
-  zstd: { name: 'zstd', historyBytes: 131072 },
-  lz4Raw: { name: 'lz4Raw', historyBytes: 65536 },
-  lz4: { name: 'lz4Raw', historyBytes: 65536 },
+const bytewise: StreamNeeds = { historyBytes: 65536, inputBytes: 1024, roomBytes: 512 }
+const inBlocks: StreamNeeds = { historyBytes: 131072, inputBytes: ZSTD_INPUT_BYTES, roomBytes: ZSTD_ROOM_BYTES }
+
+const streams: Partial<Record<ParquetCodec, StreamNeeds & { readonly name: string }>> = {
+  snappy: { name: 'snappy', ...bytewise },
+  gzip: { name: 'inflate', ...bytewise, historyBytes: 32768 },
+  zstd: { name: 'zstd', ...inBlocks },
+  lz4Raw: { name: 'lz4Raw', ...bytewise },
+  lz4: { name: 'lz4Raw', ...bytewise },
 }
 
 /** The kernel of a codec, if there is one. */
 export function findStreamCodec(kernels: KernelExports, codec: ParquetCodec): StreamCodec | undefined {
-  const found = streamNames[codec]
+  const found = streams[codec]
   if (found === undefined) return undefined
-  const { name, historyBytes } = found
+  const { name, ...needs } = found
   const exports = kernels as unknown as Record<string, Step | Begin | (() => number) | undefined>
   const stateBytes = exports[`${name}StateBytes`] as (() => number) | undefined
   if (stateBytes === undefined) return undefined
@@ -42,7 +52,7 @@ export function findStreamCodec(kernels: KernelExports, codec: ParquetCodec): St
     begin: exports[`${name}Begin`] as Begin,
     step: exports[`${name}Step`] as Step,
     stateBytes: stateBytes(),
-    historyBytes,
+    ...needs,
   }
 }
 
@@ -54,6 +64,24 @@ export function codecStateBytes(codecs: readonly ParquetCodec[]): number {
 const SMALL_STATE_BYTES = 256
 /** Codecs with tables. */
 const LARGE_STATE_BYTES = 148 * 1024
+
+/** Bytes of an input buffer that any of `codecs` needs. */
+export function codecInputBytes(codecs: readonly ParquetCodec[]): number {
+  return Math.max(0, ...codecs.map((codec) => streams[codec]?.inputBytes ?? 0))
+}
+
+/**
+ * Output that a zstd frame may refer to, as its header says; 0 = not known, since the bytes are no frame.
+ * @param head the first bytes of the frame
+ */
+export function zstdWindowBytes(head: Uint8Array): number {
+  const [first, second, third, fourth, flags = 0, window = 0] = head
+  if (first !== 0x28 || second !== 0xb5 || third !== 0x2f || fourth !== 0xfd) return 0
+  // A frame of a single segment refers to all of its content.
+  if ((flags & 0x20) !== 0) return Number.POSITIVE_INFINITY
+  const base = 2 ** (10 + (window >> 3))
+  return base + (base / 8) * (window & 7)
+}
 
 /** How pages of a codec are brought into the window. */
 export type PageCodec = 'copied' | 'streamed' | 'framed' | 'whole'

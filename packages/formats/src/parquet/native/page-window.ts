@@ -10,7 +10,7 @@
 import { codecState, codecStep } from '@spillway/kernels'
 import type { ParquetCodec } from '../file-meta.ts'
 import type { ChunkInput } from './chunk-input.ts'
-import { decompressWhole, findStreamCodec, pageCodecOf } from './page-codecs.ts'
+import { decompressWhole, findStreamCodec, pageCodecOf, zstdWindowBytes } from './page-codecs.ts'
 import type { PageCodec, StreamCodec } from './page-codecs.ts'
 import { ChunkRegion } from './reader-context.ts'
 import type { ReaderContext } from './reader-context.ts'
@@ -44,7 +44,11 @@ export class PageWindow {
   readonly #state: number
   #codec: ParquetCodec = 'uncompressed'
   #stream: StreamCodec | undefined
+  /** How the chunk's pages are brought, and how this one is. */
   #way: PageCodec = 'copied'
+  #pageWay: PageCodec = 'copied'
+  /** Bytes before `end` that the codec may refer to. */
+  #history = 0
   /** The region in use. */
   #base: number
   #limit: number
@@ -84,25 +88,50 @@ export class PageWindow {
     this.#produced = 0
     this.#stored = this.#input.position
     this.#storedEnd = this.#stored + extent.compressedBytes
-    const way = extent.isCompressed && extent.compressedBytes > 0 ? this.#way : 'copied'
-    const needs = extent.uncompressedBytes + SLACK_BYTES + ROOM_BYTES
-    const mustFit = extent.isWhole || way === 'whole' || way === 'framed'
-    if (mustFit && needs > this.#fixed.bytes) {
-      this.#use({ address: this.#grown.require(needs), bytes: this.#grown.bytes })
-    } else {
+    this.#pageWay = extent.isCompressed && extent.compressedBytes > 0 ? this.#way : 'copied'
+    this.#history = this.#pageWay === 'streamed' ? this.#historyBytes() : 0
+    const needs = this.#regionBytes(extent.isWhole)
+    if (needs > this.#fixed.bytes) this.#use({ address: this.#grown.require(needs), bytes: this.#grown.bytes })
+    else {
       this.#grown.release()
       this.#use(this.#fixed)
     }
-    this.#pageWay = way
-    if (way === 'copied' && extent.compressedBytes !== extent.uncompressedBytes) {
-      throw this.#context.damage('a page that is not compressed has two sizes')
+    switch (this.#pageWay) {
+      case 'copied':
+        if (extent.compressedBytes === extent.uncompressedBytes) break
+        throw this.#context.damage('a page that is not compressed has two sizes')
+      case 'streamed':
+        this.#beginStream(this.#total)
+        break
+      case 'framed':
+        this.#inflateFramed()
+        break
+      case 'whole':
+        this.#inflateWhole()
     }
-    if (way === 'whole') this.#inflateWhole()
-    if (way === 'framed') this.#inflateFramed()
-    if (way === 'streamed') this.#beginStream()
     if (extent.isWhole) while (this.more());
   }
-  #pageWay: PageCodec = 'copied'
+
+  /** Output that the page's codec refers to. */
+  #historyBytes(): number {
+    const declared = this.#stream?.historyBytes ?? 0
+    if (this.#codec !== 'zstd') return declared
+    const there = this.#input.need(Math.min(8, this.#storedEnd - this.#stored))
+    const { cursor } = this.#input
+    return Math.max(declared, zstdWindowBytes(this.#context.u8.subarray(cursor, cursor + there)))
+  }
+
+  /** What a window for the page must have: all of it, or history, room, and something unread. */
+  #regionBytes(isWhole: boolean): number {
+    const all = this.#total + SLACK_BYTES + ROOM_BYTES
+    if (isWhole || this.#pageWay === 'whole' || this.#pageWay === 'framed') return all
+    if (this.#pageWay === 'copied') return 0
+    return Math.min(all, this.#history + 2 * this.#room() + SLACK_BYTES)
+  }
+
+  #room(): number {
+    return this.#pageWay === 'streamed' ? Math.max(ROOM_BYTES, this.#stream?.roomBytes ?? 0) : ROOM_BYTES
+  }
 
   #use(region: { address: number; bytes: number }): void {
     this.#base = region.address
@@ -123,7 +152,8 @@ export class PageWindow {
 
   /** Whether `more` can bring bytes without taking chunk memory. */
   get hasRoom(): boolean {
-    return this.#limit - this.end >= ROOM_BYTES || this.#slidable() >= ROOM_BYTES
+    const room = Math.min(this.#room(), this.#total - this.#produced + SLACK_BYTES)
+    return this.#limit - this.end + this.#slidable() >= room
   }
 
   /** Makes `bytes` bytes readable at the cursor. @throws DataError PARQUET_CORRUPT when the page has fewer */
@@ -136,7 +166,8 @@ export class PageWindow {
   /** Brings further bytes of the page; the unread ones may move. False when all are there. */
   more(): boolean {
     if (this.isComplete) return false
-    if (this.#limit - this.end < Math.min(ROOM_BYTES, this.#total - this.#produced + SLACK_BYTES)) this.#makeRoom()
+    const room = Math.min(this.#room(), this.#total - this.#produced + SLACK_BYTES)
+    if (this.#limit - this.end < room) this.#makeRoom(room)
     if (this.#pageWay === 'copied') this.#copyPiece()
     else this.#decompressPiece()
     return true
@@ -144,25 +175,21 @@ export class PageWindow {
 
   /** Bytes that are neither unread nor history. */
   #slidable(): number {
-    const history = this.#pageWay === 'streamed' ? (this.#stream?.historyBytes ?? 0) : 0
-    return Math.max(0, Math.min(this.cursor, this.end - history) - this.#base)
+    return Math.max(0, Math.min(this.cursor, this.end - this.#history) - this.#base)
   }
 
-  #makeRoom(): void {
+  #makeRoom(room: number): void {
     const gone = this.#slidable()
-    // Sliding by little again and again would copy more than it brings.
-    if (gone >= Math.min(ROOM_BYTES, this.#limit - this.#base)) {
-      this.#context.kernels.copyBytes(this.#base + gone, this.end - this.#base - gone, this.#base)
-      this.cursor -= gone
-      this.end -= gone
-      return
-    }
-    this.#grow(2 * (this.#limit - this.#base))
+    if (this.#limit - this.end + gone < room) return this.#grow()
+    this.#context.kernels.copyBytes(this.#base + gone, this.end - this.#base - gone, this.#base)
+    this.cursor -= gone
+    this.end -= gone
   }
 
   /** Moves what is in the window to a larger region; never larger than the page needs. */
-  #grow(wanted: number): void {
-    const bytes = Math.min(wanted, this.#total + ROOM_BYTES) + ROOM_BYTES + SLACK_BYTES
+  #grow(): void {
+    const wanted = 2 * (this.#limit - this.#base) + this.#room()
+    const bytes = Math.min(wanted, this.#total + ROOM_BYTES) + SLACK_BYTES
     const address = this.#context.chunkMemory.take(bytes)
     this.#context.kernels.copyBytes(this.#base, this.end - this.#base, address)
     const moved = address - this.#base
@@ -180,10 +207,10 @@ export class PageWindow {
     this.#produced += bytes
   }
 
-  #beginStream(): void {
+  #beginStream(bytes: number): void {
     const { stateBytes, begin } = this.#requireStream()
     this.#context.u8.fill(0, this.#state, this.#state + stateBytes)
-    begin(this.#state, this.#total)
+    begin(this.#state, bytes)
   }
 
   #requireStream(): StreamCodec {
@@ -191,33 +218,30 @@ export class PageWindow {
     return this.#stream
   }
 
+  /** Steps until some bytes have come. */
   #decompressPiece(): void {
     const stream = this.#requireStream()
-    const before = this.end
-    while (this.end === before) {
-      const isLast = this.#provideInput()
+    const before = this.#produced
+    while (this.#produced === before) {
+      const isLast = this.#provideInput(stream)
       const result = this.#step(stream, isLast)
-      if (result === codecStep.done) {
-        if (!this.isComplete) throw this.#context.damage('a page decompresses to less than its header says')
+      if (result === codecStep.windowTooSmall) {
+        this.#restart()
         return
       }
-      if (result === codecStep.windowTooSmall) this.#restart()
-      else if (result < 0) throw this.#context.damage('a page cannot be decompressed')
-      else if (result === codecStep.needInput && isLast) {
-        throw this.#context.damage('the compressed bytes of a page end too early')
-      } else if (result === codecStep.outputFull && this.end === before) {
-        this.#grow(2 * (this.#limit - this.#base))
-        return this.#decompressPiece()
-      }
+      if (result < 0) throw this.#context.damage('a page cannot be decompressed')
+      if (this.#produced > before) break
+      if (result === codecStep.done) throw this.#context.damage('a page decompresses to less than its header says')
+      if (result === codecStep.outputFull) this.#grow()
+      else if (isLast) throw this.#context.damage('the compressed bytes of a page end too early')
     }
   }
 
-  /** Has stored bytes in the input's buffer; true when they are the page's last ones. */
-  #provideInput(): boolean {
+  /** Has enough stored bytes in the input's buffer; true when they are the page's last ones. */
+  #provideInput(stream: StreamCodec): boolean {
     const input = this.#input
     const left = this.#storedEnd - input.position
-    const there = input.end - input.cursor
-    if (there < left && there < 1024) input.need(Math.min(left, input.capacity))
+    if (input.end - input.cursor < Math.min(left, stream.inputBytes)) input.need(Math.min(left, input.capacity))
     return input.end - input.cursor >= left
   }
 
@@ -233,18 +257,15 @@ export class PageWindow {
     context.setWord(state + codecState.isLast, isLast ? 1 : 0)
     context.setWord(state + codecState.windowStart, this.#base)
     context.setWord(state + codecState.outCursor, this.end)
-    context.setWord(state + codecState.outEnd, Math.min(this.#limit, this.end + PIECE_BYTES))
+    context.setWord(
+      state + codecState.outEnd,
+      Math.min(this.#limit, this.end + Math.max(PIECE_BYTES, stream.roomBytes)),
+    )
     const result = stream.step(state)
     input.cursor = context.word(state + codecState.inCursor)
     const end = context.word(state + codecState.outCursor)
     this.#produced += end - this.end
     this.end = end
-    if (result === codecStep.needInput && !isLast && input.end - input.cursor >= 1024) {
-      throw context.damage('a page cannot be decompressed')
-    }
-    // The unread rest is too short to go on with: more is read behind it.
-    if (result === codecStep.needInput && !isLast)
-      input.need(Math.min(this.#storedEnd - input.position, input.capacity))
     return result
   }
 
@@ -256,7 +277,7 @@ export class PageWindow {
     this.#use({ address: this.#grown.require(bytes), bytes })
     this.#input.seek(this.#stored)
     this.#produced = 0
-    this.#beginStream()
+    this.#beginStream(this.#total)
     while (this.#produced < read) this.#decompressPiece()
     this.cursor = this.#base + read
   }
@@ -315,8 +336,7 @@ export class PageWindow {
   #tryBlock(from: number, fromEnd: number, bytes: number): boolean {
     const context = this.#context
     const state = this.#state
-    this.#beginStream()
-    this.#requireStream().begin(state, bytes)
+    this.#beginStream(bytes)
     const words = { inCursor: from, inEnd: fromEnd, isLast: 1, windowStart: this.end, outCursor: this.end }
     for (const [name, value] of Object.entries(words)) {
       context.setWord(state + codecState[name as keyof typeof words], value)

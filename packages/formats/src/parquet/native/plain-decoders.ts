@@ -1,11 +1,9 @@
-/** Plain values: stored one after another as they are. */
-import { HYBRID_STATE_BYTES, hybridState, stringsState } from '@spillway/kernels'
+/** Plain numbers and booleans: stored one after another as they are. */
+import { HYBRID_STATE_BYTES, hybridState } from '@spillway/kernels'
 import type { PageWindow } from './page-window.ts'
 import type { ReaderContext } from './reader-context.ts'
 import type { StoredValues, ValueDecoder } from './value-decoder.ts'
-import { TOO_LARGE } from './value-decoder.ts'
-
-const ENDS_EARLY = 'a page ends within its values'
+import { ENDS_EARLY } from './value-decoder.ts'
 
 /** Numbers of fixed size. */
 export class PlainFixedDecoder implements ValueDecoder {
@@ -42,7 +40,7 @@ export class PlainFixedDecoder implements ValueDecoder {
 }
 
 /** Moves behind bytes of the page. */
-function skipBytes(window: PageWindow, bytes: number): void {
+export function skipBytes(window: PageWindow, bytes: number): void {
   for (let left = bytes; left > 0; ) {
     window.need(1)
     const there = Math.min(left, window.end - window.cursor)
@@ -114,119 +112,5 @@ export function runHybrid(
     if (values < 0) throw context.damage('the runs of a page are damaged')
     done += values
     if (done < count && !window.more()) throw context.damage(ENDS_EARLY)
-  }
-}
-
-/** What becomes of byte arrays: text is checked, decimals are converted. */
-export class ByteArrayResult {
-  readonly #context: ReaderContext
-  readonly #isDecimal: boolean
-
-  constructor(context: ReaderContext, isDecimal: boolean) {
-    this.#context = context
-    this.#isDecimal = isDecimal
-  }
-
-  /** @param views in place; `mayBeInvalid` = some string is not ASCII */
-  finish(views: number, count: number, mayBeInvalid: boolean): void {
-    const { kernels } = this.#context
-    if (this.#isDecimal) {
-      if (kernels.viewsToDecimals(views, count) === 0) throw this.#context.damage(TOO_LARGE)
-    } else if (mayBeInvalid && kernels.viewsAreUtf8(views, count) === 0) {
-      throw this.#context.damage('a text is not UTF-8')
-    }
-  }
-}
-
-/** Strings, each behind its length. Their bytes stay in the window. */
-export class PlainStringsDecoder implements ValueDecoder {
-  readonly #context: ReaderContext
-  readonly #window: PageWindow
-  readonly #state: number
-  readonly #result: ByteArrayResult
-  readonly #isDecimal: boolean
-  /** Values behind the cursor that are known to be there completely, and their bytes. */
-  #scannedValues = 0
-  #scannedBytes = 0
-
-  /** @param state 16 bytes */
-  constructor(context: ReaderContext, window: PageWindow, state: number, isDecimal: boolean) {
-    this.#context = context
-    this.#window = window
-    this.#state = state
-    this.#isDecimal = isDecimal
-    this.#result = new ByteArrayResult(context, isDecimal)
-  }
-
-  begin(): void {
-    this.#scannedValues = 0
-    this.#scannedBytes = 0
-  }
-
-  decode(count: number, target: number): void {
-    // Decimals do not stay in the window, so they may be decoded while it moves.
-    for (let done = 0; done < count; ) {
-      const values = this.#isDecimal ? this.ready(count - done) : count
-      this.#decodeReady(values, target + done * 16)
-      done += values
-    }
-  }
-
-  #decodeReady(count: number, target: number): void {
-    const context = this.#context
-    const window = this.#window
-    this.#begin(window.cursor)
-    const done = context.kernels.plainStrings(this.#state, count, target)
-    if (done < count) throw context.damage(ENDS_EARLY)
-    this.#pass(count, context.word(this.#state + stringsState.cursor))
-    this.#result.finish(target, count, context.word(this.#state + stringsState.hasHighBytes) !== 0)
-  }
-
-  skip(count: number): void {
-    for (let done = 0; done < count; ) {
-      const values = this.ready(count - done)
-      this.#begin(this.#window.cursor)
-      if (this.#context.kernels.plainStringsSkip(this.#state, values) < values) throw this.#context.damage(ENDS_EARLY)
-      this.#pass(values, this.#context.word(this.#state + stringsState.cursor))
-      done += values
-    }
-  }
-
-  #begin(cursor: number): void {
-    this.#context.setWord(this.#state + stringsState.cursor, cursor)
-    this.#context.setWord(this.#state + stringsState.end, this.#window.end)
-    this.#context.setWord(this.#state + stringsState.hasHighBytes, 0)
-  }
-
-  #pass(count: number, cursor: number): void {
-    this.#scannedValues = Math.max(0, this.#scannedValues - count)
-    this.#scannedBytes = this.#scannedValues === 0 ? 0 : this.#scannedBytes - (cursor - this.#window.cursor)
-    this.#window.cursor = cursor
-  }
-
-  ready(wanted: number): number {
-    const window = this.#window
-    for (;;) {
-      // A page that is there completely needs no look ahead; damage is found when it is decoded.
-      if (window.isComplete) return wanted
-      if (this.#scannedValues < wanted) {
-        this.#begin(window.cursor + this.#scannedBytes)
-        this.#scannedValues += this.#context.kernels.plainStringsSkip(this.#state, wanted - this.#scannedValues)
-        this.#scannedBytes = this.#context.word(this.#state + stringsState.cursor) - window.cursor
-      }
-      if (this.#scannedValues >= wanted) return wanted
-      if (this.#scannedValues > 0 && !window.hasRoom) return this.#scannedValues
-      this.#checkNextLength()
-      window.more()
-    }
-  }
-
-  /** A length that exceeds its page must not make the window grow. */
-  #checkNextLength(): void {
-    const window = this.#window
-    const start = window.cursor + this.#scannedBytes
-    if (window.end - start < 4) return
-    const behind = window.bytesLeft - this.#scannedBytes - 4
-    if (this.#context.unalignedWord(start) > behind) throw this.#context.damage(ENDS_EARLY)
   }
 }

@@ -68,4 +68,5 @@ export function storedValuesOf(context: ReaderContext, type: DataType, storage: 
   }
 }
 
+export const ENDS_EARLY = 'a page ends within its values'
 export const TOO_LARGE = 'a decimal has more than 128 bits'
