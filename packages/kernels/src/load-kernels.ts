@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs'
 import type { CastKernels } from './cast-kernels.ts'
 import type { DecimalKernels } from './decimal-kernels.ts'
 import type { ArenaKernels, ConvertKernels, StringKernels } from './kernels.ts'
+import type { ParquetCodecKernels } from './parquet-codec-kernels.ts'
 import type { RowKernels } from './row-kernels.ts'
 
 /** Every export of kernels.wasm. */
@@ -15,7 +16,8 @@ export interface KernelExports
     StringKernels,
     CastKernels,
     DecimalKernels,
-    RowKernels {}
+    RowKernels,
+    ParquetCodecKernels {}
 
 let compiled: WebAssembly.Module | undefined
 
