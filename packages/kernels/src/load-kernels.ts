@@ -7,6 +7,7 @@ import type { CastKernels } from './cast-kernels.ts'
 import type { DecimalKernels } from './decimal-kernels.ts'
 import type { ArenaKernels, ConvertKernels, StringKernels } from './kernels.ts'
 import type { ParquetCodecKernels } from './parquet-codec-kernels.ts'
+import type { ParquetEncodeKernels } from './parquet-encode-kernels.ts'
 import type { RowKernels } from './row-kernels.ts'
 
 /** Every export of kernels.wasm. */
@@ -17,7 +18,8 @@ export interface KernelExports
     CastKernels,
     DecimalKernels,
     RowKernels,
-    ParquetCodecKernels {}
+    ParquetCodecKernels,
+    ParquetEncodeKernels {}
 
 let compiled: WebAssembly.Module | undefined
 

@@ -75,6 +75,17 @@ export interface Sizing {
   readonly partitionBits: number
   /** Largest pre-aggregation directory, log2 of entries. */
   readonly directoryBits: number
-  /** Bytes in Arrow's layout at which a sink that encodes ends a row group. */
+  readonly output: OutputSizing
+}
+
+/** Of a sink that encodes. */
+export interface OutputSizing {
+  /** Compressed bytes at which a row group ends. */
   readonly rowGroupBytes: number
+  /** Bytes of a page before compression, unless the options say less. */
+  readonly pageBytes: number
+  /** Entries of a column's dictionary. */
+  readonly dictionaryEntries: number
+  /** Bytes of a dictionary of strings. */
+  readonly dictionaryBytes: number
 }

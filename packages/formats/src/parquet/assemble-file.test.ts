@@ -119,10 +119,10 @@ async function assemble(name: string, counts: readonly number[], placing: readon
   for (const index of placing) {
     const start = counts.slice(0, index).reduce((sum, rows) => sum + rows, 0)
     const rows = counts[index] ?? 0
-    const { body, footer } = rowGroupBody(encoder.encodeRowGroup(await makeRows(start, rows), options(rows)))
+    const { body, footerAt } = rowGroupBody(encoder.encodeRowGroup(await makeRows(start, rows), options(rows)))
     // Footers come from workers: they must survive a structured clone.
-    placed[index] = { offset, footer: structuredClone(footer) }
-    writeRowGroupBody(temporary, body, offset)
+    placed[index] = { offset, footer: structuredClone(footerAt(offset)) }
+    writeRowGroupBody(temporary, [body.subarray(0, 1), body.subarray(1)], offset)
     offset += body.length
   }
   const rowCount = counts.reduce((sum, rows) => sum + rows, 0)

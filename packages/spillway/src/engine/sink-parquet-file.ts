@@ -17,6 +17,9 @@ import type { SinkResult } from '../session.ts'
 import type { SinkParquetOptions } from './engine-options.ts'
 
 const ROW_GROUP_ROWS = 131_072
+const PAGE_BYTES = 1 << 20
+/** Codecs without a kernel. */
+const codecsOfParquetWasm: ReadonlySet<string> = new Set(['zstd', 'lz4Raw'])
 /** The codec's memory ÷ bytes of the row group in Arrow's layout: the stream's copy, pages, the file. Measured. */
 const CODEC_FACTOR = 4
 /** The same for the JavaScript heap: the stream and the file, and what is not collected yet. Measured. */
@@ -41,7 +44,7 @@ export async function writeParquet(
       options: query,
       makeSink: parquetSink(temporary, options),
       keepsResults: false,
-      encoder: encoderNeed,
+      encoder: encoderNeed(options),
       onAdmitted: ({ slot, control }) => {
         control.count(slot, queryCounter.sinkOffset, PARQUET_BODY_START)
       },
@@ -71,14 +74,27 @@ export function parquetSink(temporaryPath: string, options: SinkParquetOptions):
     compressionLevel: options.compressionLevel,
     statistics: options.statistics ?? true,
     rowGroupRows: options.rowGroupSize ?? ROW_GROUP_ROWS,
-    rowGroupBytes: facts.sizing.rowGroupBytes,
+    rowGroupBytes: facts.sizing.output.rowGroupBytes,
+    pageBytes: pageBytesOf(options.dataPageSize ?? PAGE_BYTES, facts.sizing),
+    dictionaryEntries: facts.sizing.output.dictionaryEntries,
+    dictionaryBytes: facts.sizing.output.dictionaryBytes,
     isOrdered: facts.isOrdered,
     batchRows: facts.batchRows,
   })
 }
 
-export function encoderNeed({ rowGroupBytes }: Sizing): EncoderNeed {
-  return { codecBytes: rowGroupBytes * CODEC_FACTOR, heapBytes: rowGroupBytes * HEAP_FACTOR + HEAP_BYTES }
+/** The wanted size, or what a sizing for little memory allows. */
+function pageBytesOf(wanted: number, { output: { pageBytes } }: Sizing): number {
+  return pageBytes < PAGE_BYTES ? Math.min(wanted, pageBytes) : wanted
+}
+
+/** What encoding takes outside the arena. */
+export function encoderNeed({ compression = 'snappy' }: SinkParquetOptions): (sizing: Sizing) => EncoderNeed {
+  if (!codecsOfParquetWasm.has(compression)) return () => ({ codecBytes: 0, heapBytes: HEAP_BYTES })
+  return ({ output: { rowGroupBytes } }) => ({
+    codecBytes: rowGroupBytes * CODEC_FACTOR,
+    heapBytes: rowGroupBytes * HEAP_FACTOR + HEAP_BYTES,
+  })
 }
 
 /** Casts what Parquet has no form for (timestamps in seconds). */
