@@ -32,7 +32,10 @@ export const codecStep = {
   windowTooSmall: -2,
 } as const
 
-/** Exports of assembly/parquet/{snappy,snappy-compress,crc32}.ts. Steps take about a millisecond per megabyte of room. */
+/**
+ * Exports of assembly/parquet/{snappy,snappy-compress,lz4,lz4-compress,crc32}.ts. Steps take up to a millisecond per
+ * megabyte of room, so that a caller who must not block for long gives no more than 8 MiB.
+ */
 export interface ParquetCodecKernels {
   /** Size of the state struct. */
   snappyStateBytes(): number
@@ -50,6 +53,13 @@ export interface ParquetCodecKernels {
    * @param scratch snappyScratchBytes(); need not be zeroed
    */
   snappyCompress(source: number, length: number, target: number, scratch: number): number
+  /** The same for raw LZ4 blocks. A block does not say where it ends: its input must be exactly the block. */
+  lz4RawStateBytes(): number
+  lz4RawBegin(state: number, uncompressedBytes: number): void
+  lz4RawStep(state: number): number
+  lz4RawCompressBound(length: number): number
+  lz4RawScratchBytes(): number
+  lz4RawCompress(source: number, length: number, target: number, scratch: number): number
   /** CRC-32 of zlib (may arrive negative). @param seed 0, or the checksum of the bytes before these */
   crc32(address: number, length: number, seed: number): number
 }
