@@ -8,6 +8,7 @@ import type { DecimalKernels } from './decimal-kernels.ts'
 import type { ArenaKernels, ConvertKernels, StringKernels } from './kernels.ts'
 import type { ParquetCodecKernels } from './parquet-codec-kernels.ts'
 import type { ParquetEncodeKernels } from './parquet-encode-kernels.ts'
+import type { ZstdKernels } from './parquet-zstd-kernels.ts'
 import type { RowKernels } from './row-kernels.ts'
 
 /** Every export of kernels.wasm. */
@@ -19,7 +20,8 @@ export interface KernelExports
     DecimalKernels,
     RowKernels,
     ParquetCodecKernels,
-    ParquetEncodeKernels {}
+    ParquetEncodeKernels,
+    ZstdKernels {}
 
 let compiled: WebAssembly.Module | undefined
 
