@@ -77,4 +77,19 @@ export interface ParquetEncodeKernels {
   encodeIndices(indices: number, count: number, bits: number, target: number): number
   /** Runs and bit-packed groups of definition levels, one byte each, 0 or 1. Returns the bytes written. */
   encodeLevels(levels: number, count: number, target: number): number
+  /** XXH64 with seed 0. */
+  xxh64(address: number, length: number): bigint
+  /** Adds values that `plainFixed` wrote to a split-block Bloom filter of blocks × 32 bytes. */
+  bloomFixed(values: number, count: number, width: number, filter: number, blocks: number): void
+  /** Adds strings. */
+  bloomViews(
+    views: number,
+    validity: number,
+    selection: number,
+    rowCount: number,
+    filter: number,
+    blocks: number,
+  ): void
+  /** Halves a filter while at most half of its bits are set. `blocks` is a power of two; returns those that are left. */
+  bloomShrink(filter: number, blocks: number): number
 }

@@ -3,7 +3,7 @@
  */
 import v8 from 'node:v8'
 import vm from 'node:vm'
-import { ParquetDecoder, ParquetEncoder } from '@spillway/formats'
+import { ParquetDecoder } from '@spillway/formats'
 import type { SharedTable } from '@spillway/columnar'
 import { Arena, type ArenaHandle, type Checksum } from '@spillway/memory'
 import type { ControlBlock, ModuleRef } from '@spillway/scheduler'
@@ -31,7 +31,6 @@ export class WorkerState {
   /** By module key, least recently used first. */
   readonly #instances = new Map<string, WebAssembly.Exports>()
   #codecHolder: CodecHolder | undefined
-  #encoder: ParquetEncoder | undefined
   #morselsSinceCollection = 0
   #garbageBytes = 0
 
@@ -99,12 +98,6 @@ export class WorkerState {
   openDecoder(): ParquetDecoder {
     assert(this.#parquetModule !== undefined, 'the codec is loaded before a scan opens')
     return new ParquetDecoder(this.#parquetModule)
-  }
-
-  openEncoder(): ParquetEncoder {
-    assert(this.#parquetModule !== undefined, 'the codec is loaded before a sink opens')
-    this.#encoder ??= new ParquetEncoder(this.#parquetModule)
-    return this.#encoder
   }
 
   /** True when `holder` may keep a decoded row group; a parked holder is evicted, a busy one is waited for. */

@@ -11,19 +11,9 @@ import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync, writevSy
 import { dirname } from 'node:path'
 import type { Schema } from '@spillway/columnar'
 import { assert, makeError } from '@spillway/stdx'
-import { encodeFooter, parseFooterStruct } from './footer.ts'
+import { encodeFooter } from './footer.ts'
 import { schemaElementsOf } from './schema-elements.ts'
-import {
-  findNumber,
-  findStruct,
-  i32Field,
-  i64Field,
-  requireNumber,
-  structField,
-  structsOf,
-  ThriftType,
-  listField,
-} from './thrift.ts'
+import { i32Field, i64Field, listField, structsOf, ThriftType } from './thrift.ts'
 import type { ThriftStruct } from './thrift.ts'
 
 /** The page indexes of a column chunk, as bytes of the format. */
@@ -37,11 +27,8 @@ export interface ChunkPageIndexes {
 export interface RowGroupFooter {
   readonly rowCount: number
   readonly bodyBytes: number
-  /** The file's schema elements as written, root first. */
-  readonly schemaElements: readonly ThriftStruct[]
-  /** Undefined when the encoded table had no rows. */
-  readonly rowGroup: ThriftStruct | undefined
-  /** By column; empty when the encoder made none. */
+  readonly rowGroup: ThriftStruct
+  /** By column. */
   readonly pageIndexes: readonly ChunkPageIndexes[]
 }
 
@@ -67,44 +54,6 @@ export function beginParquetFile(temporary: string): void {
       closeSync(descriptor)
     }
   })
-}
-
-/**
- * Cuts the codec's one-row-group file into the bytes to append and what the footer must say about them. Statistics
- * stay; page indexes and Bloom filters, which lie outside the body, are dropped. Worker.
- */
-export function rowGroupBody(miniFile: Uint8Array): {
-  readonly body: Uint8Array
-  readonly footerAt: (offset: number) => RowGroupFooter
-} {
-  const footer = parseFooterStruct(miniFile, 'the encoded row group')
-  const schemaElements = structsOf(footer, 2)
-  const rowGroups = structsOf(footer, 4)
-  const rowGroup = rowGroups[0]
-  assert(rowGroups.length <= 1, 'The encoder writes one row group at a time.')
-  if (rowGroup === undefined) {
-    const nothing = { rowCount: 0, bodyBytes: 0, schemaElements, rowGroup, pageIndexes: [] }
-    return { body: miniFile.subarray(0, 0), footerAt: () => nothing }
-  }
-  let start = miniFile.length
-  let end = 0
-  for (const column of structsOf(rowGroup, 1)) {
-    const meta = findStruct(column, 3) ?? []
-    const chunkStart = findNumber(meta, 11) ?? requireNumber(meta, 9)
-    start = Math.min(start, chunkStart)
-    end = Math.max(end, chunkStart + requireNumber(meta, 7))
-  }
-  assert(start >= PARQUET_BODY_START && end <= miniFile.length && start <= end, 'Encoded chunks lie within their file.')
-  return {
-    body: miniFile.subarray(start, end),
-    footerAt: (offset) => ({
-      rowCount: requireNumber(rowGroup, 3),
-      bodyBytes: end - start,
-      schemaElements,
-      rowGroup: moveRowGroup(rowGroup, offset - start),
-      pageIndexes: [],
-    }),
-  }
 }
 
 /** Views that one system call takes at most. */
@@ -162,18 +111,15 @@ export function writeParquetFooter(temporary: string, parts: ParquetFileParts): 
     throw makeError('OUTPUT_FAILED', message, { file: temporary })
   }
   assertDisjoint(rowGroups)
-  const filled = rowGroups.filter(({ footer }) => footer.rowGroup !== undefined)
-  const schemaElements = filled[0]?.footer.schemaElements ?? schemaElementsOf(schema)
-  assert(schemaElements.length === schema.fields.length + 1, 'Encoded row groups have the columns of the schema.')
   const end = rowGroups.reduce(
     (max, { offset, footer }) => Math.max(max, offset + footer.bodyBytes),
     PARQUET_BODY_START,
   )
   const indexes = new IndexArea(end)
   const footer = encodeFooter({
-    schemaElements,
+    schemaElements: schemaElementsOf(schema),
     rowCount,
-    rowGroups: filled.map(({ footer: { rowGroup, pageIndexes } }) => indexes.add(rowGroup ?? [], pageIndexes)),
+    rowGroups: rowGroups.map(({ footer: { rowGroup, pageIndexes } }) => indexes.add(rowGroup, pageIndexes)),
     keyValue,
   })
   onOutput(temporary, () => {
@@ -203,7 +149,6 @@ class IndexArea {
 
   /** Places the indexes of a row group; returns it with their places. */
   add(rowGroup: ThriftStruct, pageIndexes: readonly ChunkPageIndexes[]): ThriftStruct {
-    if (pageIndexes.length === 0) return rowGroup
     const columns = structsOf(rowGroup, 1).map((column, index) => {
       const own = pageIndexes[index]
       assert(own !== undefined, 'a row group has page indexes for all of its columns')
@@ -232,31 +177,6 @@ export function finishParquetFile(temporary: string, target: string): void {
 /** Removes the temporary file of a query that failed or was cancelled; nothing happens when there is none. */
 export function discardParquetFile(temporary: string): void {
   rmSync(temporary, { force: true })
-}
-
-/** Copies a row group with its offsets moved by `distance`; drops what points outside of the body. */
-function moveRowGroup(rowGroup: ThriftStruct, distance: number): ThriftStruct {
-  const columns = structsOf(rowGroup, 1).map((column) => moveColumn(column, distance))
-  const kept = rowGroup.filter(({ id }) => id === 2 || id === 3 || id === 4 || id === 6)
-  const position = columns[0] === undefined ? undefined : chunkStart(columns[0])
-  return [listField(1, ThriftType.STRUCT, columns), ...kept, ...(position === undefined ? [] : [i64Field(5, position)])]
-}
-
-function moveColumn(column: ThriftStruct, distance: number): ThriftStruct {
-  const meta = findStruct(column, 3)
-  assert(meta !== undefined, 'The encoder writes the metadata of every chunk.')
-  // 9, 10, 11: offsets of pages. 14, 15: a Bloom filter, which lies behind the body.
-  const moved = meta
-    .filter(({ id }) => id !== 14 && id !== 15)
-    .map((field) =>
-      field.id >= 9 && field.id <= 11 ? i64Field(field.id, requireNumber(meta, field.id) + distance) : field,
-    )
-  return [i64Field(2, 0), structField(3, moved)]
-}
-
-function chunkStart(column: ThriftStruct): number {
-  const meta = findStruct(column, 3) ?? []
-  return findNumber(meta, 11) ?? requireNumber(meta, 9)
 }
 
 function assertDisjoint(rowGroups: readonly PlacedRowGroup[]): void {

@@ -60,13 +60,15 @@ const queryShape = {
 
 const sinkParquetShape = {
   ...queryShape,
-  compression: z.enum(['snappy', 'zstd', 'lz4Raw', 'gzip', 'brotli', 'uncompressed']).optional(),
+  compression: z.enum(['snappy', 'zstd', 'lz4', 'lz4Raw', 'gzip', 'brotli', 'uncompressed']).optional(),
   compressionLevel: z.int().optional(),
   statistics: z.boolean().optional(),
   /** Rows of a row group, about 128 k by default. */
   rowGroupSize: z.int().min(1).optional(),
   /** Bytes of a data page before compression, 1 MiB by default; a page also ends after 20,000 rows. */
   dataPageSize: z.int().min(1).max(DATA_PAGE_BYTES_MAX).optional(),
+  /** Names of columns that get a Bloom filter in each row group. */
+  bloomFilter: z.array(z.string()).optional(),
 }
 
 const explainShape = {

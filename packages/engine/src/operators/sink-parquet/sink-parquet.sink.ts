@@ -5,26 +5,18 @@ import { queryCounter } from '@spillway/scheduler'
 import { selectedRows } from '../../pipeline/batch-buffers.ts'
 import type { OpenContext, Sink } from '../../pipeline/contracts.ts'
 import type { MorselClaims } from '../../pipeline/morsel-claims.ts'
-import { openArrowRowGroups, sizeArrowRowGroups } from './arrow-row-groups.sink.ts'
 import type { SinkParquetOutput, SinkParquetSpec } from './sink-parquet.ts'
 
-/** Undefined: the codec has no kernel. */
-function shapeOf(spec: SinkParquetSpec): EncoderShape | undefined {
-  const codec = pageCodec(spec.compression, spec.compressionLevel)
-  if (codec === undefined) return undefined
-  const { statistics, pageBytes, dictionaryEntries, dictionaryBytes } = spec
-  return { codec, statistics, pageBytes, dictionaryEntries, dictionaryBytes }
+function shapeOf(spec: SinkParquetSpec): EncoderShape {
+  return { ...spec, codec: pageCodec(spec.compression, spec.compressionLevel) }
 }
 
 export function sizeSinkParquet(spec: SinkParquetSpec, size: WorkspaceSize): void {
-  const shape = shapeOf(spec)
-  if (shape === undefined) sizeArrowRowGroups(spec, size)
-  else sizeRowGroupWriter(spec.schema, shape, size)
+  sizeRowGroupWriter(spec.schema, shapeOf(spec), size)
 }
 
 export function openSinkParquet(spec: SinkParquetSpec, context: OpenContext): Sink {
-  const shape = shapeOf(spec)
-  return shape === undefined ? openArrowRowGroups(spec, context) : new SinkParquetLocal(spec, context, shape)
+  return new SinkParquetLocal(spec, context)
 }
 
 class SinkParquetLocal implements Sink {
@@ -34,11 +26,14 @@ class SinkParquetLocal implements Sink {
   #firstSequence = 0
   #claims: MorselClaims | undefined
 
-  constructor(spec: SinkParquetSpec, context: OpenContext, shape: EncoderShape) {
+  constructor(spec: SinkParquetSpec, context: OpenContext) {
     this.#spec = spec
     this.#context = context
     const { arena, workspace, reservation } = context
-    this.#writer = new RowGroupWriter({ schema: spec.schema, shape, arena, buffers: workspace, pages: reservation })
+    this.#writer = new RowGroupWriter({
+      ...{ schema: spec.schema, shape: shapeOf(spec), arena },
+      ...{ buffers: workspace, pages: reservation },
+    })
   }
 
   consume(batch: number, sequence: number): 'taken' {

@@ -27,6 +27,8 @@ export interface SinkParquetSpec extends OperatorBase {
   readonly pageBytes: number
   readonly dictionaryEntries: number
   readonly dictionaryBytes: number
+  /** Columns that get a Bloom filter. */
+  readonly bloomFilters: readonly string[]
   readonly isOrdered: boolean
   readonly batchRows: number
 }

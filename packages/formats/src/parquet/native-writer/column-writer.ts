@@ -10,6 +10,7 @@
 import { COLUMN_BYTES, column, DESCRIPTOR_HEADER_BYTES, descriptor, stringView } from '@spillway/columnar'
 import { PAGE_BYTES } from '@spillway/kernels'
 import { assert, makeError } from '@spillway/stdx'
+import { ChunkBloomFilter, hasBloomFilter, sizeChunkBloomFilter } from './chunk-bloom-filter.ts'
 import { ChunkDictionary, type PackedPage, sizeChunkDictionary } from './chunk-dictionary.ts'
 import type { ColumnForm } from './column-form.ts'
 import { type BufferCount, type BufferSource, type EncoderArena, PageChain, type PagePool } from './encoder-room.ts'
@@ -27,6 +28,10 @@ export interface EncoderShape {
   readonly dictionaryEntries: number
   /** Bytes of a dictionary of strings, at most. */
   readonly dictionaryBytes: number
+  /** Columns that get a Bloom filter. */
+  readonly bloomFilters: readonly string[]
+  /** Most rows of a row group. */
+  readonly rowGroupRows: number
 }
 
 /** Buffers that the columns use one after the other. */
@@ -90,6 +95,7 @@ export function sizeColumnWriter(form: ColumnForm, shape: EncoderShape, size: Bu
   size.add(RANGE_BYTES)
   if (form.field.type.kind === 'boolean') size.add(rows)
   if (usesDictionary(form, shape)) sizeChunkDictionary(form, shape, rows, size)
+  if (hasBloomFilter(form, shape)) sizeChunkBloomFilter(shape, size)
 }
 
 export interface ColumnWriterParts {
@@ -107,6 +113,7 @@ export class ColumnWriter {
   readonly #arena: EncoderArena
   readonly #chain: PageChain
   readonly #dictionary: ChunkDictionary | undefined
+  readonly bloomFilter: ChunkBloomFilter | undefined
   readonly #pageBuffer: number
   readonly #valueStart: number
   readonly #valueBytesMax: number
@@ -142,6 +149,7 @@ export class ColumnWriter {
     this.#emptyRange = form.bound === undefined ? new Uint8Array(RANGE_BYTES) : emptyRange(form.bound, form.plainBytes)
     this.#bytes = form.field.type.kind === 'boolean' ? buffers.take(rows) : 0
     this.#dictionary = usesDictionary(form, shape) ? new ChunkDictionary(form, shape, rows, arena, buffers) : undefined
+    this.bloomFilter = hasBloomFilter(form, shape) ? new ChunkBloomFilter(shape, arena, buffers) : undefined
     this.#cursor = this.#valueStart
     arena.u8.set(this.#emptyRange, this.#range)
   }
@@ -208,7 +216,11 @@ export class ColumnWriter {
     const values = u32[(entry + column.values) >>> 2] as number
     const validity = u32[(entry + column.validity) >>> 2] as number
     if (selection !== 0) return { values, validity, selection: selection + start * 4 }
-    return { values: values + start * this.form.sourceBytes, validity: validity === 0 ? 0 : validity + start, selection }
+    return {
+      values: values + start * this.form.sourceBytes,
+      validity: validity === 0 ? 0 : validity + start,
+      selection,
+    }
   }
 
   /** Returns the rows taken: fewer when the dictionary is full, or the page's room for strings. */
@@ -228,8 +240,7 @@ export class ColumnWriter {
     if (form.field.type.kind === 'null') return { taken: rows, values: 0 }
     const dictionary = this.#dictionary?.isActive === true ? this.#dictionary : undefined
     const slice = this.#parts.shared.slice
-    const target =
-      dictionary !== undefined ? slice : this.#bytes !== 0 ? this.#bytes + this.#pageValues : this.#cursor
+    const target = dictionary !== undefined ? slice : this.#bytes !== 0 ? this.#bytes + this.#pageValues : this.#cursor
     const count = kernels.plainFixed(values, validity, selection, rows, form.form, form.plainBytes, target) >>> 0
     if (dictionary !== undefined) {
       // What was looked up before the dictionary was full is looked up again, or is PLAIN then.
@@ -237,6 +248,7 @@ export class ColumnWriter {
     } else if (this.#bytes === 0) {
       this.#cursor += count * form.plainBytes
     }
+    this.bloomFilter?.addFixed(target, count, form.plainBytes)
     if (form.bound !== undefined && this.#parts.shape.statistics) {
       kernels.plainBounds(target, count, form.bound, form.plainBytes, this.#range)
     }
@@ -263,6 +275,7 @@ export class ColumnWriter {
       this.#textBytes += cursor - this.#cursor - 4 * count
       this.#cursor = cursor
     }
+    this.bloomFilter?.addText(values, validity, selection, taken)
     if (count > 0 && this.#parts.shape.statistics) this.#addTextBounds({ values, validity, selection }, taken)
     return { taken, values: count }
   }
@@ -443,6 +456,7 @@ export class ColumnWriter {
       u32[state + 1] = valueStart + 4 + length
       const taken = kernels.plainViews(values, validity, selection, 1, this.#range) >>> 0
       assert(taken === 1, 'a page of its own has room for its string')
+      this.bloomFilter?.addText(values, validity, selection, 1)
       if (shape.statistics) this.#addTextBounds({ values, validity, selection }, 1)
       const end = u32[state] as number
       this.#chainPage(this.#packPage({ valueStart, end, rows: 1, values: 1, encoding: Encoding.plain }, packed))
@@ -484,6 +498,7 @@ export class ColumnWriter {
   clear(): void {
     this.#chain.clear()
     this.#dictionary?.open()
+    this.bloomFilter?.clear()
     this.#pages.length = 0
     this.#tail = undefined
     this.#textBytes = 0

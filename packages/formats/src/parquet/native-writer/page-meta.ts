@@ -57,6 +57,12 @@ export function dictionaryPageHeader(sizes: PageSizes, entries: number): Uint8Ar
   return pageHeader(DICTIONARY_PAGE, sizes, structField(7, body))
 }
 
+/** In front of the bits of a split-block filter over XXH64, not compressed. */
+export function bloomFilterHeader(bytes: number): Uint8Array {
+  const only = (id: number): ThriftField => structField(id, [structField(1, [])])
+  return encodeThriftStruct([i32Field(1, bytes), only(2), only(3), only(4)])
+}
+
 /** What a chunk's metadata and indexes are made from. */
 export interface ChunkFacts {
   readonly name: string
@@ -210,4 +216,3 @@ export function offsetIndex({ pages, dictionary, offset }: ChunkFacts): Uint8Arr
 
 /** What the footer says about a chunk, but for the page indexes, which have their place later. */
 export const columnChunk = (metadata: ThriftStruct): ThriftStruct => [i64Field(2, 0), structField(3, metadata)]
-

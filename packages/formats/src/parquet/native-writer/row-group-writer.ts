@@ -8,7 +8,6 @@
 import { assert } from '@spillway/stdx'
 import type { Schema } from '@spillway/columnar'
 import type { RowGroupFooter } from '../assemble-file.ts'
-import { schemaElementsOf } from '../schema-elements.ts'
 import { i64Field, listField, type ThriftStruct, ThriftType } from '../thrift.ts'
 import { dictionaryBytesMax, type PackedPage } from './chunk-dictionary.ts'
 import { columnForm, type ColumnForm } from './column-form.ts'
@@ -60,14 +59,12 @@ export interface FinishedRowGroup {
 }
 
 export class RowGroupWriter {
-  readonly #schema: Schema
   readonly #shape: EncoderShape
   readonly #pool: PagePool
   readonly #columns: readonly ColumnWriter[]
   #rows = 0
 
   constructor({ schema, shape, arena, buffers, pages }: RowGroupWriterParts) {
-    this.#schema = schema
     this.#shape = shape
     this.#pool = new PagePool(pages)
     const forms = schema.fields.map(columnForm)
@@ -76,9 +73,7 @@ export class RowGroupWriter {
       codecScratch: buffers.take(shape.codec.scratchBytes),
       slice: buffers.take(SLICE_BYTES),
     }
-    this.#columns = forms.map(
-      (form) => new ColumnWriter({ form, shape, arena, buffers, shared, pool: this.#pool }),
-    )
+    this.#columns = forms.map((form) => new ColumnWriter({ form, shape, arena, buffers, shared, pool: this.#pool }))
   }
 
   /** Rows of the row group in the making. */
@@ -100,18 +95,20 @@ export class RowGroupWriter {
    */
   append(batch: number, start: number, rows: number): number {
     let count = rows
-    while (!this.#pool.ensure(sum(this.#columns, (column) => this.#needOf(column, batch, start, count)))) {
+    while (!this.#pool.ensure(this.#pagesNeeded(batch, start, count))) {
       if (this.#rows > 0) return 0
       if (count === 1) throw outOfPages(this.#columns.map(({ form }) => form.field.name).join(', '), 0)
       count = Math.ceil(count / 2)
     }
-    this.#columns.forEach((column, index) => column.append(batch, index, start, count))
+    for (const [index, column] of this.#columns.entries()) column.append(batch, index, start, count)
     this.#rows += count
     return count
   }
 
-  #needOf(column: ColumnWriter, batch: number, start: number, rows: number): number {
-    return column.pagesNeeded(batch, this.#columns.indexOf(column), start, rows)
+  #pagesNeeded(batch: number, start: number, rows: number): number {
+    let pages = 0
+    for (const [index, column] of this.#columns.entries()) pages += column.pagesNeeded(batch, index, start, rows)
+    return pages
   }
 
   /** Ends the row group: finishes the last page of each column. */
@@ -119,27 +116,32 @@ export class RowGroupWriter {
     assert(this.#rows > 0, 'a row group has rows')
     const chunks = this.#columns.map((column) => {
       const dictionary = column.finish()
-      return { column, dictionary, pieces: [...dictionaryPieces(dictionary, column), ...column.pieces()] }
+      const pieces = [...dictionaryPieces(dictionary, column), ...column.pieces()]
+      return { column, dictionary, pieces, filter: column.bloomFilter?.finish() ?? [] }
     })
-    const pieces = chunks.flatMap((chunk) => chunk.pieces)
+    // Filters stand behind all chunks, which so lie side by side.
+    const pieces = [...chunks.flatMap((chunk) => chunk.pieces), ...chunks.flatMap(({ filter }) => filter)]
     const rowCount = this.#rows
     return {
       rowCount,
       pieces,
-      bytes: sum(pieces, ({ length }) => length),
+      bytes: bytesOf(pieces),
       footerAt: (offset) => {
         let at = offset
-        const facts = chunks.map((chunk): ChunkFacts => {
-          const own = this.#factsOf(chunk.column, chunk.dictionary, at)
-          at += sum(chunk.pieces, ({ length }) => length)
-          return own
+        let filterAt = offset + sum(chunks, (chunk) => bytesOf(chunk.pieces))
+        const facts = chunks.map(({ column, dictionary, pieces: own, filter }): ChunkFacts => {
+          const bloomFilter = filter.length === 0 ? undefined : { offset: filterAt, bytes: bytesOf(filter) }
+          const each = { ...this.#factsOf(column, dictionary), offset: at, bloomFilter }
+          at += bytesOf(own)
+          filterAt += bytesOf(filter)
+          return each
         })
-        return this.#footer(facts, rowCount, offset, at - offset)
+        return this.#footer(facts, rowCount, offset, { chunks: at - offset, all: filterAt - offset })
       },
     }
   }
 
-  #factsOf(column: ColumnWriter, dictionary: PackedPage | undefined, offset: number): ChunkFacts {
+  #factsOf(column: ColumnWriter, dictionary: PackedPage | undefined): Omit<ChunkFacts, 'offset' | 'bloomFilter'> {
     const { form } = column
     return {
       name: form.field.name,
@@ -147,7 +149,7 @@ export class RowGroupWriter {
       codecCode: this.#shape.codec.code,
       boundKind: form.bound,
       hasStatistics: this.#shape.statistics,
-      pages: column.pages,
+      pages: [...column.pages],
       dictionary:
         dictionary === undefined
           ? undefined
@@ -155,13 +157,16 @@ export class RowGroupWriter {
               storedBytes: dictionary.header.length + dictionary.bytes,
               uncompressedBytes: dictionary.header.length + dictionary.uncompressedBytes,
             },
-      offset,
       textBytes: form.plainBytes === 0 ? column.textBytes : undefined,
-      bloomFilter: undefined,
     }
   }
 
-  #footer(facts: readonly ChunkFacts[], rowCount: number, offset: number, bodyBytes: number): RowGroupFooter {
+  #footer(
+    facts: readonly ChunkFacts[],
+    rowCount: number,
+    offset: number,
+    bytes: { readonly chunks: number; readonly all: number },
+  ): RowGroupFooter {
     const columns = facts.map((fact): ThriftStruct => columnChunk(chunkMetadata(fact)))
     const uncompressed = sum(
       facts,
@@ -169,14 +174,13 @@ export class RowGroupWriter {
     )
     return {
       rowCount,
-      bodyBytes,
-      schemaElements: schemaElementsOf(this.#schema),
+      bodyBytes: bytes.all,
       rowGroup: [
         listField(1, ThriftType.STRUCT, columns),
         i64Field(2, uncompressed),
         i64Field(3, rowCount),
         i64Field(5, offset),
-        i64Field(6, bodyBytes),
+        i64Field(6, bytes.chunks),
       ],
       pageIndexes: facts.map((fact) => ({ column: columnIndex(fact), offset: offsetIndex(fact) })),
     }
@@ -189,6 +193,8 @@ export class RowGroupWriter {
     this.#rows = 0
   }
 }
+
+const bytesOf = (pieces: readonly Uint8Array[]): number => sum(pieces, ({ length }) => length)
 
 function dictionaryPieces(dictionary: PackedPage | undefined, column: ColumnWriter): Uint8Array[] {
   return dictionary === undefined ? [] : [dictionary.header, column.bytesAt(dictionary)]
