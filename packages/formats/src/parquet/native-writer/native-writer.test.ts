@@ -2,6 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
 import { DuckDBInstance } from '@duckdb/node-api'
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { type DataType, makeExactReader, typeName } from '@spillway/columnar'
@@ -9,7 +10,8 @@ import fc from 'fast-check'
 import { parquetReadObjects } from 'hyparquet'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ParquetDecoder } from '../decoder.ts'
-import { readFileMeta } from '../footer.ts'
+import { parseFooterStruct, readFileMeta } from '../footer.ts'
+import { findNumber, findStruct, itemsOf, requireNumber, structsOf, ThriftReader } from '../thrift.ts'
 import { parquetWasmModule } from '../wasm-module.ts'
 import { pageCodec, type ParquetCompression } from './page-codec.ts'
 import { testTable, type TestTable, type TestValue, writeTestTable } from './write-test-table.ts'
@@ -406,6 +408,59 @@ describe('what readers are told', () => {
       }
     }
     expect(wrong).toBeLessThan(8)
+  })
+
+  it('the page indexes say where pages are and what they hold', () => {
+    const rows = 45_000
+    const sorted = makeColumn({ kind: 'int64' }, rows, Infinity, 'none', true).map((_, row) => BigInt(row))
+    const nulls = sorted.map((value) => (value > 15_000n && value < 41_000n ? null : -value))
+    const texts = sorted.map((value) => String(value % 977n))
+    const table = testTable([
+      column({ kind: 'int64' }, sorted, 's'),
+      column({ kind: 'int64' }, nulls, 'n'),
+      column(utf8, texts, 't'),
+    ])
+    writeTestTable(path, table, { placing: [1, 0], rowGroupRows: 30_000, pageBytes: 40_000 })
+    const file = readFileSync(path)
+    const footer = parseFooterStruct(file, path)
+    let rowStart = 0
+    for (const rowGroup of structsOf(footer, 4)) {
+      const rowCount = requireNumber(rowGroup, 3)
+      for (const [index, chunk] of structsOf(rowGroup, 1).entries()) {
+        const [offsets, bounds] = [4, 6].map((id) => new ThriftReader(file, requireNumber(chunk, id)).readStruct())
+        const pages = structsOf(offsets ?? [], 1)
+        const [isNull, min, max, nullCounts] = [1, 2, 3, 5].map((id) => itemsOf(bounds ?? [], id))
+        pages.forEach((page, k) => {
+          const first = requireNumber(page, 3)
+          const end = k + 1 < pages.length ? requireNumber(pages[k + 1] ?? [], 3) : rowCount
+          const values = (table.columns[index] ?? []).slice(rowStart + first, rowStart + end)
+          const reader = new ThriftReader(file, requireNumber(page, 1))
+          const header = reader.readStruct()
+          expect(reader.position + requireNumber(header, 3)).toBe(requireNumber(page, 1) + requireNumber(page, 2))
+          const body = file.subarray(reader.position, reader.position + requireNumber(header, 3))
+          expect(findNumber(header, 4)).toBe(crc32(body) | 0)
+          expect(requireNumber(findStruct(header, 5) ?? [], 1)).toBe(values.length)
+          const present = values.filter((value) => value !== null)
+          expect(nullCounts?.[k]).toBe(BigInt(values.length - present.length))
+          expect(isNull?.[k]).toBe(present.length === 0)
+          if (present.length === 0) return
+          const keys = present.map((value) => boundOf(value)).toSorted(compare)
+          const stored = [min?.[k], max?.[k]] as Uint8Array[]
+          if (index === 2) {
+            expect([compare(stored[0] ?? '', keys[0] ?? ''), compare(stored[1] ?? '', keys.at(-1) ?? '')]).toEqual([
+              0, 0,
+            ])
+            return
+          }
+          const numbers = stored.map((bytes) => new DataView(bytes.buffer, bytes.byteOffset).getBigInt64(0, true))
+          expect(numbers).toEqual([keys[0], keys.at(-1)])
+        })
+        expect(pages.length).toBeGreaterThan(index === 2 ? 0 : 2)
+        expect(findNumber(bounds ?? [], 4)).toBe([1, 2, findNumber(bounds ?? [], 4)][index])
+      }
+      rowStart += rowCount
+    }
+    expect(rowStart).toBe(rows)
   })
 
   it('keys and values', async () => {

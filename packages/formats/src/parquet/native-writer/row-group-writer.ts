@@ -117,7 +117,7 @@ export class RowGroupWriter {
     const chunks = this.#columns.map((column) => {
       const dictionary = column.finish()
       const pieces = [...dictionaryPieces(dictionary, column), ...column.pieces()]
-      return { column, dictionary, pieces, filter: column.bloomFilter?.finish() ?? [] }
+      return { facts: this.#factsOf(column, dictionary), pieces, filter: column.bloomFilter?.finish() ?? [] }
     })
     // Filters stand behind all chunks, which so lie side by side.
     const pieces = [...chunks.flatMap((chunk) => chunk.pieces), ...chunks.flatMap(({ filter }) => filter)]
@@ -129,9 +129,9 @@ export class RowGroupWriter {
       footerAt: (offset) => {
         let at = offset
         let filterAt = offset + sum(chunks, (chunk) => bytesOf(chunk.pieces))
-        const facts = chunks.map(({ column, dictionary, pieces: own, filter }): ChunkFacts => {
+        const facts = chunks.map(({ facts: known, pieces: own, filter }): ChunkFacts => {
           const bloomFilter = filter.length === 0 ? undefined : { offset: filterAt, bytes: bytesOf(filter) }
-          const each = { ...this.#factsOf(column, dictionary), offset: at, bloomFilter }
+          const each = { ...known, offset: at, bloomFilter }
           at += bytesOf(own)
           filterAt += bytesOf(filter)
           return each

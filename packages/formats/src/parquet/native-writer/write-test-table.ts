@@ -20,7 +20,7 @@ import {
   writeParquetFooter,
   writeRowGroupBody,
 } from '../assemble-file.ts'
-import { type EncoderShape, pageCodec, RowGroupWriter, sizeRowGroupWriter } from './index.ts'
+import { type EncoderShape, type FinishedRowGroup, pageCodec, RowGroupWriter, sizeRowGroupWriter } from './index.ts'
 
 /** Exact values, see `makeExactReader`: numbers, bigints (64 bits and decimals, unscaled), booleans, texts, null. */
 export type TestValue = null | boolean | number | bigint | string
@@ -33,6 +33,8 @@ export interface TestWriting extends EncoderShape {
   /** Pages that the chains get at most. */
   readonly pages: number
   readonly keyValue: Readonly<Record<string, string>>
+  /** Which row group's body comes first in the file, and so on; undefined = the order of the rows. */
+  readonly placing: readonly number[] | undefined
 }
 
 export const plainWriting: TestWriting = {
@@ -47,6 +49,7 @@ export const plainWriting: TestWriting = {
   selects: false,
   pages: 1000,
   keyValue: {},
+  placing: undefined,
 }
 
 /** A table of one column per entry; all are nullable. */
@@ -112,15 +115,12 @@ export function writeTestTable(path: string, table: TestTable, options: Partial<
   const writer = new RowGroupWriter({ schema: table.schema, shape: writing, arena, buffers, pages })
   const temporary = temporaryParquetPath(path)
   beginParquetFile(temporary)
-  const placed: PlacedRowGroup[] = []
-  let offset = PARQUET_BODY_START
+  const finished: { body: Uint8Array; footerAt: FinishedRowGroup['footerAt'] }[] = []
   const flush = (): void => {
     if (writer.rows > 0) {
       const { pieces, bytes, footerAt } = writer.finish()
-      writeRowGroupBody(temporary, pieces, offset)
-      // Footers come from workers: they survive a structured clone.
-      placed.push({ offset, footer: structuredClone(footerAt(offset)) })
-      offset += bytes
+      finished.push({ body: new Uint8Array(Buffer.concat(pieces)), footerAt })
+      assert(finished.at(-1)?.body.length === bytes, 'a row group is as long as it says')
     }
     writer.clear()
     assert(pages.used === 0, 'a row group gives all of its pages back')
@@ -138,6 +138,16 @@ export function writeTestTable(path: string, table: TestTable, options: Partial<
     arena.kernels.pageFree(batch.first, batch.pages)
   }
   flush()
+  const placed: PlacedRowGroup[] = []
+  let offset = PARQUET_BODY_START
+  for (const index of writing.placing ?? finished.keys()) {
+    const { body, footerAt } = finished[index] ?? { body: new Uint8Array(0), footerAt: undefined }
+    assert(footerAt !== undefined, 'a place is given to a row group that is there')
+    // In pieces, as the sink writes it; footers come from workers: they survive a structured clone.
+    writeRowGroupBody(temporary, [body.subarray(0, 7), body.subarray(7, 7), body.subarray(7)], offset)
+    placed[index] = { offset, footer: structuredClone(footerAt(offset)) }
+    offset += body.length
+  }
   writeParquetFooter(temporary, { rowGroups: placed, schema: table.schema, rowCount, keyValue: writing.keyValue })
   finishParquetFile(temporary, path)
   return placed
