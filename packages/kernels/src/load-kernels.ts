@@ -9,6 +9,7 @@ import type { ArenaKernels, ConvertKernels, StringKernels } from './kernels.ts'
 import type { ParquetCodecKernels } from './parquet-codec-kernels.ts'
 import type { ParquetDecodeKernels } from './parquet-decode-kernels.ts'
 import type { InflateKernels } from './parquet-inflate-kernels.ts'
+import type { ParquetEncodeKernels } from './parquet-encode-kernels.ts'
 import type { ZstdKernels } from './parquet-zstd-kernels.ts'
 import type { RowKernels } from './row-kernels.ts'
 import type { SumKernels } from './sum-kernels.ts'
@@ -25,7 +26,8 @@ export interface KernelExports
     ParquetDecodeKernels,
     ZstdKernels,
     SumKernels,
-    InflateKernels {}
+    InflateKernels,
+    ParquetEncodeKernels {}
 
 let compiled: WebAssembly.Module | undefined
 

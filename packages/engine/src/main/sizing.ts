@@ -6,14 +6,24 @@ import { assert } from '@spillway/stdx'
 import type { Sizing } from '../physical/physical-plan.ts'
 import type { TestingOptions } from './query-request.ts'
 
-/** `outputShare`: row groups of a sink that encodes, as a share of what the limit suggests. */
+const KIB = 1024
+const wideOutput = { share: 1, pageBytes: 1024 * KIB, dictionaryEntries: 16_384, dictionaryBytes: 1024 * KIB } as const
+const smallOutput = { share: 1, pageBytes: 256 * KIB, dictionaryEntries: 4096, dictionaryBytes: 128 * KIB } as const
+
+/** `output`: of a sink that encodes; share of the row group that the limit suggests, and sizes per column. */
 const levels = [
-  { partitionBits: 6, batchRows: 8192, directoryBits: 18, outputShare: 1, windowBytes: 1 << 20 },
-  { partitionBits: 6, batchRows: 8192, directoryBits: 16, outputShare: 1, windowBytes: 1 << 20 },
-  { partitionBits: 6, batchRows: 4096, directoryBits: 15, outputShare: 1, windowBytes: 1 << 19 },
-  { partitionBits: 5, batchRows: 4096, directoryBits: 14, outputShare: 1, windowBytes: 1 << 18 },
-  { partitionBits: 4, batchRows: 4096, directoryBits: 13, outputShare: 0.5, windowBytes: 160 << 10 },
-  { partitionBits: 3, batchRows: 2048, directoryBits: 12, outputShare: 0, windowBytes: 160 << 10 },
+  { partitionBits: 6, batchRows: 8192, directoryBits: 18, windowBytes: 1024 * KIB, output: wideOutput },
+  { partitionBits: 6, batchRows: 8192, directoryBits: 16, windowBytes: 1024 * KIB, output: wideOutput },
+  { partitionBits: 6, batchRows: 4096, directoryBits: 15, windowBytes: 512 * KIB, output: smallOutput },
+  { partitionBits: 5, batchRows: 4096, directoryBits: 14, windowBytes: 256 * KIB, output: smallOutput },
+  {
+    ...{ partitionBits: 4, batchRows: 4096, directoryBits: 13, windowBytes: 160 * KIB },
+    output: { share: 0.5, pageBytes: 64 * KIB, dictionaryEntries: 1024, dictionaryBytes: 32 * KIB },
+  },
+  {
+    ...{ partitionBits: 3, batchRows: 2048, directoryBits: 12, windowBytes: 160 * KIB },
+    output: { share: 0, pageBytes: 32 * KIB, dictionaryEntries: 256, dictionaryBytes: 8 * KIB },
+  },
 ] as const
 const ROW_GROUP_BYTES = 32e6
 const ROW_GROUP_BYTES_MIN = 2e6
@@ -41,7 +51,7 @@ export function sizingTries(threads: number, limitBytes: number, testing: Testin
     partitionBits: testing.partitionBits ?? level.partitionBits,
     directoryBits: level.directoryBits,
     windowBytes: level.windowBytes,
-    rowGroupBytes: rowGroupBytes(limitBytes, count, level.outputShare),
+    output: { ...level.output, rowGroupBytes: rowGroupBytes(limitBytes, count, level.output.share) },
   })
   for (let count = threads; count >= 1; count = count > 4 ? Math.floor(count / 2) : count - 1) {
     for (const level of levels) tries.push({ sizing: make(level, count), share: COMFORTABLE_SHARE })

@@ -77,6 +77,17 @@ export interface Sizing {
   readonly directoryBits: number
   /** Decompressed bytes that a Parquet scan holds per column. */
   readonly windowBytes: number
-  /** Bytes in Arrow's layout at which a sink that encodes ends a row group. */
+  readonly output: OutputSizing
+}
+
+/** Of a sink that encodes. */
+export interface OutputSizing {
+  /** Compressed bytes at which a row group ends. */
   readonly rowGroupBytes: number
+  /** Bytes of a page before compression, unless the options say less. */
+  readonly pageBytes: number
+  /** Entries of a column's dictionary. */
+  readonly dictionaryEntries: number
+  /** Bytes of a dictionary of strings. */
+  readonly dictionaryBytes: number
 }

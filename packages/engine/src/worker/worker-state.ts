@@ -3,7 +3,6 @@
  */
 import v8 from 'node:v8'
 import vm from 'node:vm'
-import { ParquetEncoder } from '@spillway/formats'
 import type { SharedTable } from '@spillway/columnar'
 import { Arena, type ArenaHandle, type Checksum } from '@spillway/memory'
 import type { ControlBlock, ModuleRef } from '@spillway/scheduler'
@@ -21,12 +20,10 @@ export class WorkerState {
   readonly tables = new Map<number, SharedTable>()
   /** Queries that are open on this worker. */
   openQueries = 0
-  readonly #parquetModule: WebAssembly.Module | undefined
   readonly #collect: () => void
   #arena: Arena | undefined
   /** By module key, least recently used first. */
   readonly #instances = new Map<string, WebAssembly.Exports>()
-  #encoder: ParquetEncoder | undefined
   #morselsSinceCollection = 0
   #garbageBytes = 0
 
@@ -34,12 +31,11 @@ export class WorkerState {
     worker: number,
     control: ControlBlock,
     checksum: Checksum,
-    parquetModule: WebAssembly.Module | undefined,
+    _parquetModule: WebAssembly.Module | undefined,
   ) {
     this.worker = worker
     this.control = control
     this.checksum = checksum
-    this.#parquetModule = parquetModule
     v8.setFlagsFromString('--expose-gc')
     this.#collect = vm.runInNewContext('gc') as () => void
   }
@@ -89,12 +85,6 @@ export class WorkerState {
       if (oldest.done !== true) this.#instances.delete(oldest.value)
     }
     return exports
-  }
-
-  openEncoder(): ParquetEncoder {
-    assert(this.#parquetModule !== undefined, 'the codec is loaded before a sink opens')
-    this.#encoder ??= new ParquetEncoder(this.#parquetModule)
-    return this.#encoder
   }
 
   noteCodecMemory(bytes: number): void {

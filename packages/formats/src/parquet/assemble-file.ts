@@ -1,38 +1,35 @@
 /**
  * Assembles one Parquet file from row groups that workers encode independently.
  *
- *   PAR1 | body of row group b | body of row group a | ... | footer | length | PAR1
+ *   PAR1 | body of row group b | body of row group a | ... | page indexes | footer | length | PAR1
  *
  * Workers append bodies wherever a shared counter tells them to, so bodies lie in any order; the footer lists the row
  * groups in the order of the result. The file has a temporary name until it is complete.
  */
 import { randomUUID } from 'node:crypto'
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync, writevSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Schema } from '@spillway/columnar'
 import { assert, makeError } from '@spillway/stdx'
-import { encodeFooter, parseFooterStruct } from './footer.ts'
+import { encodeFooter } from './footer.ts'
 import { schemaElementsOf } from './schema-elements.ts'
-import {
-  findNumber,
-  findStruct,
-  i64Field,
-  requireNumber,
-  structField,
-  structsOf,
-  ThriftType,
-  listField,
-} from './thrift.ts'
+import { i32Field, i64Field, listField, structsOf, ThriftType } from './thrift.ts'
 import type { ThriftStruct } from './thrift.ts'
 
-/** The footer's part for one row group, offsets counted from the start of its body. Plain data: it crosses threads. */
+/** The page indexes of a column chunk, as bytes of the format. */
+export interface ChunkPageIndexes {
+  /** Undefined when a page has no bounds. */
+  readonly column: Uint8Array | undefined
+  readonly offset: Uint8Array
+}
+
+/** The footer's part for one row group; offsets are places in the file. Plain data: it crosses threads. */
 export interface RowGroupFooter {
   readonly rowCount: number
   readonly bodyBytes: number
-  /** The file's schema elements as written, root first. */
-  readonly schemaElements: readonly ThriftStruct[]
-  /** Undefined when the encoded table had no rows. */
-  readonly rowGroup: ThriftStruct | undefined
+  readonly rowGroup: ThriftStruct
+  /** By column. */
+  readonly pageIndexes: readonly ChunkPageIndexes[]
 }
 
 export interface PlacedRowGroup {
@@ -59,49 +56,37 @@ export function beginParquetFile(temporary: string): void {
   })
 }
 
-/**
- * Cuts the encoder's one-row-group file into the bytes to append and what the footer must say about them. Statistics
- * stay; page indexes and Bloom filters, which lie outside the body, are dropped. Worker.
- */
-export function rowGroupBody(miniFile: Uint8Array): { body: Uint8Array; footer: RowGroupFooter } {
-  const footer = parseFooterStruct(miniFile, 'the encoded row group')
-  const schemaElements = structsOf(footer, 2)
-  const rowGroups = structsOf(footer, 4)
-  const rowGroup = rowGroups[0]
-  assert(rowGroups.length <= 1, 'The encoder writes one row group at a time.')
-  if (rowGroup === undefined) {
-    return { body: miniFile.subarray(0, 0), footer: { rowCount: 0, bodyBytes: 0, schemaElements, rowGroup } }
-  }
-  let start = miniFile.length
-  let end = 0
-  for (const column of structsOf(rowGroup, 1)) {
-    const meta = findStruct(column, 3) ?? []
-    const chunkStart = findNumber(meta, 11) ?? requireNumber(meta, 9)
-    start = Math.min(start, chunkStart)
-    end = Math.max(end, chunkStart + requireNumber(meta, 7))
-  }
-  assert(start >= PARQUET_BODY_START && end <= miniFile.length && start <= end, 'Encoded chunks lie within their file.')
-  return {
-    body: miniFile.subarray(start, end),
-    footer: {
-      rowCount: requireNumber(rowGroup, 3),
-      bodyBytes: end - start,
-      schemaElements,
-      rowGroup: moveRowGroup(rowGroup, -start),
-    },
-  }
-}
+/** Views that one system call takes at most. */
+const VIEWS_PER_CALL = 512
 
-/** Appends a body at its place. Worker. @throws OUTPUT_FAILED */
-export function writeRowGroupBody(temporary: string, body: Uint8Array, offset: number): void {
+/** Writes a body, given in pieces, at its place. Worker. @throws OUTPUT_FAILED */
+export function writeRowGroupBody(temporary: string, pieces: readonly Uint8Array[], offset: number): void {
   onOutput(temporary, () => {
     const descriptor = openSync(temporary, 'r+')
     try {
-      writeFully(descriptor, body, offset)
+      let position = offset
+      for (let first = 0; first < pieces.length; first += VIEWS_PER_CALL) {
+        position += writeViews(descriptor, pieces.slice(first, first + VIEWS_PER_CALL), position)
+      }
     } finally {
       closeSync(descriptor)
     }
   })
+}
+
+/** Returns the bytes written: all of them. */
+function writeViews(descriptor: number, views: readonly Uint8Array[], position: number): number {
+  const total = views.reduce((sum, { length }) => sum + length, 0)
+  const done = writevSync(descriptor, views, position)
+  if (done === total) return total
+  // The system took a part: the rest goes view by view.
+  let start = 0
+  for (const view of views) {
+    const skipped = Math.min(view.length, Math.max(0, done - start))
+    writeFully(descriptor, view.subarray(skipped), position + start + skipped)
+    start += view.length
+  }
+  return total
 }
 
 export interface ParquetFileParts {
@@ -126,29 +111,59 @@ export function writeParquetFooter(temporary: string, parts: ParquetFileParts): 
     throw makeError('OUTPUT_FAILED', message, { file: temporary })
   }
   assertDisjoint(rowGroups)
-  const filled = rowGroups.filter(({ footer }) => footer.rowGroup !== undefined)
-  const schemaElements = filled[0]?.footer.schemaElements ?? schemaElementsOf(schema)
-  assert(schemaElements.length === schema.fields.length + 1, 'Encoded row groups have the columns of the schema.')
-  const footer = encodeFooter({
-    schemaElements,
-    rowCount,
-    rowGroups: filled.map(({ offset, footer: { rowGroup } }) => moveRowGroup(rowGroup ?? [], offset)),
-    keyValue,
-  })
   const end = rowGroups.reduce(
     (max, { offset, footer }) => Math.max(max, offset + footer.bodyBytes),
     PARQUET_BODY_START,
   )
+  const indexes = new IndexArea(end)
+  const footer = encodeFooter({
+    schemaElements: schemaElementsOf(schema),
+    rowCount,
+    rowGroups: rowGroups.map(({ footer: { rowGroup, pageIndexes } }) => indexes.add(rowGroup, pageIndexes)),
+    keyValue,
+  })
   onOutput(temporary, () => {
     const descriptor = openSync(temporary, 'r+')
     try {
-      writeFully(descriptor, footer, end)
+      let position = end
+      for (const piece of [...indexes.pieces, footer]) {
+        writeFully(descriptor, piece, position)
+        position += piece.length
+      }
       fsyncSync(descriptor)
     } finally {
       closeSync(descriptor)
     }
   })
-  return end + footer.length
+  return indexes.end + footer.length
+}
+
+/** The page indexes, one behind the other after the last body. */
+class IndexArea {
+  readonly pieces: Uint8Array[] = []
+  end: number
+
+  constructor(start: number) {
+    this.end = start
+  }
+
+  /** Places the indexes of a row group; returns it with their places. */
+  add(rowGroup: ThriftStruct, pageIndexes: readonly ChunkPageIndexes[]): ThriftStruct {
+    const columns = structsOf(rowGroup, 1).map((column, index) => {
+      const own = pageIndexes[index]
+      assert(own !== undefined, 'a row group has page indexes for all of its columns')
+      const fields = [...column, ...this.#place(4, 5, own.offset)]
+      return own.column === undefined ? fields : [...fields, ...this.#place(6, 7, own.column)]
+    })
+    return [listField(1, ThriftType.STRUCT, columns), ...rowGroup.filter(({ id }) => id !== 1)]
+  }
+
+  #place(offsetId: number, lengthId: number, bytes: Uint8Array): ThriftStruct {
+    const fields = [i64Field(offsetId, this.end), i32Field(lengthId, bytes.length)]
+    this.pieces.push(bytes)
+    this.end += bytes.length
+    return fields
+  }
 }
 
 /** Gives the complete file its name. @throws OUTPUT_FAILED */
@@ -162,31 +177,6 @@ export function finishParquetFile(temporary: string, target: string): void {
 /** Removes the temporary file of a query that failed or was cancelled; nothing happens when there is none. */
 export function discardParquetFile(temporary: string): void {
   rmSync(temporary, { force: true })
-}
-
-/** Copies a row group with its offsets moved by `distance`; drops what points outside of the body. */
-function moveRowGroup(rowGroup: ThriftStruct, distance: number): ThriftStruct {
-  const columns = structsOf(rowGroup, 1).map((column) => moveColumn(column, distance))
-  const kept = rowGroup.filter(({ id }) => id === 2 || id === 3 || id === 4 || id === 6)
-  const position = columns[0] === undefined ? undefined : chunkStart(columns[0])
-  return [listField(1, ThriftType.STRUCT, columns), ...kept, ...(position === undefined ? [] : [i64Field(5, position)])]
-}
-
-function moveColumn(column: ThriftStruct, distance: number): ThriftStruct {
-  const meta = findStruct(column, 3)
-  assert(meta !== undefined, 'The encoder writes the metadata of every chunk.')
-  // 9, 10, 11: offsets of pages. 14, 15: a Bloom filter, which lies behind the body.
-  const moved = meta
-    .filter(({ id }) => id !== 14 && id !== 15)
-    .map((field) =>
-      field.id >= 9 && field.id <= 11 ? i64Field(field.id, requireNumber(meta, field.id) + distance) : field,
-    )
-  return [i64Field(2, 0), structField(3, moved)]
-}
-
-function chunkStart(column: ThriftStruct): number {
-  const meta = findStruct(column, 3) ?? []
-  return findNumber(meta, 11) ?? requireNumber(meta, 9)
 }
 
 function assertDisjoint(rowGroups: readonly PlacedRowGroup[]): void {

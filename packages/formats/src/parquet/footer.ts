@@ -141,12 +141,6 @@ export function parseFooterStruct(file: Uint8Array, name: string): ThriftStruct 
   return guardParsing({ file: name }, () => new ThriftReader(file, file.length - 8 - length).readStruct())
 }
 
-/** As `readFileMeta`, for a complete file in memory. */
-export function parseFooterBytes(file: Uint8Array, name: string): ParquetFileMeta {
-  const footer = parseFooterStruct(file, name)
-  return guardParsing({ file: name }, () => buildMeta(footer, name, file.length, 0n))
-}
-
 function buildMeta(footer: ThriftStruct, path: string, fileBytes: number, modifiedNs: bigint): ParquetFileMeta {
   const parsed = parseSchemaElements(footer)
   const { columns, leftOut } = parsed

@@ -255,7 +255,8 @@ export function schemaElementsOf(schema: Schema): ThriftStruct[] {
   return [
     root,
     ...schema.fields.map(({ name, type, nullable }) => [
-      i32Field(3, nullable ? Repetition.optional : Repetition.required),
+      // A column of type null is null everywhere, whatever its source promised.
+      i32Field(3, nullable || type.kind === 'null' ? Repetition.optional : Repetition.required),
       textField(4, name),
       ...storedFields(parquetStorageType(type)),
     ]),

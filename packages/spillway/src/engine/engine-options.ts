@@ -10,6 +10,7 @@ import { z } from 'zod'
 /** Share of the machine's (or container's) memory that queries may use when nothing is said. */
 const DEFAULT_MEMORY_SHARE = 0.7
 const THREADS_MAX = 256
+const DATA_PAGE_BYTES_MAX = 1 << 24
 
 const byteSize = z.union([z.number().positive(), z.string()])
 
@@ -59,11 +60,15 @@ const queryShape = {
 
 const sinkParquetShape = {
   ...queryShape,
-  compression: z.enum(['snappy', 'zstd', 'lz4Raw', 'gzip', 'brotli', 'uncompressed']).optional(),
+  compression: z.enum(['snappy', 'zstd', 'lz4', 'lz4Raw', 'gzip', 'brotli', 'uncompressed']).optional(),
   compressionLevel: z.int().optional(),
   statistics: z.boolean().optional(),
   /** Rows of a row group, about 128 k by default. */
   rowGroupSize: z.int().min(1).optional(),
+  /** Bytes of a data page before compression, 1 MiB by default; a page also ends after 20,000 rows. */
+  dataPageSize: z.int().min(1).max(DATA_PAGE_BYTES_MAX).optional(),
+  /** Names of columns that get a Bloom filter in each row group. */
+  bloomFilter: z.array(z.string()).optional(),
 }
 
 const explainShape = {

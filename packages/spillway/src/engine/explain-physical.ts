@@ -38,7 +38,7 @@ export async function explainPhysical(
     options,
     makeSink: sink === 'parquet' ? parquetSink('', {}) : collects,
     keepsResults: sink === 'collect',
-    encoder: sink === 'parquet' ? encoderNeed : noEncoder,
+    encoder: sink === 'parquet' ? encoderNeed({}) : noEncoder,
     onAdmitted: () => {},
     onOutput: () => {},
   })

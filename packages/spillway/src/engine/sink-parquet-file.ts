@@ -3,8 +3,12 @@ import { resolve } from 'node:path'
 import type { EncoderNeed, EngineCore, QueryOptions, RootSink, SinkParquetOutput, Sizing } from '@spillway/engine'
 import {
   beginParquetFile,
+  columnForm,
+  compressionLevels,
   discardParquetFile,
   finishParquetFile,
+  ipcSchemaMessage,
+  mayHaveBloomFilter,
   PARQUET_BODY_START,
   parquetStorageType,
   temporaryParquetPath,
@@ -12,16 +16,18 @@ import {
 } from '@spillway/formats'
 import { type LogicalNode, makeProject, type NamedExpr } from '@spillway/plan'
 import { queryCounter } from '@spillway/scheduler'
-import { typeEquals } from '@spillway/columnar'
+import { makeError } from '@spillway/stdx'
+import { findFieldIndex, type Schema, typeEquals, typeName } from '@spillway/columnar'
 import type { SinkResult } from '../session.ts'
 import type { SinkParquetOptions } from './engine-options.ts'
 
 const ROW_GROUP_ROWS = 131_072
-/** The codec's memory ÷ bytes of the row group in Arrow's layout: the stream's copy, pages, the file. Measured. */
-const CODEC_FACTOR = 4
-/** The same for the JavaScript heap: the stream and the file, and what is not collected yet. Measured. */
-const HEAP_FACTOR = 1.8
-const HEAP_BYTES = 2e6
+const PAGE_BYTES = 1 << 20
+/** Headers, page indexes and views of a row group in a worker's heap. Measured. */
+const HEAP_BYTES = 1e6
+/** A page that passes through Node's codecs: its copy, the codec's window and result, and what is not collected yet. */
+const OUTSIDE_PAGES = 6
+const OUTSIDE_BYTES = 2e6
 
 export async function writeParquet(
   core: EngineCore,
@@ -34,6 +40,7 @@ export async function writeParquet(
   const temporary = temporaryParquetPath(target)
   const rowGroups: SinkParquetOutput[] = []
   const stored = storable(plan)
+  checkEncoding(stored.schema, options)
   beginParquetFile(temporary)
   try {
     const metrics = await core.execute({
@@ -41,7 +48,7 @@ export async function writeParquet(
       options: query,
       makeSink: parquetSink(temporary, options),
       keepsResults: false,
-      encoder: encoderNeed,
+      encoder: encoderNeed(options),
       onAdmitted: ({ slot, control }) => {
         control.count(slot, queryCounter.sinkOffset, PARQUET_BODY_START)
       },
@@ -51,13 +58,41 @@ export async function writeParquet(
     })
     rowGroups.sort((a, b) => a.sequence - b.sequence)
     const { rowsOut } = metrics
-    const bytes = writeParquetFooter(temporary, { rowGroups, schema: stored.schema, rowCount: rowsOut, keyValue: {} })
+    const { schema } = stored
+    const keyValue = { 'ARROW:schema': Buffer.from(ipcSchemaMessage(schema)).toString('base64') }
+    const bytes = writeParquetFooter(temporary, { rowGroups, schema, rowCount: rowsOut, keyValue })
     finishParquetFile(temporary, target)
     return { path: target, rowCount: rowsOut, bytes, metrics }
   } catch (error) {
     discardParquetFile(temporary)
     throw error
   }
+}
+
+/** @throws COLUMN_NOT_FOUND, INVALID_OPTION */
+function checkEncoding(schema: Schema, { bloomFilter = [], compression = 'snappy', compressionLevel }: SinkParquetOptions) {
+  for (const name of bloomFilter) {
+    const field = schema.fields[findFieldIndex(schema, name)]
+    if (field === undefined) {
+      const known = schema.fields.map((each) => `"${each.name}"`).join(', ')
+      throw makeError('COLUMN_NOT_FOUND', `Column of bloomFilter not found: "${name}". There are ${known}.`, {
+        column: name,
+      })
+    }
+    if (!mayHaveBloomFilter(columnForm(field))) {
+      const message = `Invalid option of sinkParquet: no bloomFilter for ${typeName(field.type)} column "${name}".`
+      throw makeError('INVALID_OPTION', `${message} Leave it out.`, { column: name })
+    }
+  }
+  if (compressionLevel === undefined) return
+  const [least, greatest] = compressionLevels[compression] ?? []
+  if (least === undefined || greatest === undefined) {
+    const message = `Invalid option of sinkParquet: compression "${compression}" has no levels.`
+    throw makeError('INVALID_OPTION', `${message} Leave compressionLevel out.`, { compression })
+  }
+  if (compressionLevel >= least && compressionLevel <= greatest) return
+  const message = `Invalid option of sinkParquet: compressionLevel ${compressionLevel} of "${compression}".`
+  throw makeError('INVALID_OPTION', `${message} Give ${least} to ${greatest}.`, { compression, compressionLevel })
 }
 
 export function parquetSink(temporaryPath: string, options: SinkParquetOptions): RootSink {
@@ -71,14 +106,28 @@ export function parquetSink(temporaryPath: string, options: SinkParquetOptions):
     compressionLevel: options.compressionLevel,
     statistics: options.statistics ?? true,
     rowGroupRows: options.rowGroupSize ?? ROW_GROUP_ROWS,
-    rowGroupBytes: facts.sizing.rowGroupBytes,
+    rowGroupBytes: facts.sizing.output.rowGroupBytes,
+    pageBytes: pageBytesOf(options.dataPageSize ?? PAGE_BYTES, facts.sizing),
+    dictionaryEntries: facts.sizing.output.dictionaryEntries,
+    dictionaryBytes: facts.sizing.output.dictionaryBytes,
+    bloomFilters: options.bloomFilter ?? [],
     isOrdered: facts.isOrdered,
     batchRows: facts.batchRows,
   })
 }
 
-export function encoderNeed({ rowGroupBytes }: Sizing): EncoderNeed {
-  return { codecBytes: rowGroupBytes * CODEC_FACTOR, heapBytes: rowGroupBytes * HEAP_FACTOR + HEAP_BYTES }
+/** The wanted size, or what a sizing for little memory allows. */
+function pageBytesOf(wanted: number, { output: { pageBytes } }: Sizing): number {
+  return pageBytes < PAGE_BYTES ? Math.min(wanted, pageBytes) : wanted
+}
+
+/** What encoding takes outside the arena: little, but for codecs that are Node's. */
+export function encoderNeed({ compression }: SinkParquetOptions): (sizing: Sizing) => EncoderNeed {
+  if (compression !== 'gzip' && compression !== 'brotli') return () => ({ codecBytes: 0, heapBytes: HEAP_BYTES })
+  return ({ output: { pageBytes } }) => ({
+    codecBytes: 0,
+    heapBytes: HEAP_BYTES + OUTSIDE_BYTES + OUTSIDE_PAGES * pageBytes,
+  })
 }
 
 /** Casts what Parquet has no form for (timestamps in seconds). */

@@ -1,27 +1,18 @@
-/** Worker side of PARQUET SINK. */
-import {
-  ipcSchemaMessage,
-  messageViews,
-  type ParquetEncoder,
-  recordBatchMessage,
-  rowGroupBody,
-  writeRowGroupBody,
-} from '@spillway/formats'
+/** Worker side of PARQUET SINK: row groups encoded in the arena, written when they are full. */
+import { type EncoderShape, pageCodec, RowGroupWriter, sizeRowGroupWriter, writeRowGroupBody } from '@spillway/formats'
 import type { WorkspaceSize } from '@spillway/memory'
 import { queryCounter } from '@spillway/scheduler'
-import { assert } from '@spillway/stdx'
-import { BatchExport, sizeBatchExport } from '../../pipeline/batch-export.ts'
 import { selectedRows } from '../../pipeline/batch-buffers.ts'
 import type { OpenContext, Sink } from '../../pipeline/contracts.ts'
 import type { MorselClaims } from '../../pipeline/morsel-claims.ts'
 import type { SinkParquetOutput, SinkParquetSpec } from './sink-parquet.ts'
 
-const END_MARK_BYTES = 8
-const STREAM_BYTES_MAX = 16e6
-const STREAM_SLACK_BYTES = 1 << 20
+function shapeOf(spec: SinkParquetSpec): EncoderShape {
+  return { ...spec, codec: pageCodec(spec.compression, spec.compressionLevel) }
+}
 
 export function sizeSinkParquet(spec: SinkParquetSpec, size: WorkspaceSize): void {
-  sizeBatchExport(spec.schema, spec.batchRows, size)
+  sizeRowGroupWriter(spec.schema, shapeOf(spec), size)
 }
 
 export function openSinkParquet(spec: SinkParquetSpec, context: OpenContext): Sink {
@@ -31,43 +22,34 @@ export function openSinkParquet(spec: SinkParquetSpec, context: OpenContext): Si
 class SinkParquetLocal implements Sink {
   readonly #spec: SinkParquetSpec
   readonly #context: OpenContext
-  readonly #export: BatchExport
-  readonly #schemaMessage: Uint8Array
-  /** An Arrow IPC stream that grows batch by batch; kept for the next row group. */
-  #stream: Uint8Array<ArrayBuffer>
-  #bytes: number
-  #rows = 0
+  readonly #writer: RowGroupWriter
   #firstSequence = 0
   #claims: MorselClaims | undefined
 
   constructor(spec: SinkParquetSpec, context: OpenContext) {
     this.#spec = spec
     this.#context = context
-    this.#export = new BatchExport(context, spec.schema, spec.batchRows, 'PARQUET SINK')
-    this.#schemaMessage = ipcSchemaMessage(spec.schema)
-    // As large as a full row group gets, but for its last batch: growing it would need twice the memory for a moment.
-    this.#stream = new Uint8Array(Math.min(spec.rowGroupBytes, STREAM_BYTES_MAX) + STREAM_SLACK_BYTES)
-    this.#stream.set(this.#schemaMessage)
-    this.#bytes = this.#schemaMessage.byteLength
+    const { arena, workspace, reservation } = context
+    this.#writer = new RowGroupWriter({
+      ...{ schema: spec.schema, shape: shapeOf(spec), arena },
+      ...{ buffers: workspace, pages: reservation },
+    })
   }
 
   consume(batch: number, sequence: number): 'taken' {
     const { arena, meter, query, control } = this.#context
+    const { rowGroupRows, rowGroupBytes } = this.#spec
+    const writer = this.#writer
     const count = selectedRows(arena, batch)
-    if (count === 0) return 'taken'
-    if (this.#rows === 0) this.#firstSequence = sequence
-    this.#export.export(batch, (columns, rows) => {
-      const message = recordBatchMessage(rows, columns)
-      this.#ensureRoom(message.metadata.byteLength + message.bodyBytes + END_MARK_BYTES)
-      for (const view of messageViews(message, arena.handle.memory)) {
-        this.#stream.set(view, this.#bytes)
-        this.#bytes += view.byteLength
-      }
-    })
-    this.#rows += count
+    for (let start = 0; start < count; ) {
+      if (writer.rows === 0) this.#firstSequence = sequence
+      const taken = writer.append(batch, start, Math.min(count - start, rowGroupRows - writer.rows))
+      start += taken
+      // No memory for more compressed pages, or the row group is full.
+      if (taken === 0 || writer.rows >= rowGroupRows || writer.chainBytes >= rowGroupBytes) this.#flush()
+    }
     meter.counts.rowsOut += count
     control.count(query.slot, queryCounter.rowsOut, count)
-    if (this.#rows >= this.#spec.rowGroupRows || this.#bytes >= this.#spec.rowGroupBytes) this.#flush()
     return 'taken'
   }
 
@@ -78,7 +60,8 @@ class SinkParquetLocal implements Sink {
   endMorsel(): 'taken' {
     const claims = this.#claims
     if (claims === undefined || !this.#spec.isOrdered || !claims.isRunEnd) return 'taken'
-    const isSparse = this.#rows < this.#spec.rowGroupRows / 4 && this.#bytes < this.#spec.rowGroupBytes / 4
+    const { rows, chainBytes } = this.#writer
+    const isSparse = rows < this.#spec.rowGroupRows / 4 && chainBytes < this.#spec.rowGroupBytes / 4
     this.#flush()
     // Few rows per run: longer runs from now on, or the file would have a row group per morsel.
     if (isSparse) claims.lengthenRun(this.#context.query.setup.threads)
@@ -90,41 +73,25 @@ class SinkParquetLocal implements Sink {
     return undefined
   }
 
+  /** Ends the row group, whose pages are then free. */
   spill(): number {
-    return 0
-  }
-
-  #ensureRoom(bytes: number): void {
-    if (this.#bytes + bytes <= this.#stream.byteLength) return
-    const grown = new Uint8Array(Math.max(this.#stream.byteLength * 1.25, this.#bytes + bytes))
-    grown.set(this.#stream.subarray(0, this.#bytes))
-    this.#stream = grown
+    const { heldPages } = this.#writer
+    if (heldPages > 0) this.#flush()
+    return heldPages
   }
 
   #flush(): void {
-    if (this.#rows === 0) return
-    const { query, control } = this.#context
-    const { compression, compressionLevel, statistics, temporaryPath } = this.#spec
-    assert(this.#bytes + END_MARK_BYTES <= this.#stream.byteLength, 'the stream has room for its end mark')
-    const end = new DataView(this.#stream.buffer)
-    end.setUint32(this.#bytes, 0xffffffff, true)
-    end.setUint32(this.#bytes + 4, 0, true)
-    const encoder: ParquetEncoder = query.worker.openEncoder()
-    const file = encoder.encodeRowGroup(this.#stream.subarray(0, this.#bytes + END_MARK_BYTES), {
-      compression,
-      level: compressionLevel,
-      statistics,
-      rowCount: this.#rows,
-    })
-    query.worker.noteCodecMemory(encoder.memoryBytes())
-    const { body, footer } = rowGroupBody(file)
-    const offset = control.count(query.slot, queryCounter.sinkOffset, body.byteLength)
-    writeRowGroupBody(temporaryPath, body, offset)
-    const output: SinkParquetOutput = { kind: 'rowGroup', sequence: this.#firstSequence, offset, footer }
-    query.postOutput(output, [])
-    this.#bytes = this.#schemaMessage.byteLength
-    this.#rows = 0
-    query.worker.collectGarbageSometimes(file.byteLength)
+    const writer = this.#writer
+    if (writer.rows > 0) {
+      const { query, control } = this.#context
+      const { bytes, pieces, footerAt } = writer.finish()
+      const offset = control.count(query.slot, queryCounter.sinkOffset, bytes)
+      writeRowGroupBody(this.#spec.temporaryPath, pieces, offset)
+      const footer = footerAt(offset)
+      const output: SinkParquetOutput = { kind: 'rowGroup', sequence: this.#firstSequence, offset, footer }
+      query.postOutput(output, [])
+    }
+    writer.clear()
   }
 
   close(): void {}

@@ -2,7 +2,8 @@
  * PARQUET SINK: writes one file, row groups encoded on the workers.
  *
  * Order     as the input's: each row group holds consecutive morsels, and the footer lists them in order.
- * Memory    bounded: one row group per worker while it fills (Arrow) and while it is encoded, outside the arena.
+ * Memory    bounded: per worker and column a page in the making and a dictionary (workspace), and the compressed pages of
+ *           the row group (pages; when they are refused or asked back, the row group ends early).
  * Errors    OUTPUT_FAILED. A failed or cancelled query leaves no file.
  */
 import type { ParquetCompression, RowGroupFooter } from '@spillway/formats'
@@ -18,9 +19,16 @@ export interface SinkParquetSpec extends OperatorBase {
   readonly compression: ParquetCompression
   readonly compressionLevel: number | undefined
   readonly statistics: boolean
+  /** Rows of a row group, at most. */
   readonly rowGroupRows: number
-  /** A row group also ends at this many bytes in Arrow's layout. */
+  /** A row group also ends at this many compressed bytes. */
   readonly rowGroupBytes: number
+  /** A page ends at this many bytes before compression. */
+  readonly pageBytes: number
+  readonly dictionaryEntries: number
+  readonly dictionaryBytes: number
+  /** Columns that get a Bloom filter. */
+  readonly bloomFilters: readonly string[]
   readonly isOrdered: boolean
   readonly batchRows: number
 }

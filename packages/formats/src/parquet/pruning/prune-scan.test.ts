@@ -7,9 +7,9 @@ import type { DataType } from '@spillway/columnar'
 import type { BinaryOp, LiteralValue, TypedExpr, UnaryOp } from '@spillway/plan'
 import { readParquet, writeParquet, WriterPropertiesBuilder } from 'parquet-wasm/esm'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { ParquetEncoder } from '../encoder.ts'
 import type { ParquetFileMeta } from '../file-meta.ts'
-import { parseFooterBytes, readFileMeta } from '../footer.ts'
+import { readFileMeta } from '../footer.ts'
+import { testTable, writeTestTable } from '../native-writer/write-test-table.ts'
 import { pruneScan } from './prune-scan.ts'
 import { readStatistics } from '../statistics.ts'
 import { booleanField, ThriftType } from '../thrift.ts'
@@ -126,12 +126,10 @@ describe('skips exactly the groups that cannot match', () => {
   })
 
   it('floats whose statistics hide a NaN, as most writers leave them', async () => {
-    const source = join(directory, 'nan-source.parquet')
-    await duckdb.run(`copy (select x from rows where g = 3) to '${source}' (format parquet)`)
-    const encoder = new ParquetEncoder(await parquetWasmModule())
-    const stream = readParquet(readFileSync(source), { batchSize: GROUP_ROWS }).intoIPCStream()
-    const options = { compression: 'snappy', level: undefined, statistics: true, rowCount: GROUP_ROWS } as const
-    const nanMeta = parseFooterBytes(encoder.encodeRowGroup(stream, options), 'nan')
+    const path = join(directory, 'nan.parquet')
+    const values = Array.from({ length: 90 }, (_, row) => (row % 9 === 4 ? Number.NaN : 150 + row / 2))
+    writeTestTable(path, testTable([[{ name: 'x', type: float64, nullable: true }, values]]))
+    const nanMeta = readFileMeta(path)
     expect(nanMeta.rowGroups[0]?.chunks['x']).toMatchObject({ min: 150, max: 194.5 })
     const x = column('x')
     const keeps = (op: BinaryOp, value: number) =>
