@@ -27,6 +27,8 @@ export interface StartPipeline {
 
 export type ToWorker =
   | { readonly kind: 'arena'; readonly arena: ArenaHandle }
+  /** The compiled Parquet codec: sent once, before the first query that decodes or encodes. */
+  | { readonly kind: 'codec'; readonly module: WebAssembly.Module }
   | { readonly kind: 'openQuery'; readonly queryId: number; readonly slot: number; readonly query: unknown }
   | StartPipeline
   | { readonly kind: 'closeQuery'; readonly queryId: number }

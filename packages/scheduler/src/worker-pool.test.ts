@@ -12,7 +12,6 @@ it.skip('reports workers whose file is missing', async () => {
   const pool = new WorkerPool({
     workerFile: new URL('./no-such-worker.js', import.meta.url).pathname,
     control: ControlBlock.create(2),
-    setup: {},
     onMessage: () => {},
     onWorkerLost: (error) => void lost.push(error),
   })

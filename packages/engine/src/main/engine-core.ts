@@ -16,7 +16,8 @@ import type { PhysicalPlan, Sizing } from '../physical/physical-plan.ts'
 import type { QuerySetup } from '../worker/query-context.ts'
 import { cancelledBy, orAborted, throwIfAborted } from './abort-signal.ts'
 import { ARENA_SHARE_BESIDE_RESULTS, type ArenaKeeper } from './arena-keeper.ts'
-import { type Crew, startCrew } from './crew.ts'
+import { codecFacts, usesCodec } from './codec-need.ts'
+import { type Crew, prepareCodec, requireCodec, startCrew } from './crew.ts'
 import { limitCompileScratch } from './compile-scratch.ts'
 import { trimHeap } from './heap-trim.ts'
 import { memoryClassOf } from './labels.ts'
@@ -73,6 +74,15 @@ export class EngineCore {
     return this.#crew
   }
 
+  /** The crew, with the Parquet codec when the plan reads files or the query writes them. */
+  async #requireCrewFor(plan: LogicalNode, request: QueryRequest): Promise<Crew> {
+    const isUsed = usesCodec(plan, request)
+    if (isUsed) prepareCodec()
+    const crew = await this.#requireCrew()
+    if (isUsed) await requireCodec(crew)
+    return crew
+  }
+
   /** A worker died or trapped: all queries on the crew's arena fail, and a new crew starts with the next query. */
   async #loseCrew(crew: Crew, cause: Error): Promise<void> {
     if (crew.isLost) return crew.ended
@@ -121,8 +131,8 @@ export class EngineCore {
   /** The plan as it would run now, and its floor in bytes of process memory. */
   async plan(request: QueryRequest): Promise<{ physical: PhysicalPlan; floorBytes: number; budgetPages: number }> {
     limitCompileScratch(request.options.memoryLimitBytes)
-    const crew = await this.#requireCrew()
     const optimized = this.optimize(request.plan, request.options)
+    const crew = await this.#requireCrewFor(optimized, request)
     const { physical, budget } = this.#size(crew, optimized, request)
     return { physical, budgetPages: budget, floorBytes: this.#smallestFloor(crew, optimized, request) }
   }
@@ -178,7 +188,7 @@ export class EngineCore {
     throwIfAborted(signal)
     const plan = this.optimize(request.plan, request.options)
     limitCompileScratch(request.options.memoryLimitBytes)
-    const crew = await this.#requireCrew()
+    const crew = await this.#requireCrewFor(plan, request)
     const { run, place } = await this.#admit(crew, plan, request)
     const admissionMs = performance.now() - started
     const abort = (): void => run.fail(cancelledBy(signal))
@@ -457,15 +467,6 @@ function pagesForFloors(budget: number, request: QueryRequest): number {
 /** The budget in which floors of `pages` have room: the inverse of `pagesForFloors`. */
 function budgetForFloor(pages: number, request: QueryRequest): number {
   return request.keepsResults ? Math.ceil(pages / ARENA_SHARE_BESIDE_RESULTS) : pages + RESULT_SLACK_PAGES
-}
-
-/** Decoder and encoder share one memory, so the larger need counts; what encoding holds in the heap comes on top. */
-function codecFacts(physical: PhysicalPlan, request: QueryRequest) {
-  const { codecBytes, heapBytes } = request.encoder(physical.sizing)
-  return {
-    codecBytesPerWorker: Math.max(physical.codecBytesPerWorker, codecBytes),
-    encoderHeapBytesPerWorker: heapBytes,
-  }
 }
 
 /** A mask that keeps `bits` of the highest hash bits; 0 keeps none. */

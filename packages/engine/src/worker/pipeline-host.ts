@@ -50,6 +50,9 @@ export class EngineHost implements PipelineHost {
       case 'arena':
         this.#state.attachArena(message.arena)
         return
+      case 'codec':
+        this.#state.attachCodec(message.module)
+        return
       case 'openQuery':
         this.#openQuery(message.queryId, message.query as QuerySetup)
         return

@@ -25,7 +25,7 @@ export class WorkerState {
   readonly control: ControlBlock
   readonly checksum: Checksum
   readonly tables = new Map<number, SharedTable>()
-  readonly #parquetModule: WebAssembly.Module | undefined
+  #parquetModule: WebAssembly.Module | undefined
   readonly #collect: () => void
   #arena: Arena | undefined
   /** By module key, least recently used first. */
@@ -35,16 +35,10 @@ export class WorkerState {
   #morselsSinceCollection = 0
   #garbageBytes = 0
 
-  constructor(
-    worker: number,
-    control: ControlBlock,
-    checksum: Checksum,
-    parquetModule: WebAssembly.Module | undefined,
-  ) {
+  constructor(worker: number, control: ControlBlock, checksum: Checksum) {
     this.worker = worker
     this.control = control
     this.checksum = checksum
-    this.#parquetModule = parquetModule
     v8.setFlagsFromString('--expose-gc')
     this.#collect = vm.runInNewContext('gc') as () => void
   }
@@ -59,6 +53,11 @@ export class WorkerState {
     this.#arena = undefined
     this.#instances.clear()
     this.#arena = Arena.attach(handle)
+  }
+
+  /** The codec's code; its instance, and with it its memory, are made by the first decoder or encoder. */
+  attachCodec(module: WebAssembly.Module): void {
+    this.#parquetModule = module
   }
 
   collectGarbage(): void {

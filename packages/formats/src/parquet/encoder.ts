@@ -1,8 +1,8 @@
 /** Encodes one row group at a time, on a worker: an Arrow IPC stream becomes a Parquet file of one row group. */
 import { makeError } from '@spillway/stdx'
 import { Compression, EnabledStatistics, Table, WriterPropertiesBuilder, writeParquet } from 'parquet-wasm/esm'
+import { openParquetWasm } from './codec-memory.ts'
 import { parseFooterBytes } from './footer.ts'
-import { openParquetWasm } from './wasm-module.ts'
 
 export type ParquetCompression = 'snappy' | 'zstd' | 'lz4Raw' | 'gzip' | 'brotli' | 'uncompressed'
 
