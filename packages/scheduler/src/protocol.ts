@@ -35,6 +35,8 @@ export type ToWorker =
   | { readonly kind: 'shareTable'; readonly tableId: number; readonly table: unknown }
   | { readonly kind: 'dropTable'; readonly tableId: number }
   | { readonly kind: 'collectGarbage'; readonly ticket: number }
+  /** Answer: whoever does is up. */
+  | { readonly kind: 'ping'; readonly ticket: number }
   /** Leave the loop until the next task: nothing is running. */
   | { readonly kind: 'rest' }
   | { readonly kind: 'shutdown' }
@@ -59,4 +61,5 @@ export type FromWorker =
     }
   | { readonly kind: 'output'; readonly worker: number; readonly queryId: number; readonly output: unknown }
   | { readonly kind: 'queryClosed'; readonly worker: number; readonly queryId: number }
-  | { readonly kind: 'garbageCollected'; readonly worker: number; readonly ticket: number }
+  /** To `collectGarbage` and `ping`. */
+  | { readonly kind: 'answered'; readonly worker: number; readonly ticket: number }

@@ -43,7 +43,7 @@ export async function startCrew(options: CrewOptions, onLost: (crew: Crew, error
     workerFile: options.workerFile,
     control,
     onMessage: (message: FromWorker) => {
-      if (message.kind === 'garbageCollected') keeper.receive(message)
+      if (message.kind === 'answered') keeper.receive(message)
       else byId(message.queryId)?.receive(message)
     },
     onWorkerLost: (error) => {
@@ -54,8 +54,9 @@ export async function startCrew(options: CrewOptions, onLost: (crew: Crew, error
   const keeper: ArenaKeeper = new ArenaKeeper(pool, control)
   const tables = new TableRegistry((message) => pool.broadcast(message))
   const crew: Crew = { control, pool, keeper, tables, slots, hasCodec: false, isLost: false, ended: Promise.resolve() }
-  // The answer of every worker says that all of them are up, and what they hold then is part of the base.
-  await keeper.collectGarbage()
+  // What the workers hold once they are up is part of the base. A collection would cost a tenth of a second here; it
+  // is made up for when a query does not fit.
+  await keeper.waitForWorkers()
   if (start.error !== undefined) {
     const text = `A worker failed to start (${start.error.message}). Check that memory and threads are available.`
     throw makeError('WORKER_FAILED', text, {}, { cause: start.error })

@@ -18,7 +18,7 @@ import { cancelledBy, orAborted, throwIfAborted } from './abort-signal.ts'
 import { ARENA_SHARE_BESIDE_RESULTS, type ArenaKeeper } from './arena-keeper.ts'
 import { codecFacts, usesCodec } from './codec-need.ts'
 import { type Crew, prepareCodec, requireCodec, startCrew } from './crew.ts'
-import { limitCompileScratch } from './compile-scratch.ts'
+import { limitCompilation } from './compile-settings.ts'
 import { trimHeap } from './heap-trim.ts'
 import { memoryClassOf } from './labels.ts'
 import { ModuleCache } from './module-cache.ts'
@@ -130,7 +130,7 @@ export class EngineCore {
 
   /** The plan as it would run now, and its floor in bytes of process memory. */
   async plan(request: QueryRequest): Promise<{ physical: PhysicalPlan; floorBytes: number; budgetPages: number }> {
-    limitCompileScratch(request.options.memoryLimitBytes)
+    limitCompilation(request.options.memoryLimitBytes)
     const optimized = this.optimize(request.plan, request.options)
     const crew = await this.#requireCrewFor(optimized, request)
     const { physical, budget } = this.#size(crew, optimized, request)
@@ -187,7 +187,7 @@ export class EngineCore {
     const { signal } = request.options
     throwIfAborted(signal)
     const plan = this.optimize(request.plan, request.options)
-    limitCompileScratch(request.options.memoryLimitBytes)
+    limitCompilation(request.options.memoryLimitBytes)
     const crew = await this.#requireCrewFor(plan, request)
     const { run, place } = await this.#admit(crew, plan, request)
     const admissionMs = performance.now() - started
