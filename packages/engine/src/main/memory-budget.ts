@@ -11,11 +11,11 @@ import type { ControlBlock } from '@spillway/scheduler'
 /**
  * Heap of the main thread while a query runs: plan, messages, results being moved. Measured, see docs/topics/memory.md.
  */
-export const MAIN_GROWTH_BYTES = 16e6
+export const MAIN_GROWTH_BYTES = 12e6
 /** Heap, code and stacks of one worker beyond what it has after its start. Measured, see docs/topics/memory.md. */
-export const WORKER_GROWTH_BYTES = 6e6
+export const WORKER_GROWTH_BYTES = 4e6
 /** What compiling the codec leaves behind, whatever the number of threads. Measured. */
-export const CODEC_COMPILE_BYTES = 24e6
+export const CODEC_COMPILE_BYTES = 14e6
 /** The codec's instance and its scratch before it decodes anything. */
 export const CODEC_BASE_BYTES = 6e6
 
