@@ -66,7 +66,7 @@ function refuseArrow(metafile, name) {
   const arrow = inputs.map(([path]) => path).filter((path) => /node_modules\/apache-arrow\//.test(path))
   if (arrow.length === 0) return
   const importers = inputs
-    .filter(([path, input]) => !path.includes('apache-arrow') && input.imports.some((each) => arrow.includes(each.path)))
+    .filter(([path, { imports }]) => !arrow.includes(path) && imports.some((each) => arrow.includes(each.path)))
     .map(([path]) => path)
   console.error(`build: apache-arrow is in the ${name} bundle, imported by ${importers.join(', ')}`)
   console.error('build: import a subpath that does not reach it, or load it at its first use (arrow-library.ts)')

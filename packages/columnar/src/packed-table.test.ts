@@ -29,7 +29,9 @@ function rowsOf(length: number, first: number): Rows {
 
 /** What a worker sends: the pieces of all columns one after the other in one buffer. */
 function packedOf(rows: Rows): PackedColumns {
-  const columns = rows.map((values, index) => twinColumn((schema.fields[index] as Schema['fields'][number]).type, values))
+  const columns = rows.map((values, index) =>
+    twinColumn((schema.fields[index] as Schema['fields'][number]).type, values),
+  )
   const pieces: Uint8Array[] = []
   let end = 0
   const place = (bytes: Uint8Array | undefined): number[] => {
@@ -58,7 +60,8 @@ function readTable({ chunks }: SharedTable): Rows {
   return schema.fields.map((_, index) => chunks.flatMap((chunk) => read(chunk.columns[index])))
 }
 
-const joined = (parts: readonly Rows[]): Rows => schema.fields.map((_, index) => parts.flatMap((rows) => rows[index] ?? []))
+const joined = (parts: readonly Rows[]): Rows =>
+  schema.fields.map((_, index) => parts.flatMap((rows) => rows[index] ?? []))
 
 test('holds the rows of its chunks, for every length', () => {
   for (let length = 0; length <= 130; length++) {

@@ -64,7 +64,7 @@ export async function startCrew(options: CrewOptions, onLost: (crew: Crew, error
   return crew
 }
 
-/** Starts compiling the Parquet codec, so that it is ready when the workers are. What fails, fails in `requireCodec`. */
+/** Starts compiling the Parquet codec, to be ready when the workers are. What fails, fails in `requireCodec`. */
 export function prepareCodec(): void {
   parquetWasmModule().catch(() => undefined)
 }

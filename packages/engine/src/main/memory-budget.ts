@@ -13,9 +13,9 @@ import type { ControlBlock } from '@spillway/scheduler'
  */
 export const MAIN_GROWTH_BYTES = 12e6
 /** Heap, code and stacks of one worker beyond what it has after its start. Measured, see docs/topics/memory.md. */
-export const WORKER_GROWTH_BYTES = 4e6
-/** What compiling the codec leaves behind, whatever the number of threads. Measured. */
-export const CODEC_COMPILE_BYTES = 14e6
+export const WORKER_GROWTH_BYTES = 5e6
+/** What making the codec's code fast leaves behind, whatever the number of threads. Measured. */
+export const CODEC_COMPILE_BYTES = 16e6
 /** The codec's instance and its scratch before it decodes anything. */
 export const CODEC_BASE_BYTES = 6e6
 

@@ -80,11 +80,13 @@ export class WorkerState {
   collectGarbageSometimes(garbageBytes: number): void {
     this.#morselsSinceCollection += 1
     this.#garbageBytes += garbageBytes
-    if (this.#garbageBytes >= GARBAGE_BYTES_MAX) return this.collectGarbage()
-    if (this.#morselsSinceCollection < MORSELS_PER_COLLECTION) return
-    this.#morselsSinceCollection = 0
-    this.#collect({ type: 'minor' })
-    if (usedHeapBytes() - this.#heapBytes >= HEAP_GROWTH_MAX) this.collectGarbage()
+    if (this.#garbageBytes >= GARBAGE_BYTES_MAX) {
+      this.collectGarbage()
+    } else if (this.#morselsSinceCollection >= MORSELS_PER_COLLECTION) {
+      this.#morselsSinceCollection = 0
+      this.#collect({ type: 'minor' })
+      if (usedHeapBytes() - this.#heapBytes >= HEAP_GROWTH_MAX) this.collectGarbage()
+    }
   }
 
   /** Exports of a module's instance over the present arena. */

@@ -1,4 +1,6 @@
-/** parquet-wasm as a module that is compiled once, by the main thread. Its glue code is for workers (codec-memory.ts). */
+/**
+ * parquet-wasm as a module that is compiled once, by the main thread. Its glue code is for workers (codec-memory.ts).
+ */
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 
