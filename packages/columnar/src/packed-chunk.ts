@@ -12,12 +12,14 @@ import type { TableChunk } from './shared-table.ts'
 export interface PackedColumns {
   readonly rowCount: number
   readonly buffer: ArrayBuffer | SharedArrayBuffer
-  /** Per column: null count, then offset and length of validity, offsets and values in the buffer. */
+  /** Where the chunk's bytes begin in the buffer; others may lie beside it. A multiple of 16. */
+  readonly offset: number
+  /** Per column: null count, then offset (from the chunk's) and length of validity, offsets and values. */
   readonly layout: readonly number[]
 }
 
-const NUMBERS_PER_COLUMN = 7
-const PIECE_ALIGNMENT = 16
+export const NUMBERS_PER_COLUMN = 7
+export const PIECE_ALIGNMENT = 16
 const align = (bytes: number): number => Math.ceil(bytes / PIECE_ALIGNMENT) * PIECE_ALIGNMENT
 
 /** Copies exported columns out of the arena into one fresh buffer. */
@@ -46,7 +48,7 @@ export function packColumns(
       target.set(new Uint8Array(memory.buffer, address, bytes), offset)
     }
   })
-  return { rowCount, buffer, layout }
+  return { rowCount, buffer, offset: 0, layout }
 }
 
 /** A chunk over packed columns. */
@@ -74,11 +76,11 @@ export class PackedChunk implements TableChunk {
 
   /** Views, made anew at each access. */
   get columns(): readonly ArrowColumn[] {
-    const { buffer, layout, rowCount } = this.#packed
+    const { buffer, offset, layout, rowCount } = this.#packed
     return this.#schema.fields.map(({ type }, index): ArrowColumn => {
       const at = index * NUMBERS_PER_COLUMN
       const view = (piece: number): Uint8Array =>
-        new Uint8Array(buffer, layout[at + 1 + piece * 2] as number, layout[at + 2 + piece * 2] as number)
+        new Uint8Array(buffer, offset + (layout[at + 1 + piece * 2] as number), layout[at + 2 + piece * 2] as number)
       const validity = view(0)
       return {
         type,
@@ -95,12 +97,17 @@ export class PackedChunk implements TableChunk {
     })
   }
 
-  /** The same chunk over a SharedArrayBuffer: one copy of the whole buffer. */
+  /** The same chunk over a SharedArrayBuffer: one copy of its bytes. */
   share(): PackedChunk {
-    const { buffer } = this.#packed
+    const { buffer, offset, layout } = this.#packed
     if (buffer instanceof SharedArrayBuffer) return this
-    const shared = new SharedArrayBuffer(buffer.byteLength)
-    new Uint8Array(shared).set(new Uint8Array(buffer))
-    return new PackedChunk(this.#schema, { ...this.#packed, buffer: shared })
+    const ends = this.#schema.fields.flatMap((_, index) => {
+      const at = index * NUMBERS_PER_COLUMN
+      return [1, 3, 5].map((piece) => (layout[at + piece] as number) + (layout[at + piece + 1] as number))
+    })
+    const bytes = Math.max(0, ...ends)
+    const shared = new SharedArrayBuffer(bytes)
+    new Uint8Array(shared).set(new Uint8Array(buffer, offset, bytes))
+    return new PackedChunk(this.#schema, { ...this.#packed, buffer: shared, offset: 0 })
   }
 }

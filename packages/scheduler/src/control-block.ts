@@ -4,7 +4,6 @@
  * One SharedArrayBuffer for the engine's life (arenas come and go):
  *
  *   words    Int32    header | per query slot: QUERY_WORDS | per (query slot, worker): LOCAL_WORDS |
- *                     per worker: WORKER_WORDS
  *   counters BigInt64 per query slot: QUERY_COUNTERS
  */
 import { assert } from '@spillway/stdx'
@@ -14,7 +13,6 @@ export const QUERY_SLOTS = 256
 const HEADER_WORDS = 16
 const QUERY_WORDS = 16
 const LOCAL_WORDS = 2
-const WORKER_WORDS = 4
 const QUERY_COUNTERS = 32
 /** Slices over several workers or pipelines that one query may have. */
 export const SLICE_COUNTERS = 16
@@ -58,7 +56,6 @@ export const queryCounter = {
 } as const
 
 const localWord = { usedPages: 0, spillRequest: 1 } as const
-const workerWord = { decoderKiB: 0, heapKiB: 1 } as const
 
 export class ControlBlock {
   readonly buffer: SharedArrayBuffer
@@ -66,7 +63,6 @@ export class ControlBlock {
   readonly words: Int32Array
   readonly counters: BigInt64Array
   readonly #localBase: number
-  readonly #workerBase: number
 
   private constructor(buffer: SharedArrayBuffer, workerCount: number) {
     this.buffer = buffer
@@ -75,7 +71,6 @@ export class ControlBlock {
     this.words = new Int32Array(buffer, 0, words)
     this.counters = new BigInt64Array(buffer, words * 4, counters)
     this.#localBase = HEADER_WORDS + QUERY_SLOTS * QUERY_WORDS
-    this.#workerBase = this.#localBase + QUERY_SLOTS * workerCount * LOCAL_WORDS
   }
 
   static create(workerCount: number): ControlBlock {
@@ -207,22 +202,9 @@ export class ControlBlock {
     }
     return largest
   }
-
-  // --- workers ----------------------------------------------------------------------------------------------------
-
-  /** A worker publishes what it holds outside the arena, in KiB: decoder memory and JavaScript heap. */
-  setWorkerMemory(worker: number, decoderKiB: number, heapKiB: number): void {
-    const base = this.#workerBase + worker * WORKER_WORDS
-    Atomics.store(this.words, base + workerWord.decoderKiB, decoderKiB)
-    Atomics.store(this.words, base + workerWord.heapKiB, heapKiB)
-  }
-  decoderBytes(worker: number): number {
-    return Atomics.load(this.words, this.#workerBase + worker * WORKER_WORDS + workerWord.decoderKiB) * 1024
-  }
 }
 
 function layout(workerCount: number): { words: number; counters: number } {
-  const words =
-    HEADER_WORDS + QUERY_SLOTS * QUERY_WORDS + QUERY_SLOTS * workerCount * LOCAL_WORDS + workerCount * WORKER_WORDS
+  const words = HEADER_WORDS + QUERY_SLOTS * QUERY_WORDS + QUERY_SLOTS * workerCount * LOCAL_WORDS
   return { words: words + (words % 2), counters: QUERY_SLOTS * QUERY_COUNTERS }
 }

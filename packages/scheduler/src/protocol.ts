@@ -27,12 +27,15 @@ export interface StartPipeline {
 
 export type ToWorker =
   | { readonly kind: 'arena'; readonly arena: ArenaHandle }
+  /** The compiled Parquet codec: sent once, before the first query that decodes or encodes. */
   | { readonly kind: 'openQuery'; readonly queryId: number; readonly slot: number; readonly query: unknown }
   | StartPipeline
   | { readonly kind: 'closeQuery'; readonly queryId: number }
   | { readonly kind: 'shareTable'; readonly tableId: number; readonly table: unknown }
   | { readonly kind: 'dropTable'; readonly tableId: number }
   | { readonly kind: 'collectGarbage'; readonly ticket: number }
+  /** Answer: whoever does is up. */
+  | { readonly kind: 'ping'; readonly ticket: number }
   /** Leave the loop until the next task: nothing is running. */
   | { readonly kind: 'rest' }
   | { readonly kind: 'shutdown' }
@@ -57,4 +60,5 @@ export type FromWorker =
     }
   | { readonly kind: 'output'; readonly worker: number; readonly queryId: number; readonly output: unknown }
   | { readonly kind: 'queryClosed'; readonly worker: number; readonly queryId: number }
-  | { readonly kind: 'garbageCollected'; readonly worker: number; readonly ticket: number }
+  /** To `collectGarbage` and `ping`. */
+  | { readonly kind: 'answered'; readonly worker: number; readonly ticket: number }

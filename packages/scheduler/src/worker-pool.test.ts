@@ -23,7 +23,7 @@ const pause = (timeMs: number): Promise<void> => new Promise((done) => setTimeou
 function openWithoutFile(workerCount: number, onWorkerLost: (error: Error) => void): WorkerPool {
   const workerFile = new URL('./no-such-worker.js', import.meta.url).pathname
   const control = ControlBlock.create(workerCount)
-  return new WorkerPool({ workerFile, control, setup: {}, onMessage: () => {}, onWorkerLost })
+  return new WorkerPool({ workerFile, control, onMessage: () => {}, onWorkerLost })
 }
 
 it('reports workers whose file is missing', async () => {

@@ -16,8 +16,6 @@ import type { FromWorker, ToWorker } from './protocol.ts'
 export interface WorkerPoolOptions {
   readonly workerFile: string
   readonly control: ControlBlock
-  /** Plain data given to every worker's task. */
-  readonly setup: Readonly<Record<string, unknown>>
   readonly onMessage: (message: FromWorker) => void
   readonly onWorkerLost: (error: Error) => void
 }
@@ -28,7 +26,6 @@ export interface WorkerTask {
   readonly worker: number
   readonly workerCount: number
   readonly control: SharedArrayBuffer
-  readonly setup: Readonly<Record<string, unknown>>
 }
 
 /** Long enough that a loop of small queries never pays for waking. */
@@ -63,13 +60,13 @@ export class WorkerPool {
   }
 
   #startWorker(worker: number): void {
-    const { control, setup, onMessage } = this.#options
+    const { control, onMessage } = this.#options
     const { port1, port2 } = new MessageChannel()
     this.#ports.push(port1)
     port1.on('message', (message: FromWorker) => onMessage(message))
     // The tasks keep the process alive while there is something to do; the ports need not.
     port1.unref()
-    const task: WorkerTask = { port: port2, worker, workerCount: control.workerCount, control: control.buffer, setup }
+    const task: WorkerTask = { port: port2, worker, workerCount: control.workerCount, control: control.buffer }
     this.#runTask(task, [port2])
   }
 

@@ -4,7 +4,7 @@
  */
 import type { DataType } from '@spillway/columnar'
 import { isFloat, isInteger, isNumeric, typeEquals } from '@spillway/columnar'
-import { col, type Expr, lit, when } from '@spillway/plan'
+import { col, type Expr, lit, when } from 'spillway'
 import { decimalCell } from './cells.ts'
 import type { Choices } from './choices.ts'
 import { quoteName } from './duckdb-oracle.ts'

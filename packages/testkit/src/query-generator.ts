@@ -4,8 +4,8 @@
  * the same in both.
  */
 import type { DataType, Schema } from '@spillway/columnar'
-import { col, type Expr, len } from '@spillway/plan'
 import type fc from 'fast-check'
+import { col, type Expr, len } from 'spillway'
 import { Choices, tapes } from './choices.ts'
 import { quoteName } from './duckdb-oracle.ts'
 import {

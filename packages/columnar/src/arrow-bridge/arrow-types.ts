@@ -1,16 +1,18 @@
 /** How Spillway's data types and Apache Arrow's correspond. */
 import { makeError, unreachable } from '@spillway/stdx'
-import * as arrow from 'apache-arrow'
+import type * as Arrow from 'apache-arrow'
 import type { DataType, TimeUnit } from '../data-type.ts'
 import type { Schema } from '../schema.ts'
 import { makeSchema } from '../schema.ts'
+import { arrowLibrary } from './arrow-library.ts'
 
 /**
  * The data type of an Arrow type. A dictionary gives the type of its values, LargeUtf8 gives utf8, and a date in
  * milliseconds (Date64) gives timestamp[ms], which holds the same number.
  * @throws DataError UNSUPPORTED_TYPE for nested, binary, time, interval, duration, half float and wider decimals.
  */
-export function dataTypeFromArrow(type: arrow.DataType, columnName?: string): DataType {
+export function dataTypeFromArrow(type: Arrow.DataType, columnName?: string): DataType {
+  const arrow = arrowLibrary()
   if (arrow.DataType.isNull(type)) return { kind: 'null' }
   if (arrow.DataType.isBool(type)) return { kind: 'boolean' }
   if (arrow.DataType.isUtf8(type) || arrow.DataType.isLargeUtf8(type)) return { kind: 'utf8' }
@@ -36,7 +38,7 @@ export function dataTypeFromArrow(type: arrow.DataType, columnName?: string): Da
 }
 
 /** The schema of an Arrow schema; see `dataTypeFromArrow`. */
-export function schemaFromArrow(schema: arrow.Schema): Schema {
+export function schemaFromArrow(schema: Arrow.Schema): Schema {
   return makeSchema(
     schema.fields.map((field) => ({
       name: field.name,
@@ -47,7 +49,8 @@ export function schemaFromArrow(schema: arrow.Schema): Schema {
 }
 
 /** The plain Arrow type (no dictionary, 4-byte string offsets) of a data type. */
-export function arrowType(type: DataType): arrow.DataType {
+export function arrowType(type: DataType): Arrow.DataType {
+  const arrow = arrowLibrary()
   switch (type.kind) {
     case 'null':
       return new arrow.Null()
@@ -87,20 +90,22 @@ export function arrowType(type: DataType): arrow.DataType {
 }
 
 /** The Arrow schema of a schema, with plain types. */
-export function arrowSchema(schema: Schema): arrow.Schema {
+export function arrowSchema(schema: Schema): Arrow.Schema {
+  const arrow = arrowLibrary()
   return new arrow.Schema(
     schema.fields.map((field) => new arrow.Field(field.name, arrowType(field.type), field.nullable)),
   )
 }
 
-function integerType(type: arrow.Int): DataType {
+function integerType(type: Arrow.Int): DataType {
   const kinds = type.isSigned
     ? ({ 8: 'int8', 16: 'int16', 32: 'int32', 64: 'int64' } as const)
     : ({ 8: 'uint8', 16: 'uint16', 32: 'uint32', 64: 'uint64' } as const)
   return { kind: kinds[type.bitWidth] }
 }
 
-function unitFromArrow(unit: arrow.TimeUnit): TimeUnit {
+function unitFromArrow(unit: Arrow.TimeUnit): TimeUnit {
+  const arrow = arrowLibrary()
   switch (unit) {
     case arrow.TimeUnit.SECOND:
       return 's'
@@ -115,7 +120,8 @@ function unitFromArrow(unit: arrow.TimeUnit): TimeUnit {
   }
 }
 
-function unitToArrow(unit: TimeUnit): arrow.TimeUnit {
+function unitToArrow(unit: TimeUnit): Arrow.TimeUnit {
+  const arrow = arrowLibrary()
   const units = {
     s: arrow.TimeUnit.SECOND,
     ms: arrow.TimeUnit.MILLISECOND,

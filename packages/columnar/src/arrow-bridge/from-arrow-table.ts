@@ -9,24 +9,25 @@
  *             values                 xxxxxx      from row 0                  values  ·····xxxxxx      offset 5
  */
 import { assert, makeError } from '@spillway/stdx'
-import * as arrow from 'apache-arrow'
+import type * as Arrow from 'apache-arrow'
 import type { ArrowColumn } from '../arrow-column.ts'
 import type { DataType } from '../data-type.ts'
 import { arrowValueBytes, makeExactReader } from '../read-value.ts'
 import type { SharedTable, TableChunk } from '../shared-table.ts'
 import { makeTable, shareBytes } from '../shared-table.ts'
+import { arrowLibrary } from './arrow-library.ts'
 import { dataTypeFromArrow, schemaFromArrow } from './arrow-types.ts'
 import { buildColumn } from './build-column.ts'
 
 /** A column's data and the dictionaries already converted: they are shared by the batches of a table. */
-type Dictionaries = Map<arrow.Vector, ArrowColumn>
+type Dictionaries = Map<Arrow.Vector, ArrowColumn>
 
 /**
  * A table over shared buffers with the rows of an Arrow table. Dictionaries are kept.
  * Buffers that lie in a SharedArrayBuffer already are used as they are.
  * @throws DataError UNSUPPORTED_TYPE naming the column.
  */
-export function fromArrowTable(table: arrow.Table): SharedTable {
+export function fromArrowTable(table: Arrow.Table): SharedTable {
   const schema = schemaFromArrow(table.schema)
   const dictionaries: Dictionaries = new Map()
   const chunks: TableChunk[] = []
@@ -42,7 +43,8 @@ export function fromArrowTable(table: arrow.Table): SharedTable {
   return makeTable(schema, chunks)
 }
 
-function columnFromArrow(data: arrow.Data, name: string, dictionaries: Dictionaries): ArrowColumn {
+function columnFromArrow(data: Arrow.Data, name: string, dictionaries: Dictionaries): ArrowColumn {
+  const arrow = arrowLibrary()
   const type = dataTypeFromArrow(data.type, name)
   const { length } = data
   if (type.kind === 'null') return nullColumn(length)
@@ -102,7 +104,7 @@ function fixedValues(values: ArrayBufferView | undefined, padding: number, lengt
 }
 
 /** Offsets keep their origin, so the string bytes are taken from the buffer's start to the last row's end. */
-function stringBuffers(data: arrow.Data, padding: number, offsetBytes: 4 | 8) {
+function stringBuffers(data: Arrow.Data, padding: number, offsetBytes: 4 | 8) {
   const { length } = data
   const wanted = (length + 1) * offsetBytes
   const offsets = bytesOf(data.valueOffsets as ArrayBufferView | undefined).subarray(0, wanted)
@@ -128,7 +130,7 @@ function bytesOf(view: ArrayBufferView | undefined | null): Uint8Array {
   return new Uint8Array(view.buffer, view.byteOffset, view.byteLength)
 }
 
-function indexBytesOf(type: arrow.Dictionary, name: string): 1 | 2 | 4 {
+function indexBytesOf(type: Arrow.Dictionary, name: string): 1 | 2 | 4 {
   const { bitWidth } = type.indices
   if (bitWidth === 8) return 1
   if (bitWidth === 16) return 2
@@ -138,7 +140,7 @@ function indexBytesOf(type: arrow.Dictionary, name: string): 1 | 2 | 4 {
   })
 }
 
-function dictionaryFromArrow(vector: arrow.Vector | undefined, name: string, dictionaries: Dictionaries): ArrowColumn {
+function dictionaryFromArrow(vector: Arrow.Vector | undefined, name: string, dictionaries: Dictionaries): ArrowColumn {
   assert(vector !== undefined, 'a dictionary column has a dictionary')
   const known = dictionaries.get(vector)
   if (known !== undefined) return known

@@ -1,6 +1,7 @@
 /**
  * Entry `@spillway/columnar/arrow`: the bridge to and from Apache Arrow, for the main thread only.
- * Workers import `@spillway/columnar`, which never loads the library.
+ * The library itself is loaded when a function first needs it (arrow-library.ts).
+ * Workers import `@spillway/columnar`, which never loads it.
  */
 export * from './arrow-types.ts'
 export * from './from-arrow-table.ts'

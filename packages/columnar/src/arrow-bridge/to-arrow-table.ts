@@ -1,12 +1,13 @@
 /** Columns in Arrow's layout as Apache Arrow's table, over the same buffers. */
 import { assert } from '@spillway/stdx'
-import * as arrow from 'apache-arrow'
+import type * as Arrow from 'apache-arrow'
 import type { ArrowColumn } from '../arrow-column.ts'
 import type { DataType, Physical } from '../data-type.ts'
 import { physicalOf } from '../data-type.ts'
 import { arrowValueBytes, makeExactReader } from '../read-value.ts'
 import type { Schema } from '../schema.ts'
 import type { TableChunk } from '../shared-table.ts'
+import { arrowLibrary } from './arrow-library.ts'
 import { arrowType } from './arrow-types.ts'
 import { buildColumn } from './build-column.ts'
 
@@ -17,14 +18,15 @@ import { buildColumn } from './build-column.ts'
  * A column that is dictionary-encoded in every chunk becomes an Arrow dictionary; a string column with 8-byte offsets
  * in any chunk becomes LargeUtf8, and the offsets of its other chunks are widened.
  */
-export function toArrowTable(schema: Schema, chunks: readonly TableChunk[]): arrow.Table {
+export function toArrowTable(schema: Schema, chunks: readonly TableChunk[]): Arrow.Table {
+  const arrow = arrowLibrary()
   const plain = decodeMixedDictionaries(schema, chunks)
   const types = schema.fields.map((field, index) => columnArrowType(field.type, plain, index))
   const fields = schema.fields.map(
-    (field, index) => new arrow.Field(field.name, types[index] as arrow.DataType, field.nullable),
+    (field, index) => new arrow.Field(field.name, types[index] as Arrow.DataType, field.nullable),
   )
   const tableSchema = new arrow.Schema(fields)
-  const dictionaries = new Map<ArrowColumn, arrow.Vector>()
+  const dictionaries = new Map<ArrowColumn, Arrow.Vector>()
   const batches = plain.map((chunk) => {
     const children = chunk.columns.map((column, index) => {
       const type = types[index]
@@ -37,20 +39,22 @@ export function toArrowTable(schema: Schema, chunks: readonly TableChunk[]): arr
   return new arrow.Table(tableSchema, batches)
 }
 
-function columnArrowType(type: DataType, chunks: readonly TableChunk[], index: number): arrow.DataType {
+function columnArrowType(type: DataType, chunks: readonly TableChunk[], index: number): Arrow.DataType {
+  const arrow = arrowLibrary()
   const columns = chunks.map((chunk) => chunk.columns[index] as ArrowColumn)
   const first = columns[0]
   if (first?.dictionary !== undefined) {
     const dictionaries = columns.map((column) => column.dictionary as ArrowColumn)
     const wide = dictionaries.some((dictionary) => dictionary.offsetBytes === 8 && type.kind === 'utf8')
-    const indices = indexType(first.indexBytes) as arrow.Int32
+    const indices = indexType(first.indexBytes) as Arrow.Int32
     return new arrow.Dictionary(wide ? new arrow.LargeUtf8() : arrowType(type), indices)
   }
   if (type.kind === 'utf8' && columns.some((column) => column.offsetBytes === 8)) return new arrow.LargeUtf8()
   return arrowType(type)
 }
 
-function indexType(indexBytes: 1 | 2 | 4): arrow.Uint8 | arrow.Uint16 | arrow.Int32 {
+function indexType(indexBytes: 1 | 2 | 4): Arrow.Uint8 | Arrow.Uint16 | Arrow.Int32 {
+  const arrow = arrowLibrary()
   if (indexBytes === 1) return new arrow.Uint8()
   return indexBytes === 2 ? new arrow.Uint16() : new arrow.Int32()
 }
@@ -73,7 +77,8 @@ function decodeMixedDictionaries(schema: Schema, chunks: readonly TableChunk[]):
   }))
 }
 
-function dataOf(column: ArrowColumn, type: arrow.DataType, dictionaries: Map<ArrowColumn, arrow.Vector>): arrow.Data {
+function dataOf(column: ArrowColumn, type: Arrow.DataType, dictionaries: Map<ArrowColumn, Arrow.Vector>): Arrow.Data {
+  const arrow = arrowLibrary()
   const { length, offset } = column
   if (column.type.kind === 'null') return arrow.makeData({ type: new arrow.Null(), length })
   const validity = column.nullCount === 0 ? undefined : column.validity
@@ -81,7 +86,7 @@ function dataOf(column: ArrowColumn, type: arrow.DataType, dictionaries: Map<Arr
   const bitmapBuffers = { [arrow.BufferType.VALIDITY]: validity ?? new Uint8Array(0) }
   if (column.dictionary !== undefined) {
     const buffers = { ...bitmapBuffers, [arrow.BufferType.DATA]: indexValues(column) }
-    const vector = dictionaryVector(column.dictionary, (type as arrow.Dictionary).dictionary, dictionaries)
+    const vector = dictionaryVector(column.dictionary, (type as Arrow.Dictionary).dictionary, dictionaries)
     return new arrow.Data(type, offset, length, nullCount, buffers, [], vector)
   }
   if (column.type.kind === 'boolean') {
@@ -103,9 +108,10 @@ function dataOf(column: ArrowColumn, type: arrow.DataType, dictionaries: Map<Arr
 
 function dictionaryVector(
   dictionary: ArrowColumn,
-  type: arrow.DataType,
-  dictionaries: Map<ArrowColumn, arrow.Vector>,
-): arrow.Vector {
+  type: Arrow.DataType,
+  dictionaries: Map<ArrowColumn, Arrow.Vector>,
+): Arrow.Vector {
+  const arrow = arrowLibrary()
   const known = dictionaries.get(dictionary)
   if (known !== undefined) return known
   const vector = new arrow.Vector([dataOf(dictionary, type, dictionaries)])

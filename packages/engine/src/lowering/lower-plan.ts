@@ -8,13 +8,7 @@ import { exprText, type LogicalNode, namedExprText, type Slice, type TypedExpr }
 import { SLICE_COUNTERS } from '@spillway/scheduler'
 import { makeError, unreachable } from '@spillway/stdx'
 import type { StageSpec } from '../operators/stage/stage.ts'
-import type {
-  PhysicalPipeline,
-  PhysicalPlan,
-  PlannedModule,
-  SinkSpec,
-  Sizing,
-} from '../physical/physical-plan.ts'
+import type { PhysicalPipeline, PhysicalPlan, PlannedModule, SinkSpec, Sizing } from '../physical/physical-plan.ts'
 import { pipelineFloor, sinkFloor } from '../pipeline/pipeline-floor.ts'
 import { lowerGroupBy } from './lower-group-by.ts'
 import { lowerGenerated, lowerInMemory, lowerScanParquet } from './lower-scan.ts'
@@ -47,7 +41,6 @@ export class Lowering {
   #operators = 0
   #sinkCount = 0
   #slices = 0
-  codecBytes = 0
 
   constructor(context: LoweringContext) {
     this.context = context
@@ -182,7 +175,6 @@ export class Lowering {
       sizing,
       floorPages: floorPagesPerWorker * sizing.threads,
       floorPagesPerWorker,
-      codecBytesPerWorker: this.codecBytes,
       isOrdered,
     }
   }

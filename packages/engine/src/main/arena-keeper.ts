@@ -28,7 +28,8 @@ export class ArenaKeeper {
   readonly #control: ControlBlock
   #arena: Arena | undefined
   #generation = 0
-  #collections = new Map<number, { waiting: number; done: () => void }>()
+  /** What all workers were asked and have not all answered. */
+  #questions = new Map<number, { waiting: number; done: () => void }>()
   #ticket = 0
   #watch: NodeJS.Timeout | undefined
   #peakBase = 0
@@ -52,8 +53,8 @@ export class ArenaKeeper {
    */
   outsideBytes(facts: BudgetFacts, expected: number | undefined): number {
     const base = baseBytes(this.#arena)
-    if (expected === undefined) return base + growthBytes(this.#control, facts)
-    return besideBytes(this.#control, facts, base, expected)
+    if (expected === undefined) return base + growthBytes(facts)
+    return besideBytes(facts, base, expected)
   }
 
   /** Budget in pages for a query with these facts, which leave `outside` bytes to other things than the arena. */
@@ -99,30 +100,40 @@ export class ArenaKeeper {
 
   /** Collects garbage in every isolate and waits for it. */
   async collectGarbage(): Promise<void> {
-    const ticket = this.#ticket++
-    const done = new Promise<void>((resolve) => {
-      this.#collections.set(ticket, { waiting: this.#pool.workerCount, done: resolve })
-    })
-    this.#pool.broadcast({ kind: 'collectGarbage', ticket })
+    const done = this.#ask('collectGarbage')
     this.#collectMain()
     await done
     this.#collectMain()
   }
 
-  receive(message: FromWorker & { kind: 'garbageCollected' }): void {
-    const collection = this.#collections.get(message.ticket)
-    if (collection === undefined) return
-    collection.waiting -= 1
-    if (collection.waiting > 0) return
-    this.#collections.delete(message.ticket)
-    collection.done()
+  /** Waits until every worker has come to read its messages. */
+  waitForWorkers(): Promise<void> {
+    return this.#ask('ping')
+  }
+
+  #ask(kind: 'collectGarbage' | 'ping'): Promise<void> {
+    const ticket = this.#ticket++
+    const done = new Promise<void>((resolve) => {
+      this.#questions.set(ticket, { waiting: this.#pool.workerCount, done: resolve })
+    })
+    this.#pool.broadcast({ kind, ticket })
+    return done
+  }
+
+  receive(message: FromWorker & { kind: 'answered' }): void {
+    const question = this.#questions.get(message.ticket)
+    if (question === undefined) return
+    question.waiting -= 1
+    if (question.waiting > 0) return
+    this.#questions.delete(message.ticket)
+    question.done()
   }
 
   /** The workers are gone: nobody will answer. */
   abandon(): void {
     this.unwatch()
-    for (const { done } of this.#collections.values()) done()
-    this.#collections.clear()
+    for (const { done } of this.#questions.values()) done()
+    this.#questions.clear()
   }
 
   /** Sets the ceiling for the running queries and keeps it right until `unwatch`. */

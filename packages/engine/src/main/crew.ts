@@ -2,7 +2,6 @@
  * The crew of an engine: workers, control block and arena, which live and are condemned together. A lost worker may
  * have left shared state in any condition, so nothing of its crew is used again; the next query starts a new one.
  */
-import { parquetWasmModule } from '@spillway/formats'
 import { ControlBlock, type FromWorker, QUERY_SLOTS, WorkerPool } from '@spillway/scheduler'
 import { makeError } from '@spillway/stdx'
 import { ArenaKeeper } from './arena-keeper.ts'
@@ -33,7 +32,6 @@ export interface Crew {
  * @throws InternalError WORKER_FAILED when one dies before it answers
  */
 export async function startCrew(options: CrewOptions, onLost: (crew: Crew, error: Error) => void): Promise<Crew> {
-  const parquetModule = await parquetWasmModule()
   const control = ControlBlock.create(options.threads)
   const slots = new Array<QueryRun | undefined>(QUERY_SLOTS).fill(undefined)
   const byId = (queryId: number): QueryRun | undefined => slots.find((run) => run?.facts.queryId === queryId)
@@ -41,9 +39,8 @@ export async function startCrew(options: CrewOptions, onLost: (crew: Crew, error
   const pool: WorkerPool = new WorkerPool({
     workerFile: options.workerFile,
     control,
-    setup: { parquetModule },
     onMessage: (message: FromWorker) => {
-      if (message.kind === 'garbageCollected') keeper.receive(message)
+      if (message.kind === 'answered') keeper.receive(message)
       else byId(message.queryId)?.receive(message)
     },
     onWorkerLost: (error) => {
@@ -54,8 +51,9 @@ export async function startCrew(options: CrewOptions, onLost: (crew: Crew, error
   const keeper: ArenaKeeper = new ArenaKeeper(pool, control)
   const tables = new TableRegistry((message) => pool.broadcast(message))
   const crew: Crew = { control, pool, keeper, tables, slots, isLost: false, ended: Promise.resolve() }
-  // The answer of every worker says that all of them are up, and what they hold then is part of the base.
-  await keeper.collectGarbage()
+  // What the workers hold once they are up is part of the base. A collection would cost a tenth of a second here; it
+  // is made up for when a query does not fit.
+  await keeper.waitForWorkers()
   if (start.error !== undefined) {
     const text = `A worker failed to start (${start.error.message}). Check that memory and threads are available.`
     throw makeError('WORKER_FAILED', text, {}, { cause: start.error })

@@ -16,7 +16,7 @@ import type { QuerySetup } from '../worker/query-context.ts'
 import { cancelledBy, orAborted, throwIfAborted } from './abort-signal.ts'
 import type { ArenaKeeper, WatchFacts } from './arena-keeper.ts'
 import { type Crew, startCrew } from './crew.ts'
-import { limitCompileScratch } from './compile-scratch.ts'
+import { limitCompilation } from './compile-settings.ts'
 import { trimHeap } from './heap-trim.ts'
 import { memoryClassOf } from './labels.ts'
 import { ModuleCache } from './module-cache.ts'
@@ -119,9 +119,9 @@ export class EngineCore {
 
   /** The plan as it would run now, and its floor in bytes of process memory. */
   async plan(request: QueryRequest): Promise<{ physical: PhysicalPlan; floorBytes: number; budgetPages: number }> {
-    limitCompileScratch(request.options.memoryLimitBytes)
-    const crew = await this.#requireCrew()
+    limitCompilation(request.options.memoryLimitBytes)
     const optimized = this.optimize(request.plan, request.options)
+    const crew = await this.#requireCrew()
     const sizer = new QuerySizer(crew, optimized, request, this.#options.threads)
     const { physical, budget } = sizer.size(this.#expectedBytes())
     return { physical, budgetPages: budget, floorBytes: sizer.smallestFloorBytes() }
@@ -135,7 +135,7 @@ export class EngineCore {
     const { signal } = request.options
     throwIfAborted(signal)
     const plan = this.optimize(request.plan, request.options)
-    limitCompileScratch(request.options.memoryLimitBytes)
+    limitCompilation(request.options.memoryLimitBytes)
     const crew = await this.#requireCrew()
     const { run, place } = await this.#admit(crew, plan, request)
     const admissionMs = performance.now() - started

@@ -2,32 +2,24 @@
  * How large the arena may be: the limit bounds the process, so what the process holds already and what workers will
  * still need outside the arena is taken off first.
  *
- *   limit = base (measured: resident - touched arena) + growth still to come (codec, heaps) + arena
+ *   limit = base (measured: resident - touched arena) + growth still to come (heaps) + arena
  */
 import { PAGE_BYTES } from '@spillway/kernels'
 import { type Arena, readResidentBytes } from '@spillway/memory'
-import type { ControlBlock } from '@spillway/scheduler'
 
 /**
  * Heap of the main thread while a query runs: plan, messages, results being moved. Measured, see docs/topics/memory.md.
  */
-export const MAIN_GROWTH_BYTES = 16e6
+export const MAIN_GROWTH_BYTES = 12e6
 /** Heap, code and stacks of one worker beyond what it has after its start. Measured, see docs/topics/memory.md. */
-export const WORKER_GROWTH_BYTES = 6e6
-/** What compiling the codec leaves behind, whatever the number of threads. Measured. */
-export const CODEC_COMPILE_BYTES = 24e6
-/** The codec's instance and its scratch before it decodes anything. */
-export const CODEC_BASE_BYTES = 6e6
-
+export const WORKER_GROWTH_BYTES = 5e6
 /** What one more query takes in the main thread's heap while others run: their growth covers the rest. Measured. */
 export const BESIDE_GROWTH_BYTES = 4e6
 
 export interface BudgetFacts {
   readonly limitBytes: number
   readonly threads: number
-  /** Bytes each worker needs for decoding and encoding; 0 = no codec. */
-  readonly codecBytesPerWorker: number
-  /** Bytes each worker needs in its JavaScript heap for encoding: the stream and the file being written. */
+  /** Bytes each worker needs in its JavaScript heap for encoding: what Node's own codecs work in. */
   readonly encoderHeapBytesPerWorker: number
 }
 
@@ -37,31 +29,21 @@ export function baseBytes(arena: Arena | undefined): number {
 }
 
 /** Bytes that the workers are still going to take outside the arena. */
-export function growthBytes(control: ControlBlock, facts: BudgetFacts): number {
-  let growth = MAIN_GROWTH_BYTES + (WORKER_GROWTH_BYTES + facts.encoderHeapBytesPerWorker) * facts.threads
-  if (facts.codecBytesPerWorker === 0) return growth
-  growth += CODEC_COMPILE_BYTES
-  return growth + codecGrowthBytes(control, facts)
+export function growthBytes(facts: BudgetFacts): number {
+  return MAIN_GROWTH_BYTES + (WORKER_GROWTH_BYTES + facts.encoderHeapBytesPerWorker) * facts.threads
 }
 
 /**
  * What the process will hold outside the arena with one more query beside running ones, which brought it to `expected`
- * at most. Heaps and compiled code are the process's, so they are not counted a second time; codecs may have to grow.
+ * at most. Heaps and compiled code are the process's, so they are not counted a second time.
  */
-export function besideBytes(control: ControlBlock, facts: BudgetFacts, base: number, expected: number): number {
-  const own = codecGrowthBytes(control, facts) + facts.encoderHeapBytesPerWorker * facts.threads
-  return Math.max(expected, base + own) + BESIDE_GROWTH_BYTES
+export function besideBytes(facts: BudgetFacts, base: number, expected: number): number {
+  return Math.max(expected, base + ownBytes(facts)) + BESIDE_GROWTH_BYTES
 }
 
-/** The codecs' memory never shrinks, so only what a query needs beyond what is held is growth. */
-export function codecGrowthBytes(control: ControlBlock, facts: BudgetFacts): number {
-  if (facts.codecBytesPerWorker === 0) return 0
-  let growth = 0
-  const wanted = CODEC_BASE_BYTES + facts.codecBytesPerWorker
-  const held = Array.from({ length: control.workerCount }, (_, worker) => control.decoderBytes(worker))
-  // Which workers run the query is decided later: the ones that hold least still have to grow.
-  for (const bytes of held.sort((a, b) => a - b).slice(0, facts.threads)) growth += Math.max(0, wanted - bytes)
-  return growth
+/** What a query needs outside the arena for itself, whatever else runs. */
+export function ownBytes(facts: BudgetFacts): number {
+  return facts.encoderHeapBytesPerWorker * facts.threads
 }
 
 /** Arena pages, its own fixed ones included, that fit below the limit beside `outside` bytes. May be negative. */

@@ -6,15 +6,14 @@ import type { RootSink } from '../lowering/lower-plan.ts'
 import type { Sizing } from '../physical/physical-plan.ts'
 import type { OperatorCounts } from '../pipeline/operator-meter.ts'
 
-/** Bytes that encoding needs on each worker: in the codec's memory, and in the JavaScript heap. */
+/** Bytes that encoding needs on each worker in the JavaScript heap. */
 export interface EncoderNeed {
-  readonly codecBytes: number
   readonly heapBytes: number
 }
 
 /** A query that encodes nothing. */
 export function noEncoder(): EncoderNeed {
-  return { codecBytes: 0, heapBytes: 0 }
+  return { heapBytes: 0 }
 }
 
 /** Settings that only tests use; plain data. */

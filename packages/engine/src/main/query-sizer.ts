@@ -10,7 +10,7 @@ import { lowerPlan } from '../lowering/lower-plan.ts'
 import type { PhysicalPlan, Sizing } from '../physical/physical-plan.ts'
 import { ARENA_SHARE_BESIDE_RESULTS } from './arena-keeper.ts'
 import type { Crew } from './crew.ts'
-import { type BudgetFacts, baseBytes, codecGrowthBytes } from './memory-budget.ts'
+import { type BudgetFacts, baseBytes, ownBytes } from './memory-budget.ts'
 import type { QueryRequest } from './query-request.ts'
 import { sizingTries, smallestSizing } from './sizing.ts'
 
@@ -56,16 +56,16 @@ export class QuerySizer {
   }
 
   /**
-   * The best sizing whose floor has room in `freePages`, which are resident already or may become so. What codecs have
-   * to grow must fit under the limit beside all that was touched; a query that needs no growth costs no memory at all.
+   * The best sizing whose floor has room in `freePages`, which are resident already or may become so. What encoding
+   * takes must fit under the limit beside all that was touched; a query that needs no growth costs no memory at all.
    */
   sizeToFree(freePages: number, expected: number | undefined): SizedPlan | undefined {
-    const { keeper, control } = this.#crew
+    const { keeper } = this.#crew
     for (const { sizing, share } of this.#tries()) {
       const sized = this.#sized(sizing, expected)
       if (sized.physical.floorPages > freePages * share) continue
       const facts = this.#facts(sized.physical)
-      const growth = codecGrowthBytes(control, facts) + facts.encoderHeapBytesPerWorker * facts.threads
+      const growth = ownBytes(facts)
       const held = Math.max(expected ?? 0, baseBytes(keeper.arena) + growth) + (keeper.arena?.highWaterBytes ?? 0)
       if (growth > 0 && held > facts.limitBytes) continue
       return { ...sized, budget: Math.max(sized.budget, freePages) }
@@ -105,7 +105,8 @@ export class QuerySizer {
 
   #facts(physical: PhysicalPlan): BudgetFacts {
     const { memoryLimitBytes: limitBytes } = this.#request.options
-    return { ...codecFacts(physical, this.#request), limitBytes, threads: physical.sizing.threads }
+    const { heapBytes: encoderHeapBytesPerWorker } = this.#request.encoder(physical.sizing)
+    return { encoderHeapBytesPerWorker, limitBytes, threads: physical.sizing.threads }
   }
 
   /** Process memory that the query needs at least on this engine, whatever the limit is. */
@@ -145,15 +146,6 @@ function pagesForFloors(budget: number, request: QueryRequest): number {
 /** The budget in which floors of `pages` have room: the inverse of `pagesForFloors`. */
 function budgetForFloor(pages: number, request: QueryRequest): number {
   return request.keepsResults ? Math.ceil(pages / ARENA_SHARE_BESIDE_RESULTS) : pages + RESULT_SLACK_PAGES
-}
-
-/** Decoder and encoder share one memory, so the larger need counts; what encoding holds in the heap comes on top. */
-function codecFacts(physical: PhysicalPlan, request: QueryRequest) {
-  const { codecBytes, heapBytes } = request.encoder(physical.sizing)
-  return {
-    codecBytesPerWorker: Math.max(physical.codecBytesPerWorker, codecBytes),
-    encoderHeapBytesPerWorker: heapBytes,
-  }
 }
 
 /** A mask that keeps `bits` of the highest hash bits; 0 keeps none. */

@@ -61,8 +61,6 @@ export interface PhysicalPlan {
   /** Arena pages that must be reserved before the query starts, for all workers together. */
   readonly floorPages: number
   readonly floorPagesPerWorker: number
-  /** Bytes one worker needs outside the arena for decoding and encoding, at most. */
-  readonly codecBytesPerWorker: number
   /** True when the output is in the order of the input. */
   readonly isOrdered: boolean
 }

@@ -67,11 +67,18 @@ export class EngineHost implements PipelineHost {
         return
       case 'collectGarbage':
         this.#state.collectGarbage()
-        this.#post({ kind: 'garbageCollected', worker: this.#state.worker, ticket: message.ticket }, [])
+        this.#answer(message.ticket)
+        return
+      case 'ping':
+        this.#answer(message.ticket)
         return
       default:
         unreachable(message)
     }
+  }
+
+  #answer(ticket: number): void {
+    this.#post({ kind: 'answered', worker: this.#state.worker, ticket }, [])
   }
 
   #openQuery(queryId: number, setup: QuerySetup): void {

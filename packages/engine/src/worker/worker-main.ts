@@ -5,18 +5,13 @@ import { assert } from '@spillway/stdx'
 import { EngineHost } from './pipeline-host.ts'
 import { WorkerState } from './worker-state.ts'
 
-export interface WorkerSetup {
-  readonly parquetModule: WebAssembly.Module
-}
-
 /** Made by the worker's first task; later tasks go on with it. */
 let resumeLoop: (() => 'rested' | 'shutdown') | undefined
 
 async function open(task: WorkerTask): Promise<() => 'rested' | 'shutdown'> {
   const { port, worker, workerCount } = task
-  const { parquetModule } = task.setup as unknown as WorkerSetup
   const control = ControlBlock.attach(task.control, workerCount)
-  const state = new WorkerState(worker, control, await createChecksum(), parquetModule)
+  const state = new WorkerState(worker, control, await createChecksum())
   const host = new EngineHost(state, (message, transfer) => port.postMessage(message, transfer))
   return () => runWorkerLoop(port, control, worker, host)
 }

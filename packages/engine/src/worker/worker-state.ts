@@ -1,5 +1,5 @@
 /**
- * What a worker keeps for its whole life: its kernels' arena, module instances, the codec, shared tables.
+ * What a worker keeps for its whole life: its kernels' arena, module instances, shared tables.
  */
 import v8 from 'node:v8'
 import vm from 'node:vm'
@@ -9,9 +9,13 @@ import type { ControlBlock, ModuleRef } from '@spillway/scheduler'
 import { assert } from '@spillway/stdx'
 
 const INSTANCES_MAX = 256
-/** A forced collection costs about a millisecond in a lean worker; without one, freed buffers stay resident. */
+/** A collection of the young part takes a millisecond, of the whole heap 10 to 20; without any, it grows. */
 const MORSELS_PER_COLLECTION = 8
+const HEAP_GROWTH_MAX = 5e5
+/** Dropped buffers lie outside the heap and stay resident until a whole collection. */
 const GARBAGE_BYTES_MAX = 2e6
+
+type Collect = (options?: { readonly type: 'minor' }) => void
 
 export class WorkerState {
   readonly worker: number
@@ -20,24 +24,22 @@ export class WorkerState {
   readonly tables = new Map<number, SharedTable>()
   /** Queries that are open on this worker. */
   openQueries = 0
-  readonly #collect: () => void
+  readonly #collect: Collect
   #arena: Arena | undefined
   /** By module key, least recently used first. */
   readonly #instances = new Map<string, WebAssembly.Exports>()
   #morselsSinceCollection = 0
   #garbageBytes = 0
+  /** Used after the last whole collection. */
+  #heapBytes: number
 
-  constructor(
-    worker: number,
-    control: ControlBlock,
-    checksum: Checksum,
-    _parquetModule: WebAssembly.Module | undefined,
-  ) {
+  constructor(worker: number, control: ControlBlock, checksum: Checksum) {
     this.worker = worker
     this.control = control
     this.checksum = checksum
     v8.setFlagsFromString('--expose-gc')
-    this.#collect = vm.runInNewContext('gc') as () => void
+    this.#collect = vm.runInNewContext('gc') as Collect
+    this.#heapBytes = usedHeapBytes()
   }
 
   get arena(): Arena {
@@ -56,6 +58,7 @@ export class WorkerState {
     this.#collect()
     this.#morselsSinceCollection = 0
     this.#garbageBytes = 0
+    this.#heapBytes = usedHeapBytes()
   }
 
   /**
@@ -64,8 +67,13 @@ export class WorkerState {
   collectGarbageSometimes(garbageBytes: number): void {
     this.#morselsSinceCollection += 1
     this.#garbageBytes += garbageBytes
-    if (this.#morselsSinceCollection >= MORSELS_PER_COLLECTION || this.#garbageBytes >= GARBAGE_BYTES_MAX)
+    if (this.#garbageBytes >= GARBAGE_BYTES_MAX) {
       this.collectGarbage()
+    } else if (this.#morselsSinceCollection >= MORSELS_PER_COLLECTION) {
+      this.#morselsSinceCollection = 0
+      this.#collect({ type: 'minor' })
+      if (usedHeapBytes() - this.#heapBytes >= HEAP_GROWTH_MAX) this.collectGarbage()
+    }
   }
 
   /** Exports of a module's instance over the present arena. */
@@ -86,8 +94,8 @@ export class WorkerState {
     }
     return exports
   }
+}
 
-  noteCodecMemory(bytes: number): void {
-    this.control.setWorkerMemory(this.worker, Math.ceil(bytes / 1024), 0)
-  }
+function usedHeapBytes(): number {
+  return v8.getHeapStatistics().used_heap_size
 }

@@ -10,12 +10,12 @@ import { assert, makeError, SpillwayError } from '@spillway/stdx'
 import { readParquet } from 'parquet-wasm/esm'
 import type { FFIStream } from 'parquet-wasm/esm'
 import { readArrowColumns } from './arrow-c-data.ts'
+import { openParquetWasm } from './codec-memory.ts'
 import { corruptError, describePlace, placeDetails } from './file-access.ts'
 import type { FilePlace } from './file-access.ts'
 import type { ParquetFileMeta } from './file-meta.ts'
 import { requireChunk, requireRowGroup } from './file-meta.ts'
 import { readMiniFile } from './mini-file.ts'
-import { openParquetWasm } from './wasm-module.ts'
 
 /** A run of rows of a row group. */
 export interface ParquetBatch {

@@ -1,7 +1,8 @@
-/** parquet-wasm as a module that is compiled once, by the main thread, and instantiated once per thread. */
+/**
+ * parquet-wasm as a module that is compiled once, by the main thread. Its glue code is for workers (codec-memory.ts).
+ */
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { initSync } from 'parquet-wasm/esm'
 
 let compiled: Promise<WebAssembly.Module> | undefined
 
@@ -11,9 +12,4 @@ export function parquetWasmModule(): Promise<WebAssembly.Module> {
     WebAssembly.compile(bytes),
   )
   return compiled
-}
-
-/** Instantiates parquet-wasm on this thread unless that was done before; gives its memory. */
-export function openParquetWasm(module: WebAssembly.Module): WebAssembly.Memory {
-  return initSync({ module }).memory
 }

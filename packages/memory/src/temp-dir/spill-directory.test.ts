@@ -16,6 +16,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
+import fsExtra from 'fs-extra'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Owner, ownerStatus, parseOwner, readOwnIdentity } from './owner.ts'
 import { createSpillDirectory, reclaimDeadDirectories, removeSpillDirectorySync } from './spill-directory.ts'
@@ -49,8 +50,8 @@ async function spawnHolder(): Promise<{ child: ChildProcess; path: string }> {
 /** A directory as another process would have left it. */
 function plantDirectory(owner: Partial<Owner> | undefined, silentMinutes: number): string {
   const path = join(root, `spillway-${owner?.pid ?? 1}-${randomUUID()}`)
-  mkdirSync(path, { mode: 0o700 })
-  if (owner !== undefined) writeFileSync(join(path, 'owner.json'), JSON.stringify({ ...readOwnIdentity(), ...owner }))
+  fsExtra.ensureDirSync(path, { mode: 0o700 })
+  if (owner !== undefined) fsExtra.outputJsonSync(join(path, 'owner.json'), { ...readOwnIdentity(), ...owner })
   writeFileSync(join(path, 'heartbeat'), '.')
   const then = Date.now() / 1000 - silentMinutes * 60
   for (const name of readdirSync(path)) utimesSync(join(path, name), then, then)

@@ -4,7 +4,7 @@
  * It holds a SharedTable and never changes it. Nothing here computes: `lazy()` starts a query, the rest is reading.
  */
 import type { DataType, SharedTable } from '@spillway/columnar'
-import { estimateTableBytes, makeTable, makeValueReader, shareTable, typeEquals, typeName } from '@spillway/columnar'
+import { estimateTableBytes, joinTables, makeValueReader, shareTable, typeEquals, typeName } from '@spillway/columnar'
 import { type ColumnInput, fromArrowTable, fromColumns, type TypedArray, toArrowTable } from '@spillway/columnar/arrow'
 import type { QueryMetrics } from '@spillway/engine'
 import { findNearestName, makeInMemory, type SchemaTypes } from '@spillway/plan'
@@ -180,8 +180,8 @@ export function concatDataFrames<S extends SchemaTypes>(frames: readonly DataFra
     type: field.type,
     nullable: frames.some((frame) => frame.table.schema.fields[index]?.nullable ?? true),
   }))
-  const chunks = frames.flatMap((frame) => frame.table.chunks)
-  return new Frame<S>(makeTable({ fields }, chunks), undefined)
+  const tables = frames.map((frame) => frame.table)
+  return new Frame<S>(joinTables({ fields }, tables), undefined)
 }
 
 function checkSameColumns(expected: SharedTable, actual: SharedTable, frameIndex: number): void {

@@ -80,14 +80,15 @@ function shapeText(table: SharedTable): string {
 
 function textColumns(table: SharedTable): TextColumn[] {
   const rows = shownIndices(table.rowCount, ROWS_MAX)
-  const places = rows.map((row) => (row === undefined ? undefined : locateRow(table, row)))
+  const { chunks } = table
+  const places = rows.map((row) => (row === undefined ? undefined : locateRow(chunks, row)))
   return shownIndices(table.schema.fields.length, COLUMNS_MAX).map((index) => {
     const field = index === undefined ? undefined : table.schema.fields[index]
     if (index === undefined || field === undefined) {
       return { heading: [ELLIPSIS, ELLIPSIS], cells: rows.map(() => ELLIPSIS), alignRight: false }
     }
     const cells = places.map((place) => {
-      const column = place === undefined ? undefined : table.chunks[place.chunk]?.columns[index]
+      const column = place === undefined ? undefined : chunks[place.chunk]?.columns[index]
       return place === undefined || column === undefined ? ELLIPSIS : shorten(cellText(column, place.row))
     })
     return { heading: [shorten(field.name), typeName(field.type)], cells, alignRight: isNumeric(field.type) }
@@ -102,10 +103,10 @@ function shownIndices(count: number, max: number): (number | undefined)[] {
   return [...first, undefined, ...first.map((index) => count - half + index)]
 }
 
-function locateRow(table: SharedTable, row: number): { chunk: number; row: number } | undefined {
+function locateRow(chunks: SharedTable['chunks'], row: number): { chunk: number; row: number } | undefined {
   let first = 0
-  for (let chunk = 0; chunk < table.chunks.length; chunk++) {
-    const rowCount = table.chunks[chunk]?.rowCount ?? 0
+  for (let chunk = 0; chunk < chunks.length; chunk++) {
+    const rowCount = chunks[chunk]?.rowCount ?? 0
     if (row < first + rowCount) return { chunk, row: row - first }
     first += rowCount
   }

@@ -1,6 +1,6 @@
-/** `collect`: gathers the batches of a query into a DataFrame. Buffers are moved, not copied. */
+/** `collect`: gathers the batches of a query into a DataFrame. Buffers are moved, not copied, unless they are small. */
 import { type CollectOutput, type EngineCore, noEncoder, type QueryOptions, type RootSink } from '@spillway/engine'
-import { makeTable, PackedChunk, type TableChunk } from '@spillway/columnar'
+import { type PackedColumns, packTable } from '@spillway/columnar'
 import type { LogicalNode, SchemaTypes } from '@spillway/plan'
 import { type DataFrame, dataFrameFromTable } from '../data-frame/data-frame.ts'
 import type { QuerySession } from '../session.ts'
@@ -11,7 +11,7 @@ export async function collectResult<S extends SchemaTypes>(
   options: QueryOptions,
   session: QuerySession,
 ): Promise<DataFrame<S>> {
-  const batches: { readonly sequence: number; readonly chunk: TableChunk }[] = []
+  const batches: { readonly sequence: number; readonly packed: PackedColumns }[] = []
   const makeSink: RootSink = (facts) => ({
     kind: 'collect',
     operatorId: facts.operatorId,
@@ -30,14 +30,14 @@ export async function collectResult<S extends SchemaTypes>(
     onAdmitted: () => {},
     onOutput: (output) => {
       const { sequence, packed } = output as CollectOutput & { kind: 'batch' }
-      batches.push({ sequence, chunk: new PackedChunk(plan.schema, packed) })
+      batches.push({ sequence, packed })
     },
   })
   // A worker sends the batches of a morsel in order, and the sort is stable: morsels are all that is out of order.
   batches.sort((a, b) => a.sequence - b.sequence)
-  const table = makeTable(
+  const table = packTable(
     plan.schema,
-    batches.map(({ chunk }) => chunk),
+    batches.map(({ packed }) => packed),
   )
   return dataFrameFromTable<S>(table, session, metrics)
 }

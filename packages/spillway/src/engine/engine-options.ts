@@ -1,100 +1,113 @@
 /**
  * Options of an engine and of one query: validated once, merged (query over engine over environment over defaults).
+ *
+ * zod's small form is used, function by function, so that the bundle holds and starts only what is called here.
  */
 import { availableParallelism } from 'node:os'
 import { noTesting, type Progress, type QueryOptions as CoreOptions, type TestingOptions } from '@spillway/engine'
 import { parseByteSize, systemMemoryBytes } from '@spillway/memory'
 import { makeError } from '@spillway/stdx'
-import { z } from 'zod'
+import english from 'zod/v4/locales/en.js'
+import * as z from 'zod/mini'
 
 /** Share of the machine's (or container's) memory that queries may use when nothing is said. */
 const DEFAULT_MEMORY_SHARE = 0.7
 const THREADS_MAX = 256
 const DATA_PAGE_BYTES_MAX = 1 << 24
 
-const byteSize = z.union([z.number().positive(), z.string()])
+const testingShape = () => ({
+  forceSpill: z.optional(z.boolean()),
+  batchRows: z.optional(integer(1, 65_536)),
+  morselRows: z.optional(integer(1)),
+  partitionBits: z.optional(integer(0, 8)),
+  hashBits: z.optional(integer(0, 64)),
+  poison: z.optional(z.boolean()),
+  disabledRules: z.optional(z.union([z.literal('all'), z.array(z.string())])),
+  ioFaults: z.optional(z.custom<TestingOptions['ioFaults']>()),
+  reservationFault: z.optional(z.custom<TestingOptions['reservationFault']>()),
+  refuseProbability: z.optional(z.number().check(z.minimum(0), z.maximum(1))),
+  workerFault: z.optional(z.custom<TestingOptions['workerFault']>()),
+  budgetPages: z.optional(z.int().check(z.positive())),
+})
 
-const testingShape = {
-  forceSpill: z.boolean().optional(),
-  batchRows: z.int().min(1).max(65_536).optional(),
-  morselRows: z.int().min(1).optional(),
-  partitionBits: z.int().min(0).max(8).optional(),
-  hashBits: z.int().min(0).max(64).optional(),
-  poison: z.boolean().optional(),
-  disabledRules: z.union([z.literal('all'), z.array(z.string())]).optional(),
-  ioFaults: z.custom<TestingOptions['ioFaults']>().optional(),
-  reservationFault: z.custom<TestingOptions['reservationFault']>().optional(),
-  refuseProbability: z.number().min(0).max(1).optional(),
-  workerFault: z.custom<TestingOptions['workerFault']>().optional(),
-  budgetPages: z.int().positive().optional(),
-}
+const integer = (min: number, max = Number.MAX_SAFE_INTEGER) => z.int().check(z.minimum(min), z.maximum(max))
+const byteSize = () => z.union([z.number().check(z.positive()), z.string()])
 
-const engineShape = {
+const engineShape = () => ({
   /**
    * Upper bound of the process's resident memory: "512MB" = 512·10⁶, "512MiB", or bytes. Default 70 % of the memory.
    */
-  memoryLimit: byteSize.optional(),
+  memoryLimit: z.optional(byteSize()),
   /** Worker threads. Default: the cores this process may use. */
-  threads: z.int().min(1).max(THREADS_MAX).optional(),
+  threads: z.optional(integer(1, THREADS_MAX)),
   /** Where to spill; must be on a disk. */
-  tempDir: z.string().min(1).optional(),
+  tempDir: z.optional(z.string().check(z.minLength(1))),
   /** Accepts a tempDir that lies in memory. */
-  allowTmpfs: z.boolean().optional(),
+  allowTmpfs: z.optional(z.boolean()),
   /** Bound on the spill files of one query. Default 90 % of the free disk. */
-  maxSpillBytes: byteSize.optional(),
+  maxSpillBytes: z.optional(byteSize()),
   /** Refuses plans with an operator whose memory has no bound. */
-  strict: z.boolean().optional(),
+  strict: z.optional(z.boolean()),
   /** Settings for tests; not part of the stable interface. */
-  testing: z.strictObject(testingShape).optional(),
-}
+  testing: z.optional(z.strictObject(testingShape())),
+})
 
-const queryShape = {
-  ...engineShape,
+const queryShape = () => ({
+  ...engineShape(),
   /** `auto` and `streaming` spill; `in-memory` runs the same operators and fails instead of spilling. */
-  engine: z.enum(['auto', 'streaming', 'in-memory']).optional(),
-  signal: z.custom<AbortSignal>((value) => value instanceof AbortSignal, 'must be an AbortSignal').optional(),
-  onProgress: z
-    .custom<(progress: Progress) => void>((value) => typeof value === 'function', 'must be a function')
-    .optional(),
-}
+  engine: z.optional(z.enum(['auto', 'streaming', 'in-memory'])),
+  signal: z.optional(z.custom<AbortSignal>((value) => value instanceof AbortSignal, 'must be an AbortSignal')),
+  onProgress: z.optional(
+    z.custom<(progress: Progress) => void>((value) => typeof value === 'function', 'must be a function'),
+  ),
+})
 
-const sinkParquetShape = {
-  ...queryShape,
-  compression: z.enum(['snappy', 'zstd', 'lz4', 'lz4Raw', 'gzip', 'brotli', 'uncompressed']).optional(),
-  compressionLevel: z.int().optional(),
-  statistics: z.boolean().optional(),
+const sinkParquetShape = () => ({
+  ...queryShape(),
+  compression: z.optional(z.enum(['snappy', 'zstd', 'lz4', 'lz4Raw', 'gzip', 'brotli', 'uncompressed'])),
+  compressionLevel: z.optional(z.int()),
+  statistics: z.optional(z.boolean()),
   /** Rows of a row group, about 128 k by default. */
-  rowGroupSize: z.int().min(1).optional(),
+  rowGroupSize: z.optional(integer(1)),
   /** Bytes of a data page before compression, 1 MiB by default; a page also ends after 20,000 rows. */
-  dataPageSize: z.int().min(1).max(DATA_PAGE_BYTES_MAX).optional(),
+  dataPageSize: z.optional(integer(1, DATA_PAGE_BYTES_MAX)),
   /** Names of columns that get a Bloom filter in each row group. */
-  bloomFilter: z.array(z.string()).optional(),
-}
+  bloomFilter: z.optional(z.array(z.string())),
+})
 
-const explainShape = {
-  ...queryShape,
-  optimized: z.boolean().optional(),
-  physical: z.boolean().optional(),
+const explainShape = () => ({
+  ...queryShape(),
+  optimized: z.optional(z.boolean()),
+  physical: z.optional(z.boolean()),
   /** What the query is going to end in: floor and memory differ. Default `batches`. */
-  sink: z.enum(['collect', 'batches', 'parquet']).optional(),
+  sink: z.optional(z.enum(['collect', 'batches', 'parquet'])),
+})
+
+export const engineSchema = madeOnce(() => z.strictObject(engineShape()))
+export const querySchema = madeOnce(() => z.strictObject(queryShape()))
+export const sinkParquetSchema = madeOnce(() => z.strictObject(sinkParquetShape()))
+export const explainSchema = madeOnce(() => z.strictObject(explainShape()))
+
+export type EngineOptions = z.input<ReturnType<typeof engineSchema>>
+export type QueryOptions = z.input<ReturnType<typeof querySchema>>
+export type SinkParquetOptions = z.input<ReturnType<typeof sinkParquetSchema>>
+export type ExplainOptions = z.input<ReturnType<typeof explainSchema>>
+
+/** A schema is made when options are first checked against it: most programs use one or two of them. */
+function madeOnce<T>(make: () => T): () => T {
+  let made: T | undefined
+  return () => {
+    made ??= make()
+    return made
+  }
 }
 
-const batchesShape = { ...queryShape }
-
-export const engineSchema = z.strictObject(engineShape)
-export const querySchema = z.strictObject(queryShape)
-export const sinkParquetSchema = z.strictObject(sinkParquetShape)
-export const explainSchema = z.strictObject(explainShape)
-export const batchesSchema = z.strictObject(batchesShape)
-
-export type EngineOptions = z.input<typeof engineSchema>
-export type QueryOptions = z.input<typeof querySchema>
-export type SinkParquetOptions = z.input<typeof sinkParquetSchema>
-export type ExplainOptions = z.input<typeof explainSchema>
+/** Given with each call: zod's own setting of a language belongs to the program. */
+const { localeError } = english()
 
 /** @throws PlanError INVALID_OPTION naming the option and what is wrong with it */
-export function parseOptions<T>(schema: z.ZodType<T>, options: unknown, where: string): T {
-  const parsed = schema.safeParse(options ?? {})
+export function parseOptions<T>(schema: () => z.ZodMiniType<T>, options: unknown, where: string): T {
+  const parsed = schema().safeParse(options ?? {}, { error: localeError })
   if (parsed.success) return parsed.data
   throw makeError('INVALID_OPTION', `Invalid option of ${where}:\n${z.prettifyError(parsed.error)}`, { where })
 }

@@ -14,7 +14,6 @@ import type { QuerySession, SinkResult } from '../session.ts'
 import { streamBatches } from './batch-stream.ts'
 import { collectResult } from './collect-result.ts'
 import {
-  batchesSchema,
   type EngineOptions,
   type ExplainOptions,
   engineSchema,
@@ -56,7 +55,7 @@ export class Engine implements QuerySession, AsyncDisposable {
   }
 
   collectBatches(plan: LogicalNode, options: QueryOptions = {}): AsyncIterableIterator<RecordBatch> {
-    const parsed = parseOptions(batchesSchema, withEngine(options), 'collectBatches')
+    const parsed = parseOptions(querySchema, withEngine(options), 'collectBatches')
     return streamBatches(this.#core, plan, resolveOptions(parsed, this.#options, process.env))
   }
 

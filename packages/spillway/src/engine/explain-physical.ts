@@ -66,7 +66,10 @@ function detailsOf(spec: OperatorSpec, pipeline: PhysicalPipeline): string {
       const checksums = checked ? 'page checksums verified' : 'no page checksums'
       const { rowGroupsTotal: total, rowGroupsSkipped } = spec
       const skipped = `row groups ${total - rowGroupsSkipped}/${total} (${rowGroupsSkipped} skipped)`
-      const rows = spec.morsels.reduce((sum, { ranges }) => sum + ranges.reduce((part, range) => part + range.rows, 0), 0)
+      const rows = spec.morsels.reduce(
+        (sum, { ranges }) => sum + ranges.reduce((part, range) => part + range.rows, 0),
+        0,
+      )
       const filter = spec.filter === undefined ? '' : `, ${spec.filter.text}`
       return `files=${spec.files.length} columns=[${columns}] ${skipped}, rows ${rows}, ${checksums}${filter}`
     }

@@ -70,7 +70,10 @@ export async function writeParquet(
 }
 
 /** @throws COLUMN_NOT_FOUND, INVALID_OPTION */
-function checkEncoding(schema: Schema, { bloomFilter = [], compression = 'snappy', compressionLevel }: SinkParquetOptions) {
+function checkEncoding(
+  schema: Schema,
+  { bloomFilter = [], compression = 'snappy', compressionLevel }: SinkParquetOptions,
+) {
   for (const name of bloomFilter) {
     const field = schema.fields[findFieldIndex(schema, name)]
     if (field === undefined) {
@@ -123,9 +126,8 @@ function pageBytesOf(wanted: number, { output: { pageBytes } }: Sizing): number 
 
 /** What encoding takes outside the arena: little, but for codecs that are Node's. */
 export function encoderNeed({ compression }: SinkParquetOptions): (sizing: Sizing) => EncoderNeed {
-  if (compression !== 'gzip' && compression !== 'brotli') return () => ({ codecBytes: 0, heapBytes: HEAP_BYTES })
+  if (compression !== 'gzip' && compression !== 'brotli') return () => ({ heapBytes: HEAP_BYTES })
   return ({ output: { pageBytes } }) => ({
-    codecBytes: 0,
     heapBytes: HEAP_BYTES + OUTSIDE_BYTES + OUTSIDE_PAGES * pageBytes,
   })
 }
