@@ -128,8 +128,38 @@ export class ChunkTwin {
       this.reader.close()
     }
     assert(this.memory.pieces.size === 0, 'A closed reader holds no chunk memory.')
-    for (const zone of this.#zones) checkZone(this.#arena, zone, 'a fixed buffer')
+    this.checkZones()
     return texts
+  }
+
+  /** Fails when something was written behind a fixed buffer. */
+  checkZones(): void {
+    for (const zone of this.#zones) checkZone(this.#arena, zone, 'a fixed buffer')
+  }
+
+  /** The next rows, at most a batch. */
+  readRows(rows: number): string[] {
+    assert(this.reader.readable(rows) === rows, 'These rows are readable together.')
+    const nulls = this.reader.read(rows, this.#values, this.#validity)
+    return this.#texts(rows, nulls)
+  }
+
+  /** The next rows through their indices into a dictionary of `values`. */
+  readIndices(rows: number, values: readonly string[]): string[] {
+    const { u8, u32 } = this.#arena
+    const nulls = this.reader.readIndices(rows, this.#values, this.#validity)
+    return Array.from({ length: rows }, (_, row) =>
+      nulls > 0 && u8[this.#validity + row] === 0
+        ? 'null'
+        : (values[u32[(this.#values >>> 2) + row] as number] ?? 'none'),
+    )
+  }
+
+  /** Values of the column's type at an address. */
+  textsAt(address: number, count: number): string[] {
+    return Array.from({ length: count }, (_, row) =>
+      valueText(this.#arena, this.#type, address + row * widthOf(this.#type)),
+    )
   }
 
   #readRows(texts: string[], options: TwinOptions): void {

@@ -1,6 +1,6 @@
 /** Byte arrays whose bytes stand in the page one after another: views into the window. */
 import { stringsState } from '@spillway/kernels'
-import { DeltaStream } from './delta-decoders.ts'
+import type { DeltaStream } from './delta-decoders.ts'
 import type { PageWindow } from './page-window.ts'
 import { ChunkRegion } from './reader-context.ts'
 import type { ReaderContext } from './reader-context.ts'
