@@ -1,6 +1,6 @@
 // Decoding two Huffman-coded literals by one look-up, for literals that shrink well (most codes then have a few bits).
 //
-// A pair entry (u32): one or two symbols in the low half, from bit 16 the bits they take, from bit 24 how many they are.
+// A pair entry (u32): one or two symbols in the low half, from bit 16 the bits they take, from bit 24 their number.
 // A stream's positions stand in memory ({ at, to, first, end }), so that only the four words take registers.
 
 import { HUFFMAN, PAIRS, STREAMS } from './zstd-state'

@@ -221,7 +221,8 @@ export function decodeFourStreams(state: u32, at: u32, end: u32, out: u32, n: u3
     )
   }
   // Two symbols at once pay when they mostly fit into one look-up, and are enough for building the table.
-  if (n >= 4096 && (end - at) * 8 < n * 5) return decodeInPairs(state, first0, first1, first2, first3, end, out, part, n)
+  const inPairs = n >= 4096 && (end - at) * 8 < n * 5
+  if (inPairs) return decodeInPairs(state, first0, first1, first2, first3, end, out, part, n)
   return decodeTogether(table, first0, first1, first2, first3, end, out, part, n)
 }
 
