@@ -39,6 +39,8 @@ export interface ParquetChunk {
   readonly codec: ParquetCodec
   /** Codes of the Parquet format, in the file's order. */
   readonly encodings: readonly number[]
+  /** The footer says that every data page holds indices into a dictionary; false = not so, or not known. */
+  readonly isDictionaryCoded: boolean
   readonly valueCount: number
   /** No value is below it (NaN aside); undefined = unknown or not to be trusted. */
   readonly min: StatisticsBound | undefined

@@ -224,6 +224,7 @@ function readChunk(column: ThriftStruct, leaf: LeafColumn, rowCount: number, pla
     decodedBytes: decodedBytesOf(leaf.type, rowCount, { uncompressedBytes, textBytes, encodings, ...bounds }),
     codec,
     encodings,
+    isDictionaryCoded: isDictionaryCoded(meta, encodings),
     valueCount,
     ...bounds,
     offsetIndex: byteRange(findNumber(column, 4), findNumber(column, 5)),
@@ -235,6 +236,25 @@ function readChunk(column: ThriftStruct, leaf: LeafColumn, rowCount: number, pla
 /** Where an index lies; an offset of 0 stands for none. */
 function byteRange(offset: number | undefined, bytes: number | undefined): ByteRange | undefined {
   return offset === undefined || offset <= 0 || bytes === undefined ? undefined : { offset, bytes }
+}
+
+const DATA_PAGES: readonly number[] = [0, 3]
+const LEVEL_ENCODINGS: readonly number[] = [3, 4]
+const INDEX_ENCODINGS: readonly number[] = [2, 8]
+
+/**
+ * Whether there are only pages of indices. Without counts per kind of page, the list of encodings must do: with the
+ * newer name of the encoding, `plain` in it may stand for the dictionary page itself, so that nothing is certain.
+ */
+function isDictionaryCoded(meta: ThriftStruct, encodings: readonly number[]): boolean {
+  const counted = structsOf(meta, 13).filter(
+    (entry) => DATA_PAGES.includes(requireNumber(entry, 1)) && requireNumber(entry, 3) > 0,
+  )
+  const found =
+    counted.length > 0
+      ? counted.map((entry) => requireNumber(entry, 2))
+      : encodings.filter((code) => !LEVEL_ENCODINGS.includes(code))
+  return found.length > 0 && found.every((code) => INDEX_ENCODINGS.includes(code))
 }
 
 /** What a new footer says. */

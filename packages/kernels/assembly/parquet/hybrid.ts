@@ -220,6 +220,19 @@ export function gatherIndices(source: usize, indices: usize, count: u32, widthLo
   }
 }
 
+/**
+ * Looks up 16-byte values for selected rows only: target[r] = source[indices[r]] for each r of the selection.
+ * @param indices u32 per row; may be the last quarter of the target
+ * @param selection u32 × count, ascending
+ */
+export function gatherSelected(source: usize, indices: usize, selection: usize, count: u32, target: usize): void {
+  const end = selection + (<usize>count << 2)
+  for (; selection < end; selection += 4) {
+    const row = <usize>load<u32>(selection)
+    v128.store(target + (row << 4), v128.load(source + (<usize>load<u32>(indices + (row << 2)) << 4)))
+  }
+}
+
 /** The value of 1 << widthLog2 bytes at `value`, `count` times; up to 15 bytes more are written. */
 function fillWidth(target: usize, count: u32, value: usize, widthLog2: u32): void {
   let lanes: v128

@@ -1,4 +1,4 @@
-// The symbols of a deflate block: a fast loop while far from the ends of input and room, and one symbol at a time there.
+// The symbols of a deflate block: a fast loop while far from the ends of input and room, one at a time near them.
 
 import { BIT_OFFSET, DISTANCE_TABLE, PENDING_DISTANCE, PENDING_LENGTH, PRODUCED, REMAINING } from './inflate-state'
 import { SYMBOL_TABLE } from './inflate-state'
@@ -74,7 +74,6 @@ function decodeFast(state: u32): i32 {
   const distances = state + DISTANCE_TABLE
   let n = 8 - load<u32>(state + BIT_OFFSET)
   let bits = <u64>load<u8>(at++) >> <u64>(8 - n)
-  let status = CONTINUE
   while (at <= lastAt && out <= lastOut) {
     bits |= load<u64>(at) << <u64>n
     at += (63 - n) >> 3
@@ -107,9 +106,7 @@ function decodeFast(state: u32): i32 {
       continue
     }
     if ((entry & VALUE) == 0) {
-      status = (entry & END_OF_BLOCK) != 0 ? DONE : CORRUPT
-      n -= entry & 31
-      break
+      return leave(state, at, n - (entry & 31), out, (entry & END_OF_BLOCK) != 0 ? DONE : CORRUPT)
     }
     const length = valueOf(entry, bits)
     bits >>= <u64>(entry & 31)
@@ -123,16 +120,17 @@ function decodeFast(state: u32): i32 {
     const distance = valueOf(entry, bits)
     bits >>= <u64>(entry & 31)
     n -= entry & 31
-    if (distance - 1 >= out - history || (entry & VALUE) == 0) {
-      status = (entry & VALUE) == 0 ? CORRUPT : refuseDistance(state, distance, out)
-      break
-    }
+    // What is no code has distance 0.
+    if (distance - 1 >= out - history) return leave(state, at, n, out, refuseDistance(state, distance, out))
     copyMatch(out, distance, length)
     out += length
   }
-  // Whole bytes that were not read go back.
-  at -= (n + 7) >> 3
-  store<u32>(state + IN_CURSOR, at)
+  return leave(state, at, n, out, CONTINUE)
+}
+
+/** Ends the fast loop: whole bytes among the n bits that were not read go back. */
+function leave(state: u32, at: u32, n: u32, out: u32, status: i32): i32 {
+  store<u32>(state + IN_CURSOR, at - ((n + 7) >> 3))
   store<u32>(state + BIT_OFFSET, (0 - n) & 7)
   moveOutput(state, out)
   return status
@@ -141,7 +139,7 @@ function decodeFast(state: u32): i32 {
 /** Why a match reaches before the history: the window is too small, or the data are wrong. */
 function refuseDistance(state: u32, distance: u32, out: u32): i32 {
   const inStream = load<u32>(state + PRODUCED) + (out - load<u32>(state + OUT_CURSOR))
-  return distance > inStream ? CORRUPT : WINDOW_TOO_SMALL
+  return distance == 0 || distance > inStream ? CORRUPT : WINDOW_TOO_SMALL
 }
 
 /** Copies as much of a match as there is room for; the rest waits. CONTINUE when all was copied. */

@@ -3,9 +3,9 @@
 
 import { decodeBlock, moveOutput, outputLimit } from './inflate-decode'
 import { BIT_OFFSET, DISTANCE_TABLE, EXTRA_LEFT, FIELDS, IS_FINAL_BLOCK, IS_FIXED, IS_GZIP } from './inflate-state'
-import { LENGTH_TABLE, LENGTHS, PHASE, PHASE_BLOCK_HEADER, PHASE_CODED, PHASE_CORRUPT, PHASE_END } from './inflate-state'
-import { PHASE_FIELDS, PHASE_HEADER, PHASE_STORED, PHASE_TRAILER, PRODUCED, REMAINING } from './inflate-state'
-import { STATE_BYTES, STORED_LEFT, SYMBOL_TABLE } from './inflate-state'
+import { LENGTH_TABLE, LENGTHS, PHASE, PHASE_BLOCK_HEADER, PHASE_CODED, PHASE_CORRUPT } from './inflate-state'
+import { PHASE_END, PHASE_FIELDS, PHASE_HEADER, PHASE_STORED, PHASE_TRAILER, PRODUCED } from './inflate-state'
+import { REMAINING, STATE_BYTES, STORED_LEFT, SYMBOL_TABLE } from './inflate-state'
 import { buildTable, DISTANCE_BITS, KIND_DISTANCE, KIND_LENGTH, KIND_SYMBOL, LENGTH_BITS } from './inflate-tables'
 import { SYMBOL_BITS } from './inflate-tables'
 import { CORRUPT, DONE, IN_CURSOR, IN_END, IS_LAST, NEED_INPUT, OUT_CURSOR, OUTPUT_FULL } from './zstd-state'

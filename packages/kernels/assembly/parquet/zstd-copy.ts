@@ -34,8 +34,12 @@ export function copyForward(from: u32, to: u32, n: u32): void {
 /** Writes n bytes that repeat the `offset` bytes before the target. offset ≥ 1. */
 @inline
 export function copyMatch(to: u32, offset: u32, n: u32): void {
-  if (offset >= 16) copyForward(to - offset, to, n)
-  else copyNear(to, offset, n)
+  const from = to - offset
+  if (offset >= 16) copyForward(from, to, n)
+  else if (offset >= 8) {
+    store<u64>(to, load<u64>(from))
+    for (let i: u32 = 8; i < n; i += 8) store<u64>(to + i, load<u64>(from + i))
+  } else copyNear(to, offset, n)
 }
 
 function copyNear(to: u32, offset: u32, n: u32): void {

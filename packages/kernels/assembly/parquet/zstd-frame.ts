@@ -191,7 +191,7 @@ function readLiterals(state: u32, at: u32, end: u32, size: u32, isRepeated: bool
   }
   const to = state + LITERALS
   if (isSingle) return decodeStream(state + HUFFMAN, at, end, to, to + size)
-  return decodeFourStreams(state + HUFFMAN, at, end, to, size)
+  return decodeFourStreams(state, at, end, to, size)
 }
 
 /** The count of sequences, then they; without any, the literals are the block. */

@@ -3,8 +3,9 @@
 // A stream is read backward. While decoding, its unread bits stand at the top of a 64-bit word whose lowest set bit is
 // a mark: how far the mark has moved up is how many bits were used, so that no counter is needed.
 
-import { COUNTS, HUFFMAN, WEIGHTS, WEIGHT_CELLS } from './zstd-state'
+import { COUNTS, HUFFMAN, HUFFMAN_READY, STREAMS, WEIGHT_CELLS, WEIGHTS, WORDS } from './zstd-state'
 import { buildCells, KIND_WEIGHT, readCounts } from './zstd-fse'
+import { buildPairs, decodePairs } from './zstd-huffman-pairs'
 
 const TABLE_LOG: u32 = 11
 
@@ -195,7 +196,8 @@ export function decodeStream(table: u32, first: u32, end: u32, out: u32, outEnd:
  * Decodes four streams that lie one behind the other, their sizes before them, to four equal parts of [out, out + n).
  * @param at start of the three sizes (u16)
  */
-export function decodeFourStreams(table: u32, at: u32, end: u32, out: u32, n: u32): bool {
+export function decodeFourStreams(state: u32, at: u32, end: u32, out: u32, n: u32): bool {
+  const table = state + HUFFMAN
   const part = (n + 3) >> 2
   if (end - at < 10 || part * 3 > n) return false
   const sizes = <u32>load<u16>(at) + <u32>load<u16>(at, 2) + <u32>load<u16>(at, 4)
@@ -218,6 +220,9 @@ export function decodeFourStreams(table: u32, at: u32, end: u32, out: u32, n: u3
       decodeStream(table, first3, end, out3, out + n)
     )
   }
+  // Two symbols at once pay when they mostly fit into one look-up, and are enough for building the table.
+  const inPairs = n >= 4096 && (end - at) * 8 < n * 5
+  if (inPairs) return decodeInPairs(state, first0, first1, first2, first3, end, out, part, n)
   return decodeTogether(table, first0, first1, first2, first3, end, out, part, n)
 }
 
@@ -279,4 +284,42 @@ function decodeTogether(
     finishStream(table, first2, bitsLeft(first2, at2, bits2), to2, out + part * 3) &&
     finishStream(table, first3, bitsLeft(first3, at3, bits3), to3, outEnd)
   )
+}
+
+@inline
+function setStream(state: u32, index: u32, first: u32, end: u32, out: u32, outEnd: u32): void {
+  const stream = state + STREAMS + (index << 4)
+  store<u32>(stream, end - 8)
+  store<u32>(stream, out, 4)
+  store<u32>(stream, first, 8)
+  store<u32>(stream, outEnd, 12)
+  store<u64>(state + WORDS + (index << 3), startWord(end))
+}
+
+/** The same by pairs of symbols. */
+function decodeInPairs(
+  state: u32,
+  first0: u32,
+  first1: u32,
+  first2: u32,
+  first3: u32,
+  end: u32,
+  out: u32,
+  part: u32,
+  n: u32,
+): bool {
+  if (load<u32>(state + HUFFMAN_READY) != 2) buildPairs(state)
+  store<u32>(state + HUFFMAN_READY, 2)
+  setStream(state, 0, first0, first1, out, out + part)
+  setStream(state, 1, first1, first2, out + part, out + part * 2)
+  setStream(state, 2, first2, first3, out + part * 2, out + part * 3)
+  setStream(state, 3, first3, end, out + part * 3, out + n)
+  decodePairs(state, state + WORDS)
+  for (let index: u32 = 0; index < 4; index++) {
+    const stream = state + STREAMS + (index << 4)
+    const first = load<u32>(stream, 8)
+    const left = bitsLeft(first, load<u32>(stream), load<u64>(state + WORDS + (index << 3)))
+    if (!finishStream(state + HUFFMAN, first, left, load<u32>(stream, 4), load<u32>(stream, 12))) return false
+  }
+  return true
 }

@@ -11,6 +11,13 @@ import { CORRUPT, COUNTS, DONE, FRAME_PRODUCED, KINDS, LITERAL_LENGTH_CELLS, LOG
 import { MATCH_LENGTH_CELLS, OFFSET_CELLS, OUT_CURSOR, REPEAT, STAGE, STAGE_BYTES, STAGE_ZEROS } from './zstd-state'
 import { WINDOW_START, WINDOW_TOO_SMALL } from './zstd-state'
 
+// prettier-ignore
+const MASKS: usize = memory.data<u32>([
+  0, 1, 3, 7, 15, 31, 63, 127, 255, 511, 0x3ff, 0x7ff, 0xfff, 0x1fff, 0x3fff, 0x7fff, 0xffff, 0x1ffff, 0x3ffff,
+  0x7ffff, 0xfffff, 0x1fffff, 0x3fffff, 0x7fffff, 0xffffff, 0x1ffffff, 0x3ffffff, 0x7ffffff, 0xfffffff, 0x1fffffff,
+  0x3fffffff, 0x7fffffff,
+])
+
 const TABLE_PREDEFINED: u32 = 1
 const TABLE_SENT: u32 = 2
 
@@ -97,9 +104,10 @@ function firstCell(state: u32, kind: u32, first: u32, left: i32): u32 {
   return cellsOf(state, kind) + (peekBackward(first, left, load<u32>(state + LOGS + (kind << 2))) << 3)
 }
 
+/** The lowest n bits: what was the top (or a later part) of a word before it was rotated. */
 @inline
-function topBits(bits: u64, n: u32): u32 {
-  return <u32>((bits >> 1) >> <u64>(63 - n))
+function lowBits(bits: u64, n: u32): u32 {
+  return <u32>bits & load<u32>(<u32>MASKS + (n << 2))
 }
 
 /** The offset that an offset code means; codes 0 and 1 mean one of the last three, which are kept in the state. */
@@ -127,7 +135,7 @@ function resolveOffset(state: u32, extra: u32, value: u32, literalBase: u32): u3
 /** The cell after one with this metadata. */
 @inline
 function nextCell(cells: u32, meta: u32, bits: u64): u32 {
-  return cells + (((meta & 0xffff) + topBits(bits, (meta >> 16) & 255)) << 3)
+  return cells + (((meta & 0xffff) + lowBits(bits, (meta >> 16) & 255)) << 3)
 }
 
 /** Copies the literals behind the last sequence, and moves outCursor. */
@@ -169,23 +177,20 @@ function execute(state: u32, n: u32, first: u32, end: u32, literals: u32, litera
     const offsetMeta = load<u32>(offsetCell)
     const literalBase = load<u32>(literalCell, 4)
     const isLong = (literalMeta >> 24) + (matchMeta >> 24) + (offsetMeta >> 24) > 31
-    let extra = offsetMeta >> 24
-    const offset = resolveOffset(state, extra, load<u32>(offsetCell, 4) + topBits(bits, extra), literalBase)
-    bits <<= <u64>extra
-    used += extra
+    // Fields are cut out by their distance from the word's top, not one after the other: they do not wait then.
+    let skip = offsetMeta >> 24
+    const value = load<u32>(offsetCell, 4) + lowBits(rotl<u64>(bits, <u64>skip), skip)
+    const offset = resolveOffset(state, skip, value, literalBase)
     if (isLong) {
-      at -= used >> 3
-      used &= 7
+      at -= (used + skip) >> 3
+      used = (used + skip) & 7
       bits = load<u64>(base + at) << <u64>used
+      skip = 0
     }
-    extra = matchMeta >> 24
-    const matchBytes = load<u32>(matchCell, 4) + topBits(bits, extra)
-    bits <<= <u64>extra
-    used += extra
-    extra = literalMeta >> 24
-    const literalBytes = literalBase + topBits(bits, extra)
-    bits <<= <u64>extra
-    used += extra
+    skip += matchMeta >> 24
+    const matchBytes = load<u32>(matchCell, 4) + lowBits(rotl<u64>(bits, <u64>skip), matchMeta >> 24)
+    skip += literalMeta >> 24
+    const literalBytes = literalBase + lowBits(rotl<u64>(bits, <u64>skip), literalMeta >> 24)
     if (literalBytes > literalsEnd - literals || literalBytes + matchBytes > limit - out) return CORRUPT
     copyForward(literals, out, literalBytes)
     literals += literalBytes
@@ -193,18 +198,23 @@ function execute(state: u32, n: u32, first: u32, end: u32, literals: u32, litera
     if (offset - 1 >= out - history) return refuseOffset(state, offset, out)
     copyMatch(out, offset, matchBytes)
     out += matchBytes
-    if (--n == 0) break
-    if (isLong) {
-      at -= used >> 3
-      used &= 7
-      bits = load<u64>(base + at) << <u64>used
+    if (--n == 0) {
+      used += skip
+      break
     }
-    literalCell = nextCell(state + LITERAL_LENGTH_CELLS, literalMeta, bits)
-    bits <<= <u64>(literalMeta >> 16)
-    matchCell = nextCell(state + MATCH_LENGTH_CELLS, matchMeta, bits)
-    bits <<= <u64>(matchMeta >> 16)
-    offsetCell = nextCell(state + OFFSET_CELLS, offsetMeta, bits)
-    used += ((literalMeta >> 16) & 255) + ((matchMeta >> 16) & 255) + ((offsetMeta >> 16) & 255)
+    if (isLong) {
+      at -= (used + skip) >> 3
+      used = (used + skip) & 7
+      bits = load<u64>(base + at) << <u64>used
+      skip = 0
+    }
+    skip += (literalMeta >> 16) & 255
+    literalCell = nextCell(state + LITERAL_LENGTH_CELLS, literalMeta, rotl<u64>(bits, <u64>skip))
+    skip += (matchMeta >> 16) & 255
+    matchCell = nextCell(state + MATCH_LENGTH_CELLS, matchMeta, rotl<u64>(bits, <u64>skip))
+    skip += (offsetMeta >> 16) & 255
+    offsetCell = nextCell(state + OFFSET_CELLS, offsetMeta, rotl<u64>(bits, <u64>skip))
+    used += skip
   }
   return (at << 3) + 64 == <i32>used ? takeRest(state, literals, literalsEnd, out, limit) : CORRUPT
 }

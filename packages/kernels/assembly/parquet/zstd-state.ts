@@ -30,6 +30,7 @@ export const BLOCK_MAX: u32 = 44
 export const HAS_CHECKSUM: u32 = 48
 /** The three last offsets. */
 export const REPEAT: u32 = 52
+/** 1 = the Huffman table is there; 2 = the table of pairs too. */
 export const HUFFMAN_READY: u32 = 64
 /** Table kinds (u32: 0 none, 1 predefined, 2 sent) and accuracy logs of literal lengths, offsets, match lengths. */
 export const KINDS: u32 = 68
@@ -55,9 +56,13 @@ export const HUFFMAN: u32 = 1664
 export const LITERAL_LENGTH_CELLS: u32 = 5760
 export const OFFSET_CELLS: u32 = 9856
 export const MATCH_LENGTH_CELLS: u32 = 11904
+/** u32 × 2048 pairs of Huffman-coded symbols; { at, to, first, end } × 4 and words u64 × 4 of four streams. */
+export const PAIRS: u32 = 16000
+export const STREAMS: u32 = PAIRS + 8192
+export const WORDS: u32 = STREAMS + 64
 /** Decoded literals of one block, and 64 bytes that copies may clobber. */
-export const LITERALS: u32 = 16000
-export const STATE_BYTES: u32 = 16000 + 131072 + 64
+export const LITERALS: u32 = WORDS + 32
+export const STATE_BYTES: u32 = LITERALS + 131072 + 64
 
 export const BLOCK_LIMIT: u32 = 131072
 

@@ -71,6 +71,7 @@ export class ChunkTwin {
   readonly #zones: number[] = []
   readonly #values: number
   readonly #validity: number
+  readonly #selection: number
   readonly #pages: { address: number; count: number }
 
   constructor(arena: TestArena, type: DataType, options: TwinOptions = {}) {
@@ -87,6 +88,7 @@ export class ChunkTwin {
     ColumnChunkReader.size(column, windowBytes, batchRows, { add })
     add(batchRows * widthOf(type))
     add(batchRows)
+    add(batchRows * 4)
     const count = Math.ceil(room.bytes / PAGE_BYTES)
     const address = kernels.pageAlloc(2, count) >>> 0
     assert(address !== 0, 'The test arena has room for a reader.')
@@ -111,6 +113,7 @@ export class ChunkTwin {
     })
     this.#values = take(batchRows * widthOf(type))
     this.#validity = take(batchRows)
+    this.#selection = take(batchRows * 4)
   }
 
   /** All rows of a column of a file as text, row group after row group; skipped rows are left out. */
@@ -128,8 +131,51 @@ export class ChunkTwin {
       this.reader.close()
     }
     assert(this.memory.pieces.size === 0, 'A closed reader holds no chunk memory.')
-    for (const zone of this.#zones) checkZone(this.#arena, zone, 'a fixed buffer')
+    this.checkZones()
     return texts
+  }
+
+  /** Fails when something was written behind a fixed buffer. */
+  checkZones(): void {
+    for (const zone of this.#zones) checkZone(this.#arena, zone, 'a fixed buffer')
+  }
+
+  /** The next rows, at most a batch. */
+  readRows(rows: number): string[] {
+    assert(this.reader.readable(rows) === rows, 'These rows are readable together.')
+    const nulls = this.reader.read(rows, this.#values, this.#validity)
+    return this.#texts(rows, nulls)
+  }
+
+  /** Of the next `rows` rows, those of `selection`. */
+  readSelected(rows: number, selection: readonly number[]): string[] {
+    const { u8, u32 } = this.#arena
+    assert(this.reader.readable(rows) === rows, 'These rows are readable together.')
+    for (const [index, row] of selection.entries()) u32[(this.#selection >>> 2) + index] = row
+    const nulls = this.reader.readSelected(rows, this.#selection, selection.length, this.#values, this.#validity)
+    return selection.map((row) =>
+      nulls > 0 && u8[this.#validity + row] === 0
+        ? 'null'
+        : valueText(this.#arena, this.#type, this.#values + row * widthOf(this.#type)),
+    )
+  }
+
+  /** The next rows through their indices into a dictionary of `values`. */
+  readIndices(rows: number, values: readonly string[]): string[] {
+    const { u8, u32 } = this.#arena
+    const nulls = this.reader.readIndices(rows, this.#values, this.#validity)
+    return Array.from({ length: rows }, (_, row) =>
+      nulls > 0 && u8[this.#validity + row] === 0
+        ? 'null'
+        : (values[u32[(this.#values >>> 2) + row] as number] ?? 'none'),
+    )
+  }
+
+  /** Values of the column's type at an address. */
+  textsAt(address: number, count: number): string[] {
+    return Array.from({ length: count }, (_, row) =>
+      valueText(this.#arena, this.#type, address + row * widthOf(this.#type)),
+    )
   }
 
   #readRows(texts: string[], options: TwinOptions): void {

@@ -212,11 +212,26 @@ export class ColumnChunkReader {
   }
 
   /**
-   * As `read`, but only the rows of `selection` must be right: the others are defined, not more.
-   * @param _selection address of u32 × count, ascending row numbers below `rows`
+   * As `read`, but only the rows of the selection must be right: the others' values and those of null rows may be
+   * anything. Values of 16 bytes are looked up in a dictionary for these rows only.
+   * @param selection address of u32 × count, ascending row numbers below `rows`
    */
-  readSelected(rows: number, _selection: number, _count: number, values: number, validity: number): number {
-    return this.read(rows, values, validity)
+  readSelected(rows: number, selection: number, count: number, values: number, validity: number): number {
+    if (this.#widthLog2 !== 4 || !this.#hasIndices(rows)) return this.read(rows, values, validity)
+    const indices = values + rows * 12
+    const nulls = this.readIndices(rows, indices, validity)
+    const table = this.#dictionary.requireTable()
+    this.#context.kernels.gatherSelected(table.values, indices, selection, count, values)
+    this.#promised = Math.max(0, this.#promised - rows)
+    return nulls
+  }
+
+  /** Whether the next `rows` rows are indices into the dictionary. */
+  #hasIndices(rows: number): boolean {
+    if (rows === 0 || rows > this.#rowsLeft) return false
+    this.#openPage()
+    const isIndexed = this.#decoder instanceof IndexDecoder
+    return isIndexed && (rows <= this.#pageRowsLeft || this.#dictionary.isAllPages)
   }
 
   /** Indices into the dictionary instead of values, u32 (0 for null rows), where every page has them. */
@@ -368,6 +383,10 @@ export class ColumnChunkReader {
     if (this.#isRequired) this.#levels.openWithout()
     else if (!isVersion2) this.#levels.openWithin(header, this.#window)
     const decoder = this.#decoders.decoderOf(header.encoding, () => this.#dictionary.requireTable())
+    // Several pages of text may be read at once only if their strings are in the dictionary.
+    if (this.#type.kind === 'utf8' && this.#dictionary.isAllPages && !(decoder instanceof IndexDecoder)) {
+      throw this.#context.damage('a page has another encoding than the footer says')
+    }
     decoder.begin(header.values)
     this.#decoder = decoder
     this.#pageRowsLeft = header.values

@@ -44,7 +44,7 @@ export class DictionaryLoader {
   openChunk(chunk: ParquetChunk, storage: ParquetStorage): void {
     this.#isByteArray = storage.physical === 'byteArray'
     this.#textWindow.openChunk(chunk.codec)
-    this.isAllPages = isDictionaryCoded(chunk.encodings)
+    this.isAllPages = chunk.isDictionaryCoded
   }
 
   /** Reads the page behind `header`. @throws DataError PARQUET_CORRUPT, MemoryLimitError MEMORY_LIMIT */
@@ -62,6 +62,8 @@ export class DictionaryLoader {
     const window = this.#isByteArray ? this.#textWindow : this.#window
     window.openPage({ ...header, isCompressed: true, isWhole: this.#isByteArray })
     const values = this.#values.require(header.values * width + SLACK_BYTES)
+    // Null rows may be looked up as well, in a dictionary without values too.
+    context.u8.fill(0, values + header.values * width, values + header.values * width + SLACK_BYTES)
     decoder.begin(header.values)
     decoder.decode(header.values, values)
     this.table = { values, count: header.values }
@@ -82,16 +84,4 @@ export class DictionaryLoader {
     this.#values.release()
     this.#textWindow.release()
   }
-}
-
-/**
- * Whether the footer's list of encodings says that there are only pages of indices. With the newer name, `plain` may
- * stand for the dictionary page itself, so that nothing is certain.
- */
-function isDictionaryCoded(encodings: readonly number[]): boolean {
-  const levels: readonly number[] = [encoding.rle, encoding.bitPacked]
-  const values = encodings.filter((code) => !levels.includes(code))
-  return (
-    values.length > 0 && values.every((code) => code === encoding.plainDictionary || code === encoding.rleDictionary)
-  )
 }

@@ -180,7 +180,10 @@ export class PageWindow {
 
   #makeRoom(room: number): void {
     const gone = this.#slidable()
-    if (this.#limit - this.end + gone < room) return this.#grow()
+    if (this.#limit - this.end + gone < room) {
+      this.#grow()
+      return
+    }
     this.#context.kernels.copyBytes(this.#base + gone, this.end - this.#base - gone, this.#base)
     this.cursor -= gone
     this.end -= gone
