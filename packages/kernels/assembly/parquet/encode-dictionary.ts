@@ -16,40 +16,41 @@ import { hashBytes } from '../strings'
 
 const INLINE_MAX: u32 = 12
 const FACTOR: u64 = 0x9e3779b97f4a7c15
+const FACTOR_2: u64 = 0xc2b2ae3d27d4eb4f
+
+/** What leaves the highest bits of a product, which depend on all bits of its factors, as the number of a slot. */
+@inline
+function slotShift(mask: u32): u64 {
+  return <u64>(32 + clz<u32>(mask))
+}
 
 /** Values of T, which are equal when their bits are. */
 @inline
 function indexValues<T>(values: usize, count: u32, state: usize, indices: usize): u32 {
   const slots: usize = load<u32>(state)
   const mask: u32 = load<u32>(state, 4)
+  const shift = slotShift(mask)
   let entries: u32 = load<u32>(state, 8)
   const limit: u32 = load<u32>(state, 12)
   const bytes: usize = load<u32>(state, 16)
-  let last: T = 0
-  let lastIndex: i32 = -1
   let k: u32 = 0
   for (; k < count; k++) {
     const value = load<T>(values + <usize>k * sizeof<T>())
-    // Neighbours are often equal.
-    if (value != last || lastIndex < 0) {
-      let slot: u32 = <u32>((<u64>value * FACTOR) >>> 40) & mask
-      let entry: u32
-      for (;;) {
-        entry = load<u16>(slots + (<usize>slot << 1))
-        if (entry == 0 || load<T>(bytes + <usize>(entry - 1) * sizeof<T>()) == value) break
-        slot = (slot + 1) & mask
-      }
-      if (entry == 0) {
-        if (entries == limit) break
-        store<T>(bytes + <usize>entries * sizeof<T>(), value)
-        entries += 1
-        entry = entries
-        store<u16>(slots + (<usize>slot << 1), <u16>entry)
-      }
-      last = value
-      lastIndex = <i32>entry - 1
+    let slot: u32 = <u32>((<u64>value * FACTOR) >>> shift)
+    let entry: u32
+    for (;;) {
+      entry = load<u16>(slots + (<usize>slot << 1))
+      if (entry == 0 || load<T>(bytes + <usize>(entry - 1) * sizeof<T>()) == value) break
+      slot = (slot + 1) & mask
     }
-    store<u16>(indices + (<usize>k << 1), <u16>lastIndex)
+    if (entry == 0) {
+      if (entries == limit) break
+      store<T>(bytes + <usize>entries * sizeof<T>(), value)
+      entries += 1
+      entry = entries
+      store<u16>(slots + (<usize>slot << 1), <u16>entry)
+    }
+    store<u16>(indices + (<usize>k << 1), <u16>(entry - 1))
   }
   store<u32>(state, entries, 8)
   store<u32>(state, <u32>(bytes + <usize>entries * sizeof<T>()), 20)
@@ -60,6 +61,7 @@ function indexValues<T>(values: usize, count: u32, state: usize, indices: usize)
 function indexWide(values: usize, count: u32, width: u32, state: usize, indices: usize): u32 {
   const slots: usize = load<u32>(state)
   const mask: u32 = load<u32>(state, 4)
+  const shift = slotShift(mask)
   let entries: u32 = load<u32>(state, 8)
   const limit: u32 = load<u32>(state, 12)
   const bytes: usize = load<u32>(state, 16)
@@ -69,7 +71,7 @@ function indexWide(values: usize, count: u32, width: u32, state: usize, indices:
     const value = values + <usize>k * width
     const first = load<u64>(value)
     const rest = load<u64>(value + second)
-    let slot: u32 = <u32>((((first * FACTOR) ^ rest) * FACTOR) >>> 40) & mask
+    let slot: u32 = <u32>((((first * FACTOR_2) ^ rest) * FACTOR) >>> shift)
     let entry: u32
     for (;;) {
       entry = load<u16>(slots + (<usize>slot << 1))
@@ -121,6 +123,7 @@ export function dictionaryViews(
 ): u32 {
   const slots: usize = load<u32>(state)
   const mask: u32 = load<u32>(state, 4)
+  const shift = slotShift(mask)
   let entries: u32 = load<u32>(state, 8)
   const limit: u32 = load<u32>(state, 12)
   let cursor: usize = load<u32>(state, 20)
@@ -137,10 +140,16 @@ export function dictionaryViews(
     const tail = load<u64>(view, 8)
     const length = <u32>head
     const isLong = length > INLINE_MAX
-    let hash: u64 = isLong ? hashBytes(<usize>tail, length) : ((head * FACTOR) ^ tail) * FACTOR
-    hash ^= hash >>> 32
-    const tag: u32 = <u32>(hash >>> 40) & 0xffff
-    let slot: u32 = <u32>hash & mask
+    let hash: u64
+    if (isLong) {
+      hash = hashBytes(<usize>tail, length)
+    } else {
+      // The product's low half knows only the low half of the view's words: folded in, then spread again.
+      hash = (head ^ rotl<u64>(tail * FACTOR_2, 29)) * FACTOR
+      hash = (hash ^ (hash >>> 32)) * FACTOR_2
+    }
+    const tag: u32 = <u32>(hash >>> 24) & 0xffff
+    let slot: u32 = <u32>(hash >>> shift)
     let entry: u32
     for (;;) {
       const found = load<u32>(slots + (<usize>slot << 2))
