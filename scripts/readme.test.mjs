@@ -68,6 +68,6 @@ describe('README', () => {
 })
 
 function testingNames(source) {
-  const block = /const testingShape = \{([\s\S]*?)\n\}/.exec(source)?.[1] ?? ''
+  const block = /const testingShape = \(\) => \(\{([\s\S]*?)\n\}/.exec(source)?.[1] ?? ''
   return [...block.matchAll(/^ {2}(\w+):/gm)].map(([, name]) => name)
 }

@@ -2,7 +2,10 @@
 import { type Field, makeSchema, type SharedTable, typeEquals, typeName, widthOf } from '@spillway/columnar'
 import {
   columnError,
+  dictionaryBytesStored,
+  type ParquetChunk,
   type ParquetCodec,
+  readDictionarySize,
   type ParquetFileMeta,
   pruneScan,
   type ReaderColumn,
@@ -10,6 +13,7 @@ import {
   requireChunk,
   type RowRange,
 } from '@spillway/formats'
+import { PAGE_BYTES } from '@spillway/kernels'
 import { columnsUsed, type Generated, type InMemory, type ScanParquet } from '@spillway/plan'
 import { assert, makeError } from '@spillway/stdx'
 import type { ParquetMorsel } from '../operators/scan-parquet/scan-parquet.ts'
@@ -47,6 +51,7 @@ export function lowerScanParquet(lowering: Lowering, node: ScanParquet): Stream 
       columns: readerColumns(node.files, fields, morsels),
       widths: fields.map((field) => widthOf(field.type)),
       windowBytes: windowBytes(node.files, fields, morsels, sizing.windowBytes),
+      dictionaryPages: dictionaryPages(node.files, fields, morsels),
       filter: node.predicate === undefined ? undefined : lowering.compileFilter(schema, node.predicate),
       filterColumns: fields.flatMap(({ name }, index) => (filterColumns.has(name) ? [index] : [])),
       rowGroupsTotal: total,
@@ -91,6 +96,30 @@ function windowBytes(
   return Math.max(WINDOW_BYTES_MIN, Math.min(wanted, largest + WINDOW_SLACK_BYTES))
 }
 
+/** Pages of the largest dictionary of each column. One header per column is read: where the stored one is largest. */
+function dictionaryPages(
+  files: readonly string[],
+  fields: readonly Field[],
+  morsels: readonly ParquetMorsel[],
+): number {
+  let pages = 0
+  for (const { name, type } of fields) {
+    let largest: { meta: ParquetFileMeta; chunk: ParquetChunk; bytes: number } | undefined
+    for (const { file, rowGroup } of morsels) {
+      const meta = readFileMeta(files[file] as string)
+      const chunk = requireChunk(meta, rowGroup, name)
+      const bytes = dictionaryBytesStored(chunk)
+      if (bytes > (largest?.bytes ?? 0)) largest = { meta, chunk, bytes }
+    }
+    if (largest === undefined) continue
+    const { values, uncompressedBytes } = readDictionarySize(largest.meta, largest.chunk)
+    pages += Math.ceil((values * widthOf(type) + DICTIONARY_SLACK_BYTES) / PAGE_BYTES)
+    if (type.kind === 'utf8') pages += Math.ceil((uncompressedBytes + DICTIONARY_SLACK_BYTES) / PAGE_BYTES)
+  }
+  return pages
+}
+
+const DICTIONARY_SLACK_BYTES = 1024
 const WINDOW_BYTES_MIN = 160 * 1024
 /** What a window needs beyond the page that it holds. */
 const WINDOW_SLACK_BYTES = 4096

@@ -7,7 +7,7 @@ import { openCollect, sizeCollect } from '../operators/collect/collect.sink.ts'
 import { openGenerate, sizeGenerate } from '../operators/generate/generate.source.ts'
 import { groupByOutputFloorPages, openGroupByOutput, sizeGroupByOutput } from '../operators/group-by/group-by.output.ts'
 import { groupBySinkFloorPages, openGroupBySink, sizeGroupBySink } from '../operators/group-by/group-by.sink.ts'
-import { openScanParquet, sizeScanParquet } from '../operators/scan-parquet/scan-parquet.source.ts'
+import { openScanParquet, scanParquetFloorPages, sizeScanParquet } from '../operators/scan-parquet/scan-parquet.source.ts'
 import { openScanTable, sizeScanTable } from '../operators/scan-table/scan-table.source.ts'
 import { openSinkParquet, sizeSinkParquet } from '../operators/sink-parquet/sink-parquet.sink.ts'
 import { openSlice, sizeSlice } from '../operators/slice/slice.transform.ts'
@@ -36,7 +36,7 @@ type Of<U extends { readonly kind: string }, K extends U['kind']> = Extract<U, {
 const none = () => 0
 
 export const sources: { readonly [K in SourceSpec['kind']]: SourceDef<Of<SourceSpec, K>> } = {
-  scanParquet: { size: sizeScanParquet, floorPages: none, open: openScanParquet },
+  scanParquet: { size: sizeScanParquet, floorPages: scanParquetFloorPages, open: openScanParquet },
   scanTable: { size: sizeScanTable, floorPages: none, open: openScanTable },
   generate: { size: sizeGenerate, floorPages: none, open: openGenerate },
   groupByOutput: { size: sizeGroupByOutput, floorPages: groupByOutputFloorPages, open: openGroupByOutput },

@@ -17,7 +17,7 @@ import {
   requireRowGroup,
 } from '@spillway/formats'
 import type { WorkspaceSize } from '@spillway/memory'
-import { assert, makeError } from '@spillway/stdx'
+import { assert, makeError, SpillwayError } from '@spillway/stdx'
 import type { OpenContext } from '../../pipeline/contracts.ts'
 import { PipelineMemory } from '../../pipeline/pipeline-memory.ts'
 import type { ParquetMorsel, ScanParquetSpec } from './scan-parquet.ts'
@@ -32,6 +32,8 @@ interface OpenColumn {
   lag: number
   /** Row that the reader is at, lag included. */
   row: number
+  /** Its dictionary, if it has one, is in memory. */
+  isLoaded: boolean
   /** Its pages, once a range that does not begin at the first row asked for them; null = no usable index. */
   pages: readonly PageLocation[] | null | undefined
 }
@@ -44,6 +46,8 @@ export class ChunkColumns {
   #meta: ParquetFileMeta | undefined
   #rowGroup = 0
   #bytesRead = 0
+  /** Row behind the range being read. */
+  #end = 0
 
   constructor(spec: ScanParquetSpec, context: OpenContext) {
     this.#spec = spec
@@ -61,6 +65,7 @@ export class ChunkColumns {
       }),
       lag: 0,
       row: 0,
+      isLoaded: false,
       pages: undefined,
     }))
   }
@@ -90,14 +95,42 @@ export class ChunkColumns {
     const meta = readFileMeta(path)
     this.#meta = meta
     this.#rowGroup = morsel.rowGroup
-    const place = { file: path, rowGroup: morsel.rowGroup }
-    const read = (target: Uint8Array, offset: number): void => readFully(this.#descriptor, target, offset, place)
     this.#columns.forEach((column, index) => {
-      column.reader.open(read, meta, morsel.rowGroup, this.#nameOf(index))
+      this.#openReader(column, index)
       column.lag = 0
       column.row = 0
+      column.isLoaded = false
       column.pages = undefined
     })
+  }
+
+  #openReader({ reader }: OpenColumn, index: number): void {
+    assert(this.#meta !== undefined, 'a row group is open')
+    const column = this.#nameOf(index)
+    const place = { file: this.#path, rowGroup: this.#rowGroup, column }
+    const read = (target: Uint8Array, offset: number): void => readFully(this.#descriptor, target, offset, place)
+    reader.open(read, this.#meta, this.#rowGroup, column)
+  }
+
+  /**
+   * Brings the dictionaries of these columns into memory: the one need of a row group whose size is not known before.
+   * @returns the refusal when there is no room for one now; nothing is lost then, and it may be asked again
+   * @throws DataError
+   */
+  tryLoad(indices: readonly number[]): SpillwayError | undefined {
+    for (const index of indices) {
+      const column = this.#column(index)
+      if (column.isLoaded) continue
+      try {
+        column.reader.loadDictionary(column.lag >= SEEK_ROWS_MIN)
+        column.isLoaded = true
+      } catch (error) {
+        if (!(error instanceof SpillwayError) || error.code !== 'MEMORY_LIMIT') throw error
+        this.#openReader(column, index)
+        return error
+      }
+    }
+    return undefined
   }
 
   #nameOf(index: number): string {
@@ -106,8 +139,9 @@ export class ChunkColumns {
     return field.name
   }
 
-  /** Passes over rows up to `row` of the row group; cheap until the column is read. */
-  moveTo(row: number): void {
+  /** Passes over rows up to `row` of the row group; cheap until the column is read. The range to read ends at `end`. */
+  moveTo(row: number, end: number): void {
+    this.#end = end
     for (const column of this.#columns) {
       column.lag += row - column.row
       column.row = row
@@ -148,6 +182,8 @@ export class ChunkColumns {
     const at = row - lag
     if (column.pages === undefined && lag >= SEEK_ROWS_MIN) column.pages = this.#locate(index) ?? null
     const page = column.pages?.findLast((candidate) => candidate.firstRow <= row)
+    const last = column.pages?.findLast((candidate) => candidate.firstRow < this.#end)
+    if (last !== undefined) reader.readAheadTo(last.offset + last.compressedBytes)
     if (page === undefined || page.firstRow <= at) {
       reader.skip(lag)
       return

@@ -30,9 +30,17 @@ export function sizeScanParquet(spec: ScanParquetSpec, size: WorkspaceSize): voi
   if (spec.filter !== undefined) sizeStage(spec.filter, size)
 }
 
+/** Pages beyond the workspace: the largest dictionary of each column. */
+export function scanParquetFloorPages(spec: ScanParquetSpec): number {
+  return spec.dictionaryPages
+}
+
 export function openScanParquet(spec: ScanParquetSpec, context: OpenContext, claims: MorselClaims): Source {
   return new ParquetSource(spec, context, claims)
 }
+
+/** Holders serve a request within some batches; whoever still holds the memory then will not give it. */
+const PATIENCE_MS = 5000
 
 class ParquetSource implements Source {
   sequence = 0
@@ -52,6 +60,8 @@ class ParquetSource implements Source {
   #next = 0
   #end = 0
   #range = 0
+  /** When memory for a dictionary was first refused. */
+  #refusedAt: number | undefined
   /** A filtered batch whose other columns are not read to its end. */
   readonly #parts: SelectionParts
 
@@ -78,7 +88,7 @@ class ParquetSource implements Source {
     if (this.#spec.schema.fields.length === 0) return this.#countRows()
     if (!this.#columns.isOpen) {
       this.#columns.open(this.#morsel)
-      this.#columns.moveTo(this.#next)
+      this.#columns.moveTo(this.#next, this.#end)
       return 'working'
     }
     return this.filter === undefined ? this.#readAll() : this.#readFiltered(this.filter)
@@ -103,7 +113,7 @@ class ParquetSource implements Source {
     if (range === undefined) return false
     this.#next = range.start
     this.#end = range.start + range.rows
-    if (this.#columns.isOpen) this.#columns.moveTo(this.#next)
+    if (this.#columns.isOpen) this.#columns.moveTo(this.#next, this.#end)
     return true
   }
 
@@ -116,6 +126,7 @@ class ParquetSource implements Source {
   }
 
   #readAll(): PullStatus {
+    if (!this.#load(this.#others)) return 'blocked'
     const rows = this.#readable(this.#others, Math.min(this.#spec.batchRows, this.#end - this.#next))
     for (const index of this.#others) this.#readColumn(index, rows, 0)
     setRows(this.#context.arena, this.batch, rows, this.sequence, this.#next)
@@ -124,6 +135,7 @@ class ParquetSource implements Source {
   }
 
   #readFiltered(filter: SourceFilter): PullStatus {
+    if (!this.#load(this.#first)) return 'blocked'
     const { arena } = this.#context
     const rows = this.#readable(this.#first, Math.min(this.#spec.batchRows, this.#end - this.#next))
     for (const index of this.#first) this.#readColumn(index, rows, 0)
@@ -147,6 +159,7 @@ class ParquetSource implements Source {
   #readPart(): PullStatus {
     const parts = this.#parts
     if (!parts.skipsTo((rows) => this.#skipOthers(rows))) return 'working'
+    if (!this.#load(this.#others)) return 'blocked'
     const from = parts.position
     const rows = this.#readable(this.#others, parts.rowsLeft)
     const first = this.#next - parts.rowsLeft
@@ -168,6 +181,23 @@ class ParquetSource implements Source {
     const nulls = arena.u32[(columnAddress(this.batch, index) + column.nullCount) >>> 2] as number
     const values = buffers.values + from * (this.#spec.widths[index] as number)
     setColumn(arena, this.batch, index, { values, validity: buffers.validity + from }, nulls)
+  }
+
+  /**
+   * Has the dictionaries of these columns in memory. False while there is no room: others are asked to spill, and the
+   * floor is kept, so that waiting is safe. @throws MemoryLimitError when nobody gives enough
+   */
+  #load(indices: readonly number[]): boolean {
+    const refusal = this.#columns.tryLoad(indices)
+    if (refusal === undefined) {
+      this.#refusedAt = undefined
+      return true
+    }
+    const now = performance.now()
+    this.#refusedAt ??= now
+    if (now - this.#refusedAt > PATIENCE_MS) throw refusal
+    this.#context.query.askLargestHolder(this.#context.reservation.usedPages)
+    return false
   }
 
   #skipOthers(rows: number): void {

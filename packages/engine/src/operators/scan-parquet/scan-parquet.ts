@@ -36,6 +36,8 @@ export interface ScanParquetSpec extends OperatorBase {
   readonly widths: readonly number[]
   /** Bytes of decompressed values that are there at a time, per column. */
   readonly windowBytes: number
+  /** Pages that the largest dictionaries of all columns take together, as far as the footers tell. */
+  readonly dictionaryPages: number
   /** Rows that fail it are dropped here, before the other columns are read. */
   readonly filter: StageSpec | undefined
   /** Columns of `schema` that the filter reads. */

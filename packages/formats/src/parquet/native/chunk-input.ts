@@ -20,6 +20,8 @@ export class ChunkInput {
   readonly #context: ReaderContext
   readonly #address: number
   #read: ReadBytes = () => {}
+  /** Nothing behind this file offset is read before it is needed: what follows is going to be passed over. */
+  aheadEnd = 0
   /** File offset of the byte that belongs at `end`. */
   #endOffset = 0
   #chunkEnd = 0
@@ -35,6 +37,7 @@ export class ChunkInput {
   open(read: ReadBytes, start: number, chunkEnd: number): void {
     this.#read = read
     this.#chunkEnd = chunkEnd
+    this.aheadEnd = chunkEnd
     this.cursor = this.#address
     this.end = this.#address
     this.#endOffset = start
@@ -74,7 +77,8 @@ export class ChunkInput {
     this.cursor = this.#address
     this.end = this.#address + there
     const wanted = Math.max(bytes, Math.min(ahead, this.capacity))
-    const count = Math.min(wanted - there, this.#chunkEnd - this.#endOffset)
+    const most = Math.max(bytes - there, this.aheadEnd - this.#endOffset)
+    const count = Math.min(wanted - there, most, this.#chunkEnd - this.#endOffset)
     this.#readTo(this.end, count)
     this.end += count
     return there + count

@@ -18,7 +18,7 @@ import { DictionaryLoader } from './dictionary-loader.ts'
 import { LEVEL_BYTES, LevelReader } from './level-reader.ts'
 import { checkPage } from './page-check.ts'
 import { codecInputBytes, codecStateBytes } from './page-codecs.ts'
-import { readPageHeader } from './page-header.ts'
+import { encoding, readPageHeader } from './page-header.ts'
 import type { PageHeader } from './page-header.ts'
 import { PageWindow } from './page-window.ts'
 import { ReaderContext } from './reader-context.ts'
@@ -60,6 +60,7 @@ export interface ChunkDictionary {
 const PROBE_BYTES = 4096
 /** State structs: levels (twice), values. */
 const STATE_BYTES = 2 * HYBRID_STATE_BYTES + ValueDecoders.stateBytes
+const INDEX_ENCODINGS: readonly number[] = [encoding.plainDictionary, encoding.rleDictionary]
 const WINDOW_BYTES_MIN = 64 * 1024
 
 const inputBytesOf = (column: ReaderColumn, windowBytes: number): number =>
@@ -321,6 +322,22 @@ export class ColumnChunkReader {
     this.#pending = undefined
     this.#input.seek(fileOffset)
     this.#rowsLeft = chunk.valueCount - firstRow
+  }
+
+  /** Bytes behind this file offset are read only when they are needed, as they are going to be passed over. */
+  readAheadTo(fileOffset: number): void {
+    this.#input.aheadEnd = fileOffset
+  }
+
+  /**
+   * Reads the dictionary of a chunk of which nothing was read yet.
+   * @param isSought the rows to come are found by `seekToPage`: what follows the dictionary is of no use
+   * @throws MemoryLimitError MEMORY_LIMIT; `open` then begins again
+   */
+  loadDictionary(isSought: boolean): void {
+    const { encodings, dictionaryPageOffset } = this.#requireOpen()
+    const isExpected = dictionaryPageOffset !== undefined || encodings.some((code) => INDEX_ENCODINGS.includes(code))
+    if (isExpected && this.#rowsLeft > 0 && this.#pages === 0) this.#advance(isSought ? PROBE_BYTES : this.#input.capacity)
   }
 
   /** The open chunk's dictionary, read when it was not yet; undefined when there is none. */

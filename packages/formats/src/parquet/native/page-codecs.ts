@@ -58,12 +58,12 @@ export function findStreamCodec(kernels: KernelExports, codec: ParquetCodec): St
 
 /** Bytes of the state struct that any of `codecs` needs; known without kernels, since floors are added up elsewhere. */
 export function codecStateBytes(codecs: readonly ParquetCodec[]): number {
-  return codecs.some((codec) => codec === 'zstd' || codec === 'gzip') ? LARGE_STATE_BYTES : SMALL_STATE_BYTES
+  return Math.max(SMALL_STATE_BYTES, ...codecs.map((codec) => tableBytes[codec] ?? 0))
 }
 
 const SMALL_STATE_BYTES = 256
 /** Codecs with tables. */
-const LARGE_STATE_BYTES = 148 * 1024
+const tableBytes: Partial<Record<ParquetCodec, number>> = { zstd: 156 * 1024, gzip: 32 * 1024 }
 
 /** Bytes of an input buffer that any of `codecs` needs. */
 export function codecInputBytes(codecs: readonly ParquetCodec[]): number {

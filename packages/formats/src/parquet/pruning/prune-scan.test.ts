@@ -14,6 +14,7 @@ import { pruneScan } from './prune-scan.ts'
 import { readStatistics } from '../statistics.ts'
 import { booleanField, ThriftType } from '../thrift.ts'
 import type { ThriftField } from '../thrift.ts'
+import { openParquetWasm } from '../codec-memory.ts'
 import { parquetWasmModule } from '../wasm-module.ts'
 
 const GROUP_ROWS = 2048
@@ -261,6 +262,7 @@ describe('random predicates', () => {
   })
 
   it('lose no row within a row group, by its page index', async () => {
+    openParquetWasm(await parquetWasmModule())
     const source = join(directory, 'pages-source.parquet')
     await duckdb.run(`copy rows to '${source}' (format parquet)`)
     const table = readParquet(new Uint8Array(readFileSync(source)))

@@ -1,14 +1,11 @@
-/** A reader and a writer that share no code with ours nor with parquet-wasm: hyparquet and hyparquet-writer. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+/** A writer that shares no code with ours nor with parquet-wasm: hyparquet-writer. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { makeExactReader } from '@spillway/columnar'
-import { parquetReadObjects } from 'hyparquet'
 import { parquetWriteBuffer } from 'hyparquet-writer'
-import { readParquet } from 'parquet-wasm/esm'
 import { afterAll, expect, it } from 'vitest'
 import { ParquetDecoder } from './decoder.ts'
-import { ParquetEncoder } from './encoder.ts'
 import { readFileMeta } from './footer.ts'
 import { parquetWasmModule } from './wasm-module.ts'
 
@@ -54,14 +51,4 @@ it('reads what hyparquet-writer wrote', async () => {
   }
   decoded.free()
   expect(read).toEqual(rows)
-})
-
-it('writes what hyparquet reads', async () => {
-  const stream = readParquet(readFileSync(writeForeignFile()), { batchSize: ROWS }).intoIPCStream()
-  const encoder = new ParquetEncoder(await parquetWasmModule())
-  for (const compression of ['uncompressed', 'snappy'] as const) {
-    const options = { compression, level: undefined, statistics: true, rowCount: ROWS }
-    const file = encoder.encodeRowGroup(stream, options).slice()
-    expect(await parquetReadObjects({ file: file.buffer as ArrayBuffer })).toEqual(rows)
-  }
 })
