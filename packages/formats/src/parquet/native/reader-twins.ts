@@ -1,4 +1,4 @@
-/** For tests: a table of all types, and its columns as text, as the native reader, parquet-wasm and DuckDB read them. */
+/** For tests: a table of all types, and its columns as text, read by the native reader, parquet-wasm and DuckDB. */
 import type { ArrowColumn } from '@spillway/columnar'
 import { makeExactReader } from '@spillway/columnar'
 import type { TestArena } from '@spillway/kernels'
