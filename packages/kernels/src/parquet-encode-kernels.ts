@@ -82,14 +82,7 @@ export interface ParquetEncodeKernels {
   /** Adds values that `plainFixed` wrote to a split-block Bloom filter of blocks × 32 bytes. */
   bloomFixed(values: number, count: number, width: number, filter: number, blocks: number): void
   /** Adds strings. */
-  bloomViews(
-    views: number,
-    validity: number,
-    selection: number,
-    rowCount: number,
-    filter: number,
-    blocks: number,
-  ): void
+  bloomViews(views: number, validity: number, selection: number, rowCount: number, filter: number, blocks: number): void
   /** Halves a filter while at most half of its bits are set. `blocks` is a power of two; returns those that are left. */
   bloomShrink(filter: number, blocks: number): number
 }

@@ -70,7 +70,10 @@ export async function writeParquet(
 }
 
 /** @throws COLUMN_NOT_FOUND, INVALID_OPTION */
-function checkEncoding(schema: Schema, { bloomFilter = [], compression = 'snappy', compressionLevel }: SinkParquetOptions) {
+function checkEncoding(
+  schema: Schema,
+  { bloomFilter = [], compression = 'snappy', compressionLevel }: SinkParquetOptions,
+) {
   for (const name of bloomFilter) {
     const field = schema.fields[findFieldIndex(schema, name)]
     if (field === undefined) {
