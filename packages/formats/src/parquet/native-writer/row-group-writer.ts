@@ -11,17 +11,10 @@ import type { RowGroupFooter } from '../assemble-file.ts'
 import { i64Field, listField, type ThriftStruct, ThriftType } from '../thrift.ts'
 import { dictionaryBytesMax, type PackedPage } from './chunk-dictionary.ts'
 import { columnForm, type ColumnForm } from './column-form.ts'
-import {
-  ColumnWriter,
-  type EncoderShape,
-  outOfPages,
-  pageBytesMax,
-  SLICE_BYTES,
-  sizeColumnWriter,
-  usesDictionary,
-} from './column-writer.ts'
+import { ColumnWriter, outOfPages } from './column-writer.ts'
 import { type BufferCount, type BufferSource, type EncoderArena, PagePool, type PageSource } from './encoder-room.ts'
 import { type ChunkFacts, chunkMetadata, columnChunk, columnIndex, offsetIndex, sum } from './page-meta.ts'
+import { type EncoderShape, pageBytesMax, SLICE_BYTES, sizeColumnWriter, usesDictionary } from './page-room.ts'
 
 /** Most bytes of a page or dictionary once it is compressed. */
 function packedBytes(forms: readonly ColumnForm[], shape: EncoderShape): number {
