@@ -7,7 +7,7 @@
 import v8 from 'node:v8'
 import vm from 'node:vm'
 
-const YOUNG_BYTES_MAX = 1.5e6
+const YOUNG_BYTES_MAX = 0.7e6
 /** A full collection of a heap up to this size takes some 15 ms. */
 const SMALL_HEAP_BYTES = 64e6
 const QUERIES_PER_COLLECTION = 64

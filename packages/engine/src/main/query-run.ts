@@ -239,7 +239,22 @@ export class QueryRun {
       .map(([operatorId, spec]) => {
         const counts = this.#operators.get(operatorId) ?? emptyCounts()
         const amplification = counts.inputBytes === 0 ? 0 : counts.spilledBytes / counts.inputBytes
-        return { operatorId, label: labelOf(spec), ...counts, amplification }
+        // One literal: a spread keeps its properties outside the object, which a thousand kept results would feel.
+        return {
+          operatorId,
+          label: labelOf(spec),
+          rowsIn: counts.rowsIn,
+          rowsOut: counts.rowsOut,
+          timeMs: counts.timeMs,
+          peakBytes: counts.peakBytes,
+          spilledBytes: counts.spilledBytes,
+          spilledFiles: counts.spilledFiles,
+          inputBytes: counts.inputBytes,
+          partitionsSpilled: counts.partitionsSpilled,
+          recursionDepth: counts.recursionDepth,
+          terminalChunks: counts.terminalChunks,
+          amplification,
+        }
       })
   }
 

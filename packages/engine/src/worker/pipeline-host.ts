@@ -236,5 +236,6 @@ export class EngineHost implements PipelineHost {
     for (const { operator } of query.sinks.values()) operator.close()
     for (const reservation of query.reservations) reservation.close()
     query.context.close()
+    this.#state.trimHeap()
   }
 }

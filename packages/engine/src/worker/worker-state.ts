@@ -9,13 +9,10 @@ import type { ControlBlock, ModuleRef } from '@spillway/scheduler'
 import { assert } from '@spillway/stdx'
 
 const INSTANCES_MAX = 256
-/** A collection of the young part takes a millisecond, of the whole heap 10 to 20; without any, it grows. */
-const MORSELS_PER_COLLECTION = 8
-const HEAP_GROWTH_MAX = 5e5
-/** Dropped buffers lie outside the heap and stay resident until a whole collection. */
-const GARBAGE_BYTES_MAX = 2e6
+/** A collection of the whole heap takes about 10 ms, and a query leaves some 20 KB. */
+const HEAP_GROWTH_MAX = 2.5e5
 
-type Collect = (options?: { readonly type: 'minor' }) => void
+type Collect = () => void
 
 export class WorkerState {
   readonly worker: number
@@ -28,8 +25,6 @@ export class WorkerState {
   #arena: Arena | undefined
   /** By module key, least recently used first. */
   readonly #instances = new Map<string, WebAssembly.Exports>()
-  #morselsSinceCollection = 0
-  #garbageBytes = 0
   /** Used after the last whole collection. */
   #heapBytes: number
 
@@ -56,24 +51,12 @@ export class WorkerState {
 
   collectGarbage(): void {
     this.#collect()
-    this.#morselsSinceCollection = 0
-    this.#garbageBytes = 0
     this.#heapBytes = usedHeapBytes()
   }
 
-  /**
-   * After a morsel or a row group that left `garbageBytes` of dropped buffers behind: what they were worth is kept low.
-   */
-  collectGarbageSometimes(garbageBytes: number): void {
-    this.#morselsSinceCollection += 1
-    this.#garbageBytes += garbageBytes
-    if (this.#garbageBytes >= GARBAGE_BYTES_MAX) {
-      this.collectGarbage()
-    } else if (this.#morselsSinceCollection >= MORSELS_PER_COLLECTION) {
-      this.#morselsSinceCollection = 0
-      this.#collect({ type: 'minor' })
-      if (usedHeapBytes() - this.#heapBytes >= HEAP_GROWTH_MAX) this.collectGarbage()
-    }
+  /** Between queries: what steering them left in the heap is worth a collection when it has grown by a quarter of a megabyte. */
+  trimHeap(): void {
+    if (usedHeapBytes() - this.#heapBytes >= HEAP_GROWTH_MAX) this.collectGarbage()
   }
 
   /** Exports of a module's instance over the present arena. */
