@@ -7,7 +7,11 @@ import { openCollect, sizeCollect } from '../operators/collect/collect.sink.ts'
 import { openGenerate, sizeGenerate } from '../operators/generate/generate.source.ts'
 import { groupByOutputFloorPages, openGroupByOutput, sizeGroupByOutput } from '../operators/group-by/group-by.output.ts'
 import { groupBySinkFloorPages, openGroupBySink, sizeGroupBySink } from '../operators/group-by/group-by.sink.ts'
-import { openScanParquet, scanParquetFloorPages, sizeScanParquet } from '../operators/scan-parquet/scan-parquet.source.ts'
+import {
+  openScanParquet,
+  scanParquetFloorPages,
+  sizeScanParquet,
+} from '../operators/scan-parquet/scan-parquet.source.ts'
 import { openScanTable, sizeScanTable } from '../operators/scan-table/scan-table.source.ts'
 import { openSinkParquet, sizeSinkParquet } from '../operators/sink-parquet/sink-parquet.sink.ts'
 import { openSlice, sizeSlice } from '../operators/slice/slice.transform.ts'

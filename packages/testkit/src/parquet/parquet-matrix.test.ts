@@ -7,7 +7,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { tableFromIPC } from 'apache-arrow'
-import { col, createEngine, DataError, type Engine } from 'spillway'
+import { col, createEngine, type Engine } from 'spillway'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { tableOfArrow } from '../arrow-cells.ts'
 import type { ResultTable } from '../cells.ts'
@@ -20,17 +20,6 @@ import { openParquetWasm } from './writer-packages.ts'
 const isSlow = process.env['SPILLWAY_SLOW'] === '1'
 /** Files per table in the sample; the strides are odd, so that all settings and tables are met. */
 const SAMPLE_FILES_PER_TABLE = 2
-
-/**
- * Refusals that are no failure: valid files that a reader may refuse with this code and text. Data, when it comes, must
- * be right all the same.
- */
-const tolerated: readonly { readonly text: RegExp; readonly why: string }[] = [
-  {
-    text: /deltas of more than 32 bits/,
-    why: 'arrow-rs refuses a block of 32-bit deltas that spans more than 32 bits',
-  },
-]
 
 interface Finding {
   readonly file: string
@@ -62,7 +51,7 @@ describe('Parquet matrix', () => {
     return { oracle, table: 'matrix', cells: await oracle.query('FROM matrix'), ipcStream }
   }
 
-  /** What is wrong with the answers for one file; refusals that are tolerated go to `refused`. */
+  /** What is wrong with the answers for one file; refusals of the other readers go to `refused`. */
   async function checkFile(
     setting: FileSetting,
     source: MatrixSource,
@@ -92,9 +81,7 @@ describe('Parquet matrix', () => {
         const frame = await engine.scanParquet(path).collect()
         difference = exactDifference(tableOfArrow(frame.toArrow()), source.cells, options)
       } catch (error) {
-        const known = tolerated.find(({ text }) => error instanceof DataError && text.test(error.message))
-        if (known === undefined) return String(error).slice(0, 400)
-        return tell('Spillway', known.why)
+        return String(error).slice(0, 400)
       }
       if (difference !== undefined) return difference
       const wasm = await openParquetWasm()

@@ -11,6 +11,7 @@ import {
   fileVersion,
   type PageLocation,
   type ParquetFileMeta,
+  type ReadBytes,
   readFileMeta,
   readFully,
   readPageLocations,
@@ -108,7 +109,7 @@ export class ChunkColumns {
     assert(this.#meta !== undefined, 'a row group is open')
     const column = this.#nameOf(index)
     const place = { file: this.#path, rowGroup: this.#rowGroup, column }
-    const read = (target: Uint8Array, offset: number): void => readFully(this.#descriptor, target, offset, place)
+    const read: ReadBytes = (target, offset, page) => readFully(this.#descriptor, target, offset, { ...place, page })
     reader.open(read, this.#meta, this.#rowGroup, column)
   }
 
