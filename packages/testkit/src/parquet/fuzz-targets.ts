@@ -113,12 +113,19 @@ export async function openDecoderTarget(): Promise<FuzzTarget> {
   }
   /** Reads, and fails when something was written outside of the reader's buffers or is still held. */
   const readChecked = (twin: Twin, read: () => string[]): string[] => {
-    try {
-      return read()
-    } finally {
+    const check = (): void => {
       twin.checkZones()
       if (twin.memory.pieces.size > 0) throw makeError('INVARIANT', 'A reader that was closed holds chunk memory.')
     }
+    let texts: string[]
+    try {
+      texts = read()
+    } catch (error) {
+      check()
+      throw error
+    }
+    check()
+    return texts
   }
   return makeDirectTarget('decoder', (path) => {
     const meta = readFileMeta(path)

@@ -37,6 +37,9 @@ interface OpenColumn {
   isLoaded: boolean
   /** Its pages, once a range that does not begin at the first row asked for them; null = no usable index. */
   pages: readonly PageLocation[] | null | undefined
+  /** Row behind the pages that are read ahead, and how many pages those were. */
+  aheadRow: number
+  aheadPages: number
 }
 
 export class ChunkColumns {
@@ -68,6 +71,8 @@ export class ChunkColumns {
       row: 0,
       isLoaded: false,
       pages: undefined,
+      aheadRow: Number.POSITIVE_INFINITY,
+      aheadPages: 0,
     }))
   }
 
@@ -102,6 +107,7 @@ export class ChunkColumns {
       column.row = 0
       column.isLoaded = false
       column.pages = undefined
+      column.aheadRow = Number.POSITIVE_INFINITY
     })
   }
 
@@ -153,6 +159,7 @@ export class ChunkColumns {
   readable(index: number, most: number): number {
     const column = this.#column(index)
     if (column.lag > 0) this.#catchUp(column, index)
+    else if (column.row >= column.aheadRow) this.#readAhead(column, column.aheadPages * 4)
     return column.reader.readable(most)
   }
 
@@ -183,14 +190,24 @@ export class ChunkColumns {
     const at = row - lag
     if (column.pages === undefined && lag >= SEEK_ROWS_MIN) column.pages = this.#locate(index) ?? null
     const page = column.pages?.findLast((candidate) => candidate.firstRow <= row)
-    const last = column.pages?.findLast((candidate) => candidate.firstRow < this.#end)
-    if (last !== undefined) reader.readAheadTo(last.offset + last.compressedBytes)
+    this.#readAhead(column, 1)
     if (page === undefined || page.firstRow <= at) {
       reader.skip(lag)
       return
     }
     reader.seekToPage(page.offset, page.firstRow)
     if (row > page.firstRow) reader.skip(row - page.firstRow)
+  }
+
+  /** Limits what is read ahead to some pages from the present row on: more while one page after the other is wanted. */
+  #readAhead(column: OpenColumn, count: number): void {
+    const { pages, row } = column
+    const first = pages?.findLastIndex(({ firstRow }) => firstRow <= row) ?? -1
+    const wanted = pages?.slice(Math.max(0, first), first + count).filter(({ firstRow }) => firstRow < this.#end) ?? []
+    const last = wanted.at(-1)
+    column.aheadPages = count
+    column.aheadRow = last === undefined ? Number.POSITIVE_INFINITY : last.firstRow + last.rowCount
+    column.reader.readAheadTo(last === undefined ? Number.POSITIVE_INFINITY : last.offset + last.compressedBytes)
   }
 
   #locate(index: number): readonly PageLocation[] | undefined {
