@@ -1,4 +1,4 @@
-// Builds everything that runs: kernels (WebAssembly), then TypeScript packages, then one bundle for workers, one for users.
+// Builds everything that runs: kernels (WebAssembly), TypeScript packages, a bundle for workers and one for users.
 // Flags: --no-kernels, --no-types, --no-worker (both bundles) skip a step.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, statSync } from 'node:fs'

@@ -77,7 +77,7 @@ export interface ParquetDecodeKernels {
     target: number,
     scratch: number,
   ): number
-  /** One-bit values → bytes 0 or 1, or only their count with target 0. As hybridIndices; ones are added to the state. */
+  /** One-bit values → bytes 0 or 1 (none with target 0). As hybridIndices; the ones are added up in the state. */
   hybridBytes(state: number, count: number, target: number): number
   /** Passes values while there are at most `ones` ones among them; returns how many, -1 = damaged. */
   hybridBytesUntil(state: number, count: number, ones: number): number
@@ -121,7 +121,7 @@ export interface ParquetDecodeKernels {
   viewsAreUtf8(views: number, count: number): number
   /** Reads the header of a stream of differences (at most 40 bytes); 0, or -1 = damaged. */
   deltaBegin(state: number): number
-  /** → u32 (widthLog2 2) or u64 (3). Returns values written, fewer than `count` when bytes are missing; -1 = damaged. */
+  /** → u32 (widthLog2 2) or u64 (3). Returns values written, fewer than `count` = bytes are missing; -1 = damaged. */
   deltaValues(state: number, count: number, widthLog2: number, target: number, scratch: number): number
   /** Bytes behind the last value that belong to the stream nevertheless. */
   deltaPadding(state: number): number

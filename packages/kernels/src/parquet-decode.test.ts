@@ -143,6 +143,8 @@ describe('runs and bit-packed groups', () => {
       expect([...found, ...words(values.length - first)]).toEqual(values)
       openHybrid(6, there)
       if (first < values.length) expect(kernels.hybridIndices(state, values.length, target)).toBe(-1)
+      openHybrid(6, there)
+      if (first < values.length) expect(kernels.hybridSkip(state, values.length)).toBe(-1)
     }
   })
 

@@ -83,6 +83,6 @@ export interface ParquetEncodeKernels {
   bloomFixed(values: number, count: number, width: number, filter: number, blocks: number): void
   /** Adds strings. */
   bloomViews(views: number, validity: number, selection: number, rowCount: number, filter: number, blocks: number): void
-  /** Halves a filter while at most half of its bits are set. `blocks` is a power of two; returns those that are left. */
+  /** Halves a filter while at most half of its bits are set. `blocks` is a power of two; returns what is left of it. */
   bloomShrink(filter: number, blocks: number): number
 }

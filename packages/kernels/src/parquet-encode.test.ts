@@ -50,7 +50,8 @@ const shapes = [
 ] as const
 
 function forAllRows(check: (rows: Rows) => void): void {
-  for (let count = 0; count <= 130; count++) for (const shape of shapes) check(makeRows(count, ...shape))
+  for (let count = 0; count <= 130; count++)
+    for (const [hasNulls, selects] of shapes) check(makeRows(count, hasNulls, selects))
 }
 
 describe('plainFixed', () => {

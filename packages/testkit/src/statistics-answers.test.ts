@@ -55,7 +55,7 @@ it.each(names)('column %s', async (name) => {
   if (!['t', 'x', 'wide'].includes(name)) expect(texts.toRecords()[0]?.low).toBe(low)
   expect(answered.toRecords()[0]?.valid).toBe(valid)
   expect(high === null).toBe(answered.toRecords()[0]?.high === null)
-  const labels = answered.metrics.operators.map((operator) => operator.label)
+  const labels = (answered.metrics?.operators ?? []).map((operator) => operator.label)
   if (fromFooter.has(name)) expect(labels).toContain('PARQUET STATISTICS')
   if (name === 'x') expect(labels).toContain('PARQUET SCAN')
 })

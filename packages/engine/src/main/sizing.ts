@@ -2,33 +2,26 @@
  * How much room a plan is made for. The floor must fit the budget: fewer partitions and smaller batches first, then
  * fewer threads, down to one, before any error.
  */
+import { PAGE_BYTES } from '@spillway/kernels'
 import { assert } from '@spillway/stdx'
 import type { Sizing } from '../physical/physical-plan.ts'
 import type { TestingOptions } from './query-request.ts'
 
-const KIB = 1024
-const wideOutput = { share: 1, pageBytes: 1024 * KIB, dictionaryEntries: 16_384, dictionaryBytes: 1024 * KIB } as const
-const smallOutput = { share: 1, pageBytes: 256 * KIB, dictionaryEntries: 4096, dictionaryBytes: 128 * KIB } as const
-
-/** `output`: of a sink that encodes; share of the row group that the limit suggests, and sizes per column. */
+/** `outputShare`: of a sink that encodes, as a share of what the limit suggests. */
 const levels = [
-  { partitionBits: 6, batchRows: 8192, directoryBits: 18, windowBytes: 1024 * KIB, output: wideOutput },
-  { partitionBits: 6, batchRows: 8192, directoryBits: 16, windowBytes: 1024 * KIB, output: wideOutput },
-  { partitionBits: 6, batchRows: 4096, directoryBits: 15, windowBytes: 512 * KIB, output: smallOutput },
-  { partitionBits: 5, batchRows: 4096, directoryBits: 14, windowBytes: 256 * KIB, output: smallOutput },
-  {
-    ...{ partitionBits: 4, batchRows: 4096, directoryBits: 13, windowBytes: 160 * KIB },
-    output: { share: 0.5, pageBytes: 64 * KIB, dictionaryEntries: 1024, dictionaryBytes: 32 * KIB },
-  },
-  {
-    ...{ partitionBits: 3, batchRows: 2048, directoryBits: 12, windowBytes: 160 * KIB },
-    output: { share: 0, pageBytes: 32 * KIB, dictionaryEntries: 256, dictionaryBytes: 8 * KIB },
-  },
+  { partitionBits: 6, batchRows: 8192, directoryBits: 18, windowBytes: 1 << 20, outputShare: 1 },
+  { partitionBits: 6, batchRows: 8192, directoryBits: 16, windowBytes: 1 << 20, outputShare: 1 },
+  { partitionBits: 6, batchRows: 4096, directoryBits: 15, windowBytes: 1 << 19, outputShare: 1 },
+  { partitionBits: 5, batchRows: 4096, directoryBits: 14, windowBytes: 1 << 18, outputShare: 0.5 },
+  { partitionBits: 4, batchRows: 4096, directoryBits: 13, windowBytes: 160 << 10, outputShare: 0.25 },
+  { partitionBits: 3, batchRows: 2048, directoryBits: 12, windowBytes: 160 << 10, outputShare: 0 },
 ] as const
 const ROW_GROUP_BYTES = 32e6
 const ROW_GROUP_BYTES_MIN = 2e6
 /** Under a small limit row groups get smaller: this share of the limit for one thread's row group. */
 const ROW_GROUP_SHARE = 1 / 60
+/** Share of the limit for the fixed buffers of all encoders. */
+const ENCODER_SHARE = 1 / 16
 
 const MORSEL_ROWS = 131_072
 
@@ -44,6 +37,7 @@ export interface SizingTry {
 /** All sizings for a limit, best first. */
 export function sizingTries(threads: number, limitBytes: number, testing: TestingOptions): SizingTry[] {
   const tries: SizingTry[] = []
+  const arenaLimit = Math.min(limitBytes, (testing.budgetPages ?? Infinity) * PAGE_BYTES)
   const make = (level: (typeof levels)[number], count: number): Sizing => ({
     threads: count,
     batchRows: testing.batchRows ?? level.batchRows,
@@ -51,7 +45,10 @@ export function sizingTries(threads: number, limitBytes: number, testing: Testin
     partitionBits: testing.partitionBits ?? level.partitionBits,
     directoryBits: level.directoryBits,
     windowBytes: level.windowBytes,
-    output: { ...level.output, rowGroupBytes: rowGroupBytes(limitBytes, count, level.output.share) },
+    output: {
+      rowGroupBytes: rowGroupBytes(limitBytes, count, level.outputShare),
+      encoderBytes: (arenaLimit * ENCODER_SHARE * level.outputShare) / count,
+    },
   })
   for (let count = threads; count >= 1; count = count > 4 ? Math.floor(count / 2) : count - 1) {
     for (const level of levels) tries.push({ sizing: make(level, count), share: COMFORTABLE_SHARE })

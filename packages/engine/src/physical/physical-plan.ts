@@ -82,10 +82,6 @@ export interface Sizing {
 export interface OutputSizing {
   /** Compressed bytes at which a row group ends. */
   readonly rowGroupBytes: number
-  /** Bytes of a page before compression, unless the options say less. */
-  readonly pageBytes: number
-  /** Entries of a column's dictionary. */
-  readonly dictionaryEntries: number
-  /** Bytes of a dictionary of strings. */
-  readonly dictionaryBytes: number
+  /** What the fixed buffers of one worker's encoder should take at most, if smaller ones are possible. */
+  readonly encoderBytes: number
 }

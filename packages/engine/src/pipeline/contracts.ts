@@ -61,7 +61,7 @@ export interface OpenContext {
   readonly control: ControlBlock
   readonly reservation: Reservation
   readonly workspace: Workspace
-  /** Makes the pipeline's own sinks spill about `pages` pages. Returns the pages freed. Only while a source is pulled. */
+  /** Makes the pipeline's own sinks spill about `pages` pages; only while a source is pulled. Returns the pages freed. */
   readonly makeRoom: (pages: number) => number
   readonly meter: OperatorMeter
   readonly sequenceBase: number

@@ -162,7 +162,7 @@ export class PullLoop implements RunningPipeline {
     if (freed > 0) context.control.wakeWorkers()
   }
 
-  /** Spills about `pages` pages of this pipeline's sinks, which hold no batch at the moment. Returns the pages freed. */
+  /** Spills about `pages` pages of this pipeline's sinks, which hold no batch now. Returns the pages freed. */
   makeRoom(pages: number): number {
     let freed = 0
     for (const { operator } of this.#parts.sinks) {

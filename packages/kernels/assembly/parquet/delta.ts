@@ -7,7 +7,8 @@
 //
 //    0 cursor   4 end of the bytes there   8 isLast   12 values still to come   16 values per miniblock
 //   20 miniblocks per block   24 next miniblock of the block   28 values of the open miniblock still packed
-//   32 its bit width   36 taken (values of the group at cursor that were handed out)   40 isFirst (the first value waits)
+//   32 its bit width   36 taken (values of the group at cursor that were handed out)   40 isFirst (the first value is
+//   still to be handed out)
 //   48 smallest difference (u64)   56 last value (u64)   64 … bit widths of the block's miniblocks
 //
 // Sums wrap around, as the format wants it; for 32-bit integers the low half of them is right.

@@ -2,8 +2,8 @@
 //
 //   state   0 least (16 bytes)   16 greatest (16 bytes); narrower values stand at the beginning
 //
-// Before a page the caller stores an empty range (least = the type's maximum). NaN is passed over: a range that is still
-// empty afterwards had no other value.
+// Before a page the caller stores an empty range (least = the type's maximum). NaN is passed over: a range that is
+// still empty afterwards had no other value.
 
 @inline
 function scalarBounds<T>(values: usize, count: u32, state: usize): void {

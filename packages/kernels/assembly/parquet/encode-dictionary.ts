@@ -108,6 +108,21 @@ export function dictionaryFixed(values: usize, count: u32, width: u32, state: us
   return indexWide(values, count, width, state, indices)
 }
 
+@inline
+function hashInline(head: u64, tail: u64): u64 {
+  // The product's low half knows only the low half of the view's words: folded in, then spread again.
+  const hash = (head ^ rotl<u64>(tail * FACTOR_2, 29)) * FACTOR
+  return (hash ^ (hash >>> 32)) * FACTOR_2
+}
+
+/** Whether the view of an entry is that of the string { head, tail }. */
+@inline
+function isEntry(view: usize, head: u64, tail: u64): bool {
+  if (load<u64>(view) != head) return false
+  if (<u32>head <= INLINE_MAX) return load<u64>(view, 8) == tail
+  return longBytesEqual(load<u32>(view, 8), <u32>tail, <u32>head) != 0
+}
+
 /**
  * Indices of the selected, valid strings.
  * @param indices u16 × rowCount; state word 32 says how many were written
@@ -140,14 +155,7 @@ export function dictionaryViews(
     const tail = load<u64>(view, 8)
     const length = <u32>head
     const isLong = length > INLINE_MAX
-    let hash: u64
-    if (isLong) {
-      hash = hashBytes(<usize>tail, length)
-    } else {
-      // The product's low half knows only the low half of the view's words: folded in, then spread again.
-      hash = (head ^ rotl<u64>(tail * FACTOR_2, 29)) * FACTOR
-      hash = (hash ^ (hash >>> 32)) * FACTOR_2
-    }
+    const hash = isLong ? hashBytes(<usize>tail, length) : hashInline(head, tail)
     const tag: u32 = <u32>(hash >>> 24) & 0xffff
     let slot: u32 = <u32>(hash >>> shift)
     let entry: u32
@@ -155,12 +163,7 @@ export function dictionaryViews(
       const found = load<u32>(slots + (<usize>slot << 2))
       entry = found & 0xffff
       if (entry == 0) break
-      if (found >>> 16 == tag) {
-        const other = known + (<usize>(entry - 1) << 4)
-        if (load<u64>(other) == head) {
-          if (!isLong ? load<u64>(other, 8) == tail : longBytesEqual(load<u32>(other, 8), <u32>tail, length) != 0) break
-        }
-      }
+      if (found >>> 16 == tag && isEntry(known + (<usize>(entry - 1) << 4), head, tail)) break
       slot = (slot + 1) & mask
     }
     if (entry == 0) {

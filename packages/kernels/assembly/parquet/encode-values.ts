@@ -1,12 +1,12 @@
 // Parquet's PLAIN values out of a batch's columns: rows that are selected and not null, one behind the other.
 //
-// A column's rows are given by `selection` (u32 × rowCount row numbers, or 0 for rows 0 … rowCount) and `validity` (one
-// byte per row, or 0 for no nulls). Sources are readable 16 bytes past their end, targets writable 64 bytes past it, and
-// they do not overlap.
+// A column's rows are given by `selection` (u32 × rowCount row numbers, or 0 for rows 0 … rowCount) and `validity`
+// (one byte per row, or 0 for no nulls). Sources are readable 16 bytes past their end, targets writable 64 bytes past
+// it, and they do not overlap.
 
 const INLINE_MAX: u32 = 12
 
-/** Loads a value of S every `stride` bytes, stores it as T; nulls leave no value. Returns how many values were stored. */
+/** Loads an S every `stride` bytes, stores it as T; nulls leave no value. Returns how many values were stored. */
 @inline
 function compact<S, T>(
   values: usize,

@@ -153,7 +153,7 @@ export function hybridSkip(state: usize, count: u32): i32 {
       continue
     }
     const wanted = min(left, count - done)
-    const there = load<u32>(state, RUN_IS_PACKED) == 0 ? wanted : packedThere(state, wanted)
+    const there: i32 = load<u32>(state, RUN_IS_PACKED) == 0 ? <i32>wanted : packedThere(state, wanted)
     if (there < 0) return -1
     if (there == 0) break
     takeValues(state, there)

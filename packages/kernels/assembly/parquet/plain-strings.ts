@@ -132,7 +132,8 @@ export function isUtf8(bytes: usize, length: u32): u32 {
       if (lead == 0xed && next > 0x9f) return 0
       bytes += 3
     } else {
-      if (lead > 0xf4 || left < 4 || !isTail(next) || !isTail(load<u8>(bytes, 2)) || !isTail(load<u8>(bytes, 3))) return 0
+      if (lead > 0xf4 || left < 4 || !isTail(next)) return 0
+      if (!isTail(load<u8>(bytes, 2)) || !isTail(load<u8>(bytes, 3))) return 0
       if (lead == 0xf0 && next < 0x90) return 0
       if (lead == 0xf4 && next > 0x8f) return 0
       bytes += 4

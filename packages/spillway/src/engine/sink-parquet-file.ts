@@ -6,16 +6,20 @@ import {
   columnForm,
   compressionLevels,
   discardParquetFile,
+  type EncoderShape,
   finishParquetFile,
   ipcSchemaMessage,
   mayHaveBloomFilter,
+  pageCodec,
   PARQUET_BODY_START,
   parquetStorageType,
+  sizeRowGroupWriter,
   temporaryParquetPath,
   writeParquetFooter,
 } from '@spillway/formats'
 import { type LogicalNode, makeProject, type NamedExpr } from '@spillway/plan'
 import { queryCounter } from '@spillway/scheduler'
+import { WorkspaceSize } from '@spillway/memory'
 import { makeError } from '@spillway/stdx'
 import { findFieldIndex, type Schema, typeEquals, typeName } from '@spillway/columnar'
 import type { SinkResult } from '../session.ts'
@@ -23,6 +27,16 @@ import type { SinkParquetOptions } from './engine-options.ts'
 
 const ROW_GROUP_ROWS = 131_072
 const PAGE_BYTES = 1 << 20
+
+type EncoderRoom = Pick<EncoderShape, 'pageBytes' | 'dictionaryEntries' | 'dictionaryBytes'>
+const KIB = 1024
+/** Sizes of pages and dictionaries, best first. The first page size is what the options say. */
+const encoderRooms: readonly EncoderRoom[] = [
+  { pageBytes: PAGE_BYTES, dictionaryEntries: 16_384, dictionaryBytes: 1024 * KIB },
+  { pageBytes: 256 * KIB, dictionaryEntries: 4096, dictionaryBytes: 128 * KIB },
+  { pageBytes: 64 * KIB, dictionaryEntries: 1024, dictionaryBytes: 32 * KIB },
+  { pageBytes: 32 * KIB, dictionaryEntries: 256, dictionaryBytes: 8 * KIB },
+]
 /** Headers, page indexes and views of a row group in a worker's heap. Measured. */
 const HEAP_BYTES = 1e6
 /** A page that passes through Node's codecs: its copy, the codec's window and result, and what is not collected yet. */
@@ -110,25 +124,44 @@ export function parquetSink(temporaryPath: string, options: SinkParquetOptions):
     statistics: options.statistics ?? true,
     rowGroupRows: options.rowGroupSize ?? ROW_GROUP_ROWS,
     rowGroupBytes: facts.sizing.output.rowGroupBytes,
-    pageBytes: pageBytesOf(options.dataPageSize ?? PAGE_BYTES, facts.sizing),
-    dictionaryEntries: facts.sizing.output.dictionaryEntries,
-    dictionaryBytes: facts.sizing.output.dictionaryBytes,
+    ...encoderRoom(facts, options),
     bloomFilters: options.bloomFilter ?? [],
     isOrdered: facts.isOrdered,
     batchRows: facts.batchRows,
   })
 }
 
-/** The wanted size, or what a sizing for little memory allows. */
-function pageBytesOf(wanted: number, { output: { pageBytes } }: Sizing): number {
-  return pageBytes < PAGE_BYTES ? Math.min(wanted, pageBytes) : wanted
+/** The first room whose buffers fit into what the sizing suggests, or the least. */
+function encoderRoom({ schema, sizing }: Parameters<RootSink>[0], options: SinkParquetOptions): EncoderRoom {
+  const wanted = options.dataPageSize ?? PAGE_BYTES
+  let room: EncoderRoom = { pageBytes: wanted, dictionaryEntries: 0, dictionaryBytes: 0 }
+  for (const [index, each] of encoderRooms.entries()) {
+    room = { ...each, pageBytes: index === 0 ? wanted : Math.min(wanted, each.pageBytes) }
+    const size = new WorkspaceSize()
+    sizeRowGroupWriter(
+      schema,
+      {
+        ...room,
+        codec: pageCodec(options.compression ?? 'snappy', options.compressionLevel),
+        statistics: true,
+        bloomFilters: options.bloomFilter ?? [],
+        rowGroupRows: options.rowGroupSize ?? ROW_GROUP_ROWS,
+      },
+      size,
+    )
+    if (size.bytes <= sizing.output.encoderBytes) return room
+  }
+  return room
 }
 
 /** What encoding takes outside the arena: little, but for codecs that are Node's. */
-export function encoderNeed({ compression }: SinkParquetOptions): (sizing: Sizing) => EncoderNeed {
+export function encoderNeed({
+  compression,
+  dataPageSize = PAGE_BYTES,
+}: SinkParquetOptions): (sizing: Sizing) => EncoderNeed {
   if (compression !== 'gzip' && compression !== 'brotli') return () => ({ heapBytes: HEAP_BYTES })
-  return ({ output: { pageBytes } }) => ({
-    heapBytes: HEAP_BYTES + OUTSIDE_BYTES + OUTSIDE_PAGES * pageBytes,
+  return ({ output: { encoderBytes } }) => ({
+    heapBytes: HEAP_BYTES + OUTSIDE_BYTES + OUTSIDE_PAGES * Math.min(dataPageSize, encoderBytes),
   })
 }
 

@@ -2,8 +2,8 @@
  * PARQUET SINK: writes one file, row groups encoded on the workers.
  *
  * Order     as the input's: each row group holds consecutive morsels, and the footer lists them in order.
- * Memory    bounded: per worker and column a page in the making and a dictionary (workspace), and the compressed pages of
- *           the row group (pages; when they are refused or asked back, the row group ends early).
+ * Memory    bounded: per worker and column a page in the making and a dictionary (workspace), and the compressed
+ *           pages of the row group (pages; when they are refused or asked back, the row group ends early).
  * Errors    OUTPUT_FAILED. A failed or cancelled query leaves no file.
  */
 import type { ParquetCompression, RowGroupFooter } from '@spillway/formats'

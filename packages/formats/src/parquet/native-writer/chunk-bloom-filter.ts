@@ -3,9 +3,9 @@
  * to what its values need when the row group ends.
  */
 import type { ColumnForm } from './column-form.ts'
-import type { EncoderShape } from './column-writer.ts'
 import type { BufferCount, BufferSource, EncoderArena } from './encoder-room.ts'
 import { bloomFilterHeader } from './page-meta.ts'
+import type { EncoderShape } from './page-room.ts'
 
 const BLOCK_BYTES = 32
 /** One of a hundred absent values is taken for present. */

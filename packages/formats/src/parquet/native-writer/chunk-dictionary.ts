@@ -3,10 +3,9 @@
  * the dictionary page will hold them, and the indices of the page in the making.
  */
 import type { ColumnForm } from './column-form.ts'
-import type { EncoderShape } from './column-writer.ts'
 import type { BufferCount, BufferSource, EncoderArena } from './encoder-room.ts'
-import type { SharedBuffers } from './column-writer.ts'
 import { dictionaryPageHeader } from './page-meta.ts'
+import type { EncoderShape, SharedBuffers } from './page-room.ts'
 
 /** Byte offsets in the kernels' state, see assembly/parquet/encode-dictionary.ts. */
 const state = {

@@ -42,11 +42,14 @@ export class PagePool {
     return this.#usedPages + this.#free.length
   }
 
-  /** True when `pages` pages can be taken without asking. What was granted before a refusal is kept. */
+  /** True when `pages` pages can be taken without asking. A refusal leaves none: others may need them. */
   ensure(pages: number): boolean {
     while (this.#free.length < pages) {
       const address = this.#source.take(1)
-      if (address === 0) return false
+      if (address === 0) {
+        this.trim(0)
+        return false
+      }
       this.#free.push(address)
     }
     return true
@@ -72,10 +75,9 @@ export class PagePool {
     for (const page of pages) this.#source.give(page, 1)
   }
 
-  /** Gives back what is free. */
-  trim(): void {
-    for (const page of this.#free) this.#source.give(page, 1)
-    this.#free.length = 0
+  /** Gives back what is free, but for `kept` pages. */
+  trim(kept: number): void {
+    for (const page of this.#free.splice(kept)) this.#source.give(page, 1)
   }
 }
 

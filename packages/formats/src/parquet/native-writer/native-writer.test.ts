@@ -399,8 +399,9 @@ describe('what readers are told', () => {
         ['i', `${probe * 7 + (probe % 2)}`],
         ['t', `key ${probe * 7} ${'long'.repeat((probe * 7 + (probe % 2)) % 9)}`],
       ] as const) {
+        const literal = name === 'i' ? value : `'${value}'`
         const excluded = await rowsOf(
-          `select bloom_filter_excludes as x from parquet_bloom_probe('${path}', '${name}', ${name === 'i' ? value : `'${value}'`})`,
+          `select bloom_filter_excludes as x from parquet_bloom_probe('${path}', '${name}', ${literal})`,
         )
         const candidates = excluded.filter(({ x }) => x === false).length
         if (probe % 2 === 0) expect(candidates).toBeGreaterThanOrEqual(1)
@@ -456,7 +457,7 @@ describe('what readers are told', () => {
           expect(numbers).toEqual([keys[0], keys.at(-1)])
         })
         expect(pages.length).toBeGreaterThan(index === 2 ? 0 : 2)
-        expect(findNumber(bounds ?? [], 4)).toBe([1, 2, findNumber(bounds ?? [], 4)][index])
+        expect(findNumber(bounds ?? [], 4)).toBe([1, rowStart === 0 ? 2 : 1, findNumber(bounds ?? [], 4)][index])
       }
       rowStart += rowCount
     }

@@ -11,7 +11,8 @@ export interface PageCodec {
   /** Tables that the kernel works with. */
   readonly scratchBytes: number
   /**
-   * Compresses; returns the bytes written. The target has `bound(length)` + 64 bytes. Undefined: pages stay as they are.
+   * Compresses; returns the bytes written. The target has `bound(length)` + 64 bytes.
+   * Undefined: pages stay as they are.
    */
   readonly compress:
     | ((arena: EncoderArena, source: number, length: number, target: number, scratch: number) => number)

@@ -11,17 +11,13 @@ import type { RowGroupFooter } from '../assemble-file.ts'
 import { i64Field, listField, type ThriftStruct, ThriftType } from '../thrift.ts'
 import { dictionaryBytesMax, type PackedPage } from './chunk-dictionary.ts'
 import { columnForm, type ColumnForm } from './column-form.ts'
-import {
-  ColumnWriter,
-  type EncoderShape,
-  outOfPages,
-  pageBytesMax,
-  SLICE_BYTES,
-  sizeColumnWriter,
-  usesDictionary,
-} from './column-writer.ts'
+import { ColumnWriter, outOfPages } from './column-writer.ts'
 import { type BufferCount, type BufferSource, type EncoderArena, PagePool, type PageSource } from './encoder-room.ts'
 import { type ChunkFacts, chunkMetadata, columnChunk, columnIndex, offsetIndex, sum } from './page-meta.ts'
+import { type EncoderShape, pageBytesMax, SLICE_BYTES, sizeColumnWriter, usesDictionary } from './page-room.ts'
+
+/** Pages that stay with the encoder between batches; the need of a batch is overestimated. */
+const FREE_PAGES_KEPT = 16
 
 /** Most bytes of a page or dictionary once it is compressed. */
 function packedBytes(forms: readonly ColumnForm[], shape: EncoderShape): number {
@@ -102,6 +98,7 @@ export class RowGroupWriter {
     }
     for (const [index, column] of this.#columns.entries()) column.append(batch, index, start, count)
     this.#rows += count
+    this.#pool.trim(FREE_PAGES_KEPT)
     return count
   }
 
@@ -189,7 +186,7 @@ export class RowGroupWriter {
   /** Begins the next row group, whether the last one was written or not. Gives its pages back. */
   clear(): void {
     for (const column of this.#columns) column.clear()
-    this.#pool.trim()
+    this.#pool.trim(0)
     this.#rows = 0
   }
 }

@@ -1,4 +1,4 @@
-/** The native reader on damaged files, with little memory, and the parts of its interface that whole reads do not show. */
+/** The native reader on damaged files and with little memory, and the parts of its interface that whole reads hide. */
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -141,7 +141,8 @@ describe('memory', () => {
   it('grows for what a codec refers to, for a dictionary and for a string beyond the window', async () => {
     const zstd = await write('large-zstd', unique, 'compression zstd, row_group_size 100000')
     expect(await peakOf(zstd)).toBeGreaterThan(300_000)
-    const longer = `select case when i = 5 then repeat('long text ', 90000) else 'short' || i end as x from range(40) t(i)`
+    const longer = `select case when i = 5 then repeat('long text ', 90000) else 'short' || i end as x
+      from range(40) t(i)`
     const long = await write('long', longer, 'compression snappy')
     const peak = await peakOf(long)
     expect(peak).toBeGreaterThan(900_000)

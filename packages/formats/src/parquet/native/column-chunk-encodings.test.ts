@@ -1,4 +1,4 @@
-/** The native reader on files of parquet-wasm and hyparquet-writer: other encodings, small pages, pages of version 2. */
+/** The native reader on files of parquet-wasm and hyparquet-writer: other encodings, small pages, version 2. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-/** Reads a chunk's dictionary page. Text stays where it was decompressed, in chunk memory, until the chunk is closed. */
+/** Reads a chunk's dictionary page. Text stays where it was decompressed, in chunk memory, until the chunk is left. */
 import type { ParquetChunk, ParquetStorage } from '../file-meta.ts'
 import type { ChunkInput } from './chunk-input.ts'
 import type { DictionaryTable } from './dictionary.ts'

@@ -43,6 +43,7 @@ export function verifyChecksum(context: ReaderContext, input: ChunkInput, header
   input.seek(start)
   if (seed >>> 0 === checksum >>> 0) return
   const { place } = context
-  const message = `Page checksum mismatch: stored bytes changed after writing in ${describePlace(place)}. Restore the file.`
+  const where = describePlace(place)
+  const message = `Page checksum mismatch: stored bytes changed after writing in ${where}. Restore the file.`
   throw makeError('PAGE_CHECKSUM_MISMATCH', message, placeDetails(place))
 }

@@ -93,7 +93,8 @@ export function pageCodecOf(context: ReaderContext, codec: ParquetCodec): PageCo
   if (isStreamed) return codec === 'lz4' ? 'framed' : 'streamed'
   if (codec === 'gzip' || codec === 'brotli') return 'whole'
   const { place } = context
-  const message = `Unsupported compression codec: ${codec.toUpperCase()} in ${describePlace(place)}. Select the other columns.`
+  const where = describePlace(place)
+  const message = `Unsupported compression codec: ${codec.toUpperCase()} in ${where}. Select the other columns.`
   throw makeError('UNSUPPORTED_TYPE', message, placeDetails(place))
 }
 

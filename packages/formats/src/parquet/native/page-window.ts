@@ -228,15 +228,20 @@ export class PageWindow {
     while (this.#produced === before) {
       const isLast = this.#provideInput(stream)
       const result = this.#step(stream, isLast)
-      if (result === codecStep.windowTooSmall) {
+      // With all that the page has produced still there, no larger window would help.
+      if (result === codecStep.windowTooSmall && this.#produced > this.end - this.#base) {
         this.#restart()
         return
       }
       if (result < 0) throw this.#context.damage('a page cannot be decompressed')
       if (this.#produced > before) break
       if (result === codecStep.done) throw this.#context.damage('a page decompresses to less than its header says')
-      if (result === codecStep.outputFull) this.#grow()
-      else if (isLast) throw this.#context.damage('the compressed bytes of a page end too early')
+      if (result === codecStep.outputFull) {
+        // With room for all of the page, a codec that wants more is fed with damage.
+        if (this.#limit - this.#base >= this.#total + ROOM_BYTES)
+          throw this.#context.damage('a page cannot be decompressed')
+        this.#grow()
+      } else if (isLast) throw this.#context.damage('the compressed bytes of a page end too early')
     }
   }
 

@@ -1,5 +1,4 @@
-/** For tests: a table of all types, and columns of it as text, as the native reader, parquet-wasm and DuckDB give them. */
-import type { DuckDBConnection } from '@duckdb/node-api'
+/** For tests: a table of all types, and its columns as text, read by the native reader, parquet-wasm and DuckDB. */
 import type { ArrowColumn } from '@spillway/columnar'
 import { makeExactReader } from '@spillway/columnar'
 import type { TestArena } from '@spillway/kernels'
@@ -69,9 +68,14 @@ export function readWithWasm(decoder: ParquetDecoder, meta: ParquetFileMeta, col
   })
 }
 
+/** What is used of a DuckDB connection. */
+interface Duckdb {
+  runAndReadAll(sql: string): Promise<{ getColumns(): readonly (readonly unknown[])[] }>
+}
+
 /** All columns as DuckDB reads them. */
 export async function readWithDuckdb(
-  duckdb: DuckDBConnection,
+  duckdb: Duckdb,
   meta: ParquetFileMeta,
 ): Promise<(meta: ParquetFileMeta, column: string) => string[]> {
   const columns = (await duckdb.runAndReadAll(`from read_parquet('${meta.path}')`)).getColumns()

@@ -29,7 +29,7 @@ export interface StoredValues {
   convert(source: number, count: number, target: number): void
 }
 
-/** How a type's values are stored. Booleans are bits and byte arrays have no fixed size: they have decoders of their own. */
+/** How a type's values are stored. Booleans (bits) and byte arrays (of any size) have decoders of their own. */
 export function storedValuesOf(context: ReaderContext, type: DataType, storage: ParquetStorage): StoredValues {
   const { kernels } = context
   const width = physicalBytes[physicalOf(type)]

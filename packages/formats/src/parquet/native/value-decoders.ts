@@ -88,7 +88,8 @@ export class ValueDecoders {
   #refusal(code: number): Error {
     const { place } = this.#context
     const where = describePlace(place)
-    const message = `Unsupported encoding: ${code} of ${this.#storage.physical} values in ${where}. Select the other columns.`
+    const what = `${code} of ${this.#storage.physical} values`
+    const message = `Unsupported encoding: ${what} in ${where}. Select the other columns.`
     return makeError('UNSUPPORTED_TYPE', message, placeDetails(place))
   }
 
