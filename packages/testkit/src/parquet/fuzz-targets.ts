@@ -84,6 +84,7 @@ interface Twin {
   readonly memory: { readonly pieces: ReadonlyMap<number, unknown>; limitBytes: number }
   readColumn(meta: FileMeta, column: string, options?: { skip?: (rowsLeft: number) => number }): string[]
   checkZones(): void
+  free(): void
 }
 
 /** The smallest window that a reader may have, so that the pages of the larger files pass through it in pieces. */
@@ -91,6 +92,7 @@ const WINDOW_BYTES = 64 * 1024
 /** More chunk memory than this is refused. */
 const CHUNK_MEMORY_BYTES = 32 << 20
 const BATCH_ROWS = 200
+const TWINS_MAX = 60
 
 /**
  * The column chunk reader, on this thread, with red zones around all buffers that it gets. Each column is read twice:
@@ -106,6 +108,11 @@ export async function openDecoderTarget(): Promise<FuzzTarget> {
     const key = JSON.stringify(type)
     const known = twins.get(key)
     if (known !== undefined) return known
+    // Damaged schemas have ever other decimals: the arena has room for so many readers.
+    if (twins.size === TWINS_MAX) {
+      for (const each of twins.values()) each.free()
+      twins.clear()
+    }
     const twin = new ChunkTwin(arena, type, { windowBytes: WINDOW_BYTES, batchRows: BATCH_ROWS })
     twin.memory.limitBytes = CHUNK_MEMORY_BYTES
     twins.set(key, twin)

@@ -9,10 +9,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { assembleFile, parseFile } from './file-model.ts'
 import { describeReport, runCampaign } from './fuzz-campaign.ts'
 import { makeFuzzPool } from './fuzz-pool.ts'
 import { openDecoderTarget, openEngineTarget } from './fuzz-targets.ts'
 import type { SoundFile } from './mutate-file.ts'
+import { findField, setNumber, structList } from './thrift-tree.ts'
 
 const isSlow = process.env['SPILLWAY_SLOW'] === '1'
 const numberOf = (name: string, fallback: number): number => Number(process.env[name] ?? fallback)
@@ -33,6 +35,24 @@ describe('damaged Parquet files', () => {
   it('the pool has all encodings, with and without checksums', () => {
     expect(pool.length).toBeGreaterThan(100)
     expect(pool.filter(({ name }) => name.endsWith('with checksums'))).toHaveLength(pool.length / 2)
+  })
+
+  it('refuses a size of values that is none, which made the reader go backwards', async () => {
+    const sound = pool.find(({ name }) => name === 'duckdb snappy many')
+    const model = parseFile(sound?.assembled.bytes ?? new Uint8Array())
+    const target = await openDecoderTarget()
+    for (const length of [-(2 ** 31), -16, -1, 2 ** 31]) {
+      const { bytes } = assembleFile(model, (footer) => {
+        const fixed = structList(footer, 2).filter((element) => findField(element, 2) !== undefined)
+        expect(fixed.length).toBeGreaterThan(0)
+        for (const element of fixed) setNumber(element, 2, length)
+      })
+      const path = join(folder, 'sizes.parquet')
+      rmSync(path, { force: true })
+      writeFileSync(path, bytes)
+      await expect(target.read(path), String(length)).rejects.toMatchObject({ code: 'PARQUET_CORRUPT' })
+    }
+    await target.close()
   })
 
   for (const [name, openTarget] of [
