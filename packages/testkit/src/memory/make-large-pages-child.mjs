@@ -12,7 +12,7 @@ const connection = await (await DuckDBInstance.create(':memory:')).connect()
 await connection.run("set threads = 1; set temp_directory = '/var/tmp'; set memory_limit = '14GB'")
 const long = `repeat(hash(i)::varchar || '-', 2000 // (length(hash(i)::varchar) + 1))`
 const queries = {
-  bigints: `select (i * 7919) % 1000000007 * 4099 as x from range(${rows}) t(i)`,
+  bigints: `select (i * 7919) % 1000000007 * 409 as x from range(${rows}) t(i)`,
   texts: `select i as id, ${long} || '.' as a, ${long} || case when i % 10007 = 5 then '!' else '.' end as b
     from range(${rows}) t(i)`,
 }

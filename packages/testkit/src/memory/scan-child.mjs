@@ -12,7 +12,7 @@ try {
   const scan = engine.scanParquet(source)
   const query =
     shape === 'bigints'
-      ? scan.filter(col('x').neq(4099)).select(col('x').sum().alias('sum'), len().alias('rows'))
+      ? scan.filter(col('x').neq(409)).select(col('x').sum().alias('sum'), len().alias('rows'))
       : scan.filter(col('a').eq(col('b'))).select(col('id').sum().alias('sum'), len().alias('rows'), col('b').max())
   const frame = await query.collect()
   const [record] = frame.toRecords()
