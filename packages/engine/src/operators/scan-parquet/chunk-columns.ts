@@ -50,6 +50,8 @@ export class ChunkColumns {
   #meta: ParquetFileMeta | undefined
   #rowGroup = 0
   #bytesRead = 0
+  /** Read from page indexes. */
+  #indexBytes = 0
   /** Row behind the range being read. */
   #end = 0
 
@@ -212,12 +214,14 @@ export class ChunkColumns {
 
   #locate(index: number): readonly PageLocation[] | undefined {
     assert(this.#meta !== undefined, 'a row group is open')
-    return readPageLocations(this.#descriptor, this.#meta, this.#rowGroup, this.#nameOf(index))
+    const name = this.#nameOf(index)
+    this.#indexBytes += requireRowGroup(this.#meta, this.#rowGroup).chunks[name]?.offsetIndex?.bytes ?? 0
+    return readPageLocations(this.#descriptor, this.#meta, this.#rowGroup, name)
   }
 
   /** Bytes read from files since the last call. */
   takeBytesRead(): number {
-    const total = this.#columns.reduce((sum, { reader }) => sum + reader.bytesRead, 0)
+    const total = this.#columns.reduce((sum, { reader }) => sum + reader.bytesRead, this.#indexBytes)
     const fresh = total - this.#bytesRead
     this.#bytesRead = total
     return fresh
