@@ -2,8 +2,8 @@
  * Writes files whose pages or row groups exceed memory, in a process of its own. Arguments: file, shape, rows, codec.
  *
  *   bigints   one row group of `rows` rows, `x` of eight bytes that no dictionary holds: one page per chunk
- *   texts     one row group; `a` and `b` of some 2,000 bytes each, equal but in every 10,007th row, where they differ in
- *             their last byte; `id` counts the rows
+ *   texts     one row group; `a` and `b` of some 2,000 bytes each, equal but in every 10,007th row, where they
+ *             differ in their last byte; `id` counts the rows
  */
 import { DuckDBInstance } from '@duckdb/node-api'
 

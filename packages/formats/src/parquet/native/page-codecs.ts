@@ -70,7 +70,7 @@ export function codecInputBytes(codecs: readonly ParquetCodec[]): number {
   return Math.max(0, ...codecs.map((codec) => streams[codec]?.inputBytes ?? 0))
 }
 
-/** Bytes that one stored byte can stand for at most: 64 in 3 of snappy, 258 in two bits of gzip, a block of zstd in 4. */
+/** Bytes that a stored byte can stand for at most: 64 in 3 of snappy, 258 in two bits of gzip, a block of zstd in 4. */
 const mostBytesPerByte: Partial<Record<ParquetCodec, number>> = {
   snappy: 22,
   lz4: 256,
