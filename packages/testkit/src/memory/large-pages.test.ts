@@ -70,7 +70,7 @@ describe('pages and row groups beyond the memory limit', () => {
       const path = join(folder, `texts-${codec}.parquet`)
       await run('make-large-pages-child.mjs', [path, 'texts', String(textRows), codec])
       const metadata = `parquet_metadata(${quoteText(path)})`
-    const sizes = `SELECT count(DISTINCT row_group_id), sum(total_uncompressed_size) FROM ${metadata}`
+      const sizes = `SELECT count(DISTINCT row_group_id), sum(total_uncompressed_size) FROM ${metadata}`
       const [groups, bytes] = (await oracle.query(sizes)).rows[0] ?? []
       expect(groups).toBe(1n)
       expect(Number(bytes)).toBeGreaterThan(isSlow ? 2 ** 32 : 310e6)

@@ -11,6 +11,7 @@ import { tableOfArrow } from '../arrow-cells.ts'
 import { Oracle, quoteText } from '../duckdb-oracle.ts'
 import { exactDifference } from './exact-difference.ts'
 import { encodeWithArrow } from './matrix-files.ts'
+import { makeChoices } from './random-choices.ts'
 import { formatsUrl, openParquetWasm } from './writer-packages.ts'
 
 const ROWS = 400_000
@@ -22,6 +23,9 @@ const EXTRA_BYTES = 8192
 
 /** A page beyond the reader's buffer is read twice when it carries a checksum: to check it, then to decode it. */
 const BUFFER_BYTES = 256 * 1024
+
+/** Filters per file. */
+const RANDOM_ROUNDS = process.env['SPILLWAY_SLOW'] === '1' ? 60 : 3
 
 interface Page {
   readonly offset: number
@@ -133,6 +137,31 @@ describe('a selective filter', () => {
       const path = join(folder, `arrow-${encoding}.parquet`)
       writeFileSync(path, await encodeWithArrow(ipcStream, { ...setting, encoding, statistics: 'Page' }, []))
       expect(await expectSparse(path), encoding).toBeLessThan(0.15)
+    }
+  })
+
+  it('finds the rows of random ranges', { timeout: 120_000 }, async () => {
+    const choices = makeChoices(7, 0)
+    const paths = [source, join(folder, 'own-snappy.parquet'), join(folder, 'own-zstd.parquet')]
+    for (const path of [...paths, join(folder, 'arrow-dictionary.parquet'), join(folder, 'arrow-plain.parquet')]) {
+      for (let round = 0; round < RANDOM_ROUNDS; round++) {
+        const ranges = Array.from({ length: 1 + choices.below(3) }, () => {
+          const start = choices.below(ROWS)
+          return { start, end: start + 1 + choices.below(choices.of([2, 100, 30_000])) }
+        })
+        const inRange = ({ start, end }: (typeof ranges)[number]) => col('key').gtEq(start).and(col('key').lt(end))
+        const modulus = choices.of([1, 2, 1000])
+        const rest = choices.below(modulus)
+        const wanted = ranges.map(inRange).reduce((left, right) => left.or(right))
+        const answer = await engine
+          .scanParquet(path)
+          .filter(wanted.and(col('number').mod(modulus).eq(rest)))
+          .collect()
+        const where = ranges.map(({ start, end }) => `(key >= ${start} AND key < ${end})`).join(' OR ')
+        const sql = `SELECT * FROM ${quoteText(source)} WHERE (${where}) AND number % ${modulus} = ${rest} ORDER BY key`
+        const difference = exactDifference(tableOfArrow(answer.toArrow()), await oracle.query(sql))
+        expect(difference, `${path}: ${where}, every ${modulus}`).toBeUndefined()
+      }
     }
   })
 })
