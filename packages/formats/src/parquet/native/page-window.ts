@@ -32,6 +32,9 @@ const PIECE_BYTES = 128 * 1024
 /** Pages of less than this go through ordinary memory without being counted. */
 const WHOLE_BYTES = 1 << 20
 
+/** A page may claim so much, and as much again as it is likely to expand to, without being doubted. */
+const BELIEVED_BYTES = 8 << 20
+
 /** What of a page is decompressed. */
 export interface PageExtent {
   readonly uncompressedBytes: number
@@ -138,12 +141,17 @@ export class PageWindow {
     return Math.max(declared, zstdWindowBytes(this.#context.u8.subarray(cursor, cursor + there)))
   }
 
-  /** What a window for the page must have: all of it, or history, room, and something unread. */
+  /**
+   * What a window for the page must have: all of it, or history, room, and something unread. Sizes that the stored bytes
+   * do not suggest are believed when the window has grown to them, and not before.
+   */
   #regionBytes(isWhole: boolean): number {
     const all = this.#total + SLACK_BYTES + ROOM_BYTES
-    if (isWhole || this.#pageWay === 'whole' || this.#pageWay === 'framed') return all
-    if (this.#pageWay === 'copied') return 0
-    return Math.min(all, this.#history + 2 * this.#room() + SLACK_BYTES)
+    if (this.#pageWay === 'copied') return isWhole ? all : 0
+    if (this.#pageWay !== 'streamed') return all
+    const believed = BELIEVED_BYTES + 64 * this.#storedBytes()
+    const needs = isWhole ? all : Math.min(all, this.#history + 2 * this.#room() + SLACK_BYTES)
+    return Math.min(needs, believed)
   }
 
   #room(): number {
