@@ -72,6 +72,7 @@ export function codecInputBytes(codecs: readonly ParquetCodec[]): number {
 
 /** Bytes that a stored byte can stand for at most: 64 in 3 of snappy, 258 in two bits of gzip, a block of zstd in 4. */
 const mostBytesPerByte: Partial<Record<ParquetCodec, number>> = {
+  uncompressed: 1,
   snappy: 22,
   lz4: 256,
   lz4Raw: 256,
@@ -82,6 +83,9 @@ const mostBytesPerByte: Partial<Record<ParquetCodec, number>> = {
 /** What a page of a codec can expand to: a header that says more is damaged. */
 export const mostUncompressedBytes = (codec: ParquetCodec, storedBytes: number): number =>
   64 + storedBytes * (mostBytesPerByte[codec] ?? Number.POSITIVE_INFINITY)
+
+/** What a page may claim to expand to, and be believed before its bytes have come. */
+export const likelyUncompressedBytes = (storedBytes: number): number => (8 << 20) + 64 * storedBytes
 
 /** Bytes of a zstd frame's head that `zstdWindowBytes` looks at. */
 export const ZSTD_HEAD_BYTES = 17

@@ -13,6 +13,7 @@ import type { ChunkInput } from './chunk-input.ts'
 import {
   decompressWhole,
   findStreamCodec,
+  likelyUncompressedBytes,
   mostUncompressedBytes,
   pageCodecOf,
   ZSTD_HEAD_BYTES,
@@ -31,9 +32,6 @@ const PIECE_BYTES = 128 * 1024
 
 /** Pages of less than this go through ordinary memory without being counted. */
 const WHOLE_BYTES = 1 << 20
-
-/** A page may claim so much, and as much again as it is likely to expand to, without being doubted. */
-const BELIEVED_BYTES = 8 << 20
 
 /** What of a page is decompressed. */
 export interface PageExtent {
@@ -149,9 +147,8 @@ export class PageWindow {
     const all = this.#total + SLACK_BYTES + ROOM_BYTES
     if (this.#pageWay === 'copied') return isWhole ? all : 0
     if (this.#pageWay !== 'streamed') return all
-    const believed = BELIEVED_BYTES + 64 * this.#storedBytes()
     const needs = isWhole ? all : Math.min(all, this.#history + 2 * this.#room() + SLACK_BYTES)
-    return Math.min(needs, believed)
+    return Math.min(needs, likelyUncompressedBytes(this.#storedBytes()))
   }
 
   #room(): number {
