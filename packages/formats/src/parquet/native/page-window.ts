@@ -140,8 +140,8 @@ export class PageWindow {
   }
 
   /**
-   * What a window for the page must have: all of it, or history, room, and something unread. Sizes that the stored bytes
-   * do not suggest are believed when the window has grown to them, and not before.
+   * What a window for the page must have: all of it, or history, room, and something unread. Sizes that the stored
+   * bytes do not suggest are believed when the window has grown to them, and not before.
    */
   #regionBytes(isWhole: boolean): number {
     const all = this.#total + SLACK_BYTES + ROOM_BYTES
