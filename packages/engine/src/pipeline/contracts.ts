@@ -61,7 +61,7 @@ export interface OpenContext {
   readonly control: ControlBlock
   readonly reservation: Reservation
   readonly workspace: Workspace
-  /** Makes the pipeline's own sinks spill about `pages` pages; only while a source is pulled. Returns the pages freed. */
+  /** Makes the pipeline's own sinks spill about `pages` pages, only while a source is pulled. Returns those freed. */
   readonly makeRoom: (pages: number) => number
   readonly meter: OperatorMeter
   readonly sequenceBase: number

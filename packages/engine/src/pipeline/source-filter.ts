@@ -60,6 +60,10 @@ export class SelectionParts {
   get rowsLeft(): number {
     return this.#rows - this.position
   }
+  /** Rows up to the batch's last survivor: those behind it are not read. */
+  get rowsWanted(): number {
+    return this.isDense || this.#count === 0 ? this.rowsLeft : this.#rowAt(this.#count - 1) + 1 - this.position
+  }
   /** Every row survives: there is no selection, and a part is a batch of its own. */
   get isDense(): boolean {
     return this.#selection === 0

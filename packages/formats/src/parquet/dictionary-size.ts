@@ -1,6 +1,7 @@
 /** How much memory the dictionary of a column chunk takes, from its page header: known before the scan starts. */
 import { readFully, withFile } from './file-access.ts'
 import type { ParquetChunk, ParquetFileMeta } from './file-meta.ts'
+import { likelyUncompressedBytes, mostUncompressedBytes } from './native/page-codecs.ts'
 import { findStruct, requireNumber, ThriftReader } from './thrift.ts'
 
 /** Such a header has four numbers. */
@@ -29,8 +30,14 @@ export function readDictionarySize(meta: ParquetFileMeta, chunk: ParquetChunk): 
     const header = new ThriftReader(head).readStruct()
     const values = requireNumber(findStruct(header, 7) ?? [], 1)
     const uncompressedBytes = requireNumber(header, 2)
-    // A chunk holds no more than its footer says, and a value takes a bit at least.
-    const isPlausible = values >= 0 && uncompressedBytes >= 0 && uncompressedBytes <= chunk.uncompressedBytes
+    const storedBytes = Math.min(requireNumber(header, 3), chunk.compressedBytes)
+    // A chunk holds no more than its footer says, nor more than its stored bytes make likely; a value takes a bit.
+    const most = Math.min(
+      chunk.uncompressedBytes,
+      mostUncompressedBytes(chunk.codec, storedBytes),
+      likelyUncompressedBytes(storedBytes),
+    )
+    const isPlausible = values >= 0 && uncompressedBytes >= 0 && uncompressedBytes <= most
     if (!isPlausible || values > uncompressedBytes) return nothing
     const size = { values, uncompressedBytes }
     sizes.set(chunk, size)

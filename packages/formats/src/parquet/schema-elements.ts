@@ -47,6 +47,9 @@ const Converted = {
   json: 19,
 } as const
 
+/** Bytes of a fixed-length value that are believed: the engine's types need 16. */
+const LENGTH_MAX = 1 << 20
+
 const Repetition = { required: 0, optional: 1, repeated: 2 } as const
 
 /** A column that can be read, and which of the file's leaf columns it is. */
@@ -104,6 +107,9 @@ function readColumn(element: ThriftStruct): { type: DataType; storage: ParquetSt
   const typeLength = findNumber(element, 2)
   const type = readType(element, physical)
   if (typeof type === 'string') return type
+  // Readers ask for so many bytes: a negative number, or none, must not reach them.
+  const isSized = typeLength !== undefined && typeLength >= 0 && typeLength <= LENGTH_MAX
+  if (physical === 'fixedLengthByteArray' && !isSized) throw new ThriftError(`values of ${typeLength} bytes`)
   return { type, storage: { physical, typeLength, required: repetition === Repetition.required } }
 }
 

@@ -4,7 +4,8 @@
  * function.
  */
 import { createHash } from 'node:crypto'
-import { createEngine, type Engine } from 'spillway'
+import { makeError } from '@spillway/stdx'
+import { col, createEngine, type Engine } from 'spillway'
 import { tableOfArrow } from '../arrow-cells.ts'
 import { formatsUrl } from './writer-packages.ts'
 
@@ -20,7 +21,10 @@ export interface FuzzTarget {
   close(): Promise<void>
 }
 
-/** Reads through `scanParquet(...).collect()` on one engine with one worker. */
+/** Of the 150 rows of most files, the last ten remain. */
+const FILTER_ROW = 140
+
+/** Reads through `scanParquet(...).collect()`, all rows and filtered ones, on one engine with one worker. */
 export function openEngineTarget(memoryLimit: string): FuzzTarget {
   const engine: Engine = createEngine({ threads: 1, memoryLimit })
   return {
@@ -30,6 +34,12 @@ export function openEngineTarget(memoryLimit: string): FuzzTarget {
       const hash = createHash('md5').update(`${frame.height} rows, ${frame.columns.join(' ')}`)
       const { rows } = tableOfArrow(frame.toArrow())
       for (const row of rows) hash.update(row.map(String).join('|'))
+      // Bounds, page index and passed rows have their part in a filtered read.
+      const row = frame.columns.indexOf('row')
+      if (typeof rows[0]?.[row] === 'bigint') {
+        const kept = await engine.scanParquet(path).filter(col('row').gt(FILTER_ROW)).collect()
+        for (const each of tableOfArrow(kept.toArrow()).rows) hash.update(each.map(String).join('|'))
+      }
       return hash.digest('hex')
     },
     async findLeftovers() {
@@ -42,78 +52,102 @@ export function openEngineTarget(memoryLimit: string): FuzzTarget {
 }
 
 interface OpenedFile {
-  /** Rows of one row group by column, as anything that prints alike for alike values. @throws typed errors */
-  readRowGroup(rowGroup: number): string
-  readonly rowGroupCount: number
+  /** All rows, as anything that prints alike for alike values. @throws typed errors */
+  rows(): string
 }
 
-/** A target over a reader of row groups that runs on this thread. */
+/** A target over a reader that runs on this thread. */
 export function makeDirectTarget(name: string, open: (path: string) => OpenedFile): FuzzTarget {
   return {
     name,
     async read(path) {
-      const file = open(path)
-      const hash = createHash('md5')
-      for (let rowGroup = 0; rowGroup < file.rowGroupCount; rowGroup++) hash.update(file.readRowGroup(rowGroup))
-      return hash.digest('hex')
+      return createHash('md5').update(open(path).rows()).digest('hex')
     },
     findLeftovers: async () => undefined,
     close: async () => {},
   }
 }
 
-/** The part of the format layer that `openDecoderTarget` uses. */
+/** What the direct target uses of the format layer: its tests' driver of the reader, and the footer. */
 interface FormatLayer {
-  parquetWasmModule(): Promise<WebAssembly.Module>
-  readFileMeta(path: string): {
-    readonly rowGroups: readonly unknown[]
-    readonly schema: { readonly fields: readonly { readonly name: string }[] }
-  }
-  readonly ParquetDecoder: new (
-    module: WebAssembly.Module,
-  ) => {
-    decode(
-      path: string,
-      meta: object,
-      rowGroup: number,
-      columns: readonly string[],
-      batchRows: number,
-    ): {
-      readonly batches: readonly { readonly rowCount: number; readonly columns: readonly DecodedColumn[] }[]
-      free(): void
-    }
-  }
+  readFileMeta(path: string): FileMeta
+}
+interface FileMeta {
+  readonly rowGroups: readonly unknown[]
+  readonly schema: { readonly fields: readonly { readonly name: string; readonly type: object }[] }
+}
+interface TwinModule {
+  makeTwinArena(): object
+  readonly ChunkTwin: new (arena: object, type: object, options: { windowBytes: number; batchRows: number }) => Twin
+}
+interface Twin {
+  readonly memory: { readonly pieces: ReadonlyMap<number, unknown>; limitBytes: number }
+  readColumn(meta: FileMeta, column: string, options?: { skip?: (rowsLeft: number) => number }): string[]
+  checkZones(): void
+  free(): void
 }
 
-interface DecodedColumn {
-  readonly length: number
-  readonly values?: ArrayBufferView
-  readonly validity?: ArrayBufferView | undefined
-}
+/** The smallest window that a reader may have, so that the pages of the larger files pass through it in pieces. */
+const WINDOW_BYTES = 64 * 1024
+/** More chunk memory than this is refused. */
+const CHUNK_MEMORY_BYTES = 32 << 20
+const BATCH_ROWS = 200
+const TWINS_MAX = 60
 
-/** The decoder that workers use today, on this thread. */
+/**
+ * The column chunk reader, on this thread, with red zones around all buffers that it gets. Each column is read twice:
+ * as a whole, and with rows passed over, which must give the same values where nothing refused the whole.
+ */
 export async function openDecoderTarget(): Promise<FuzzTarget> {
-  const layer = (await import(formatsUrl.href)) as FormatLayer
-  const decoder = new layer.ParquetDecoder(await layer.parquetWasmModule())
-  return makeDirectTarget('decoder', (path) => {
-    const meta = layer.readFileMeta(path)
-    const columns = meta.schema.fields.map(({ name }) => name)
-    return {
-      rowGroupCount: meta.rowGroups.length,
-      readRowGroup(rowGroup) {
-        const decoded = decoder.decode(path, meta, rowGroup, columns, 4096)
-        try {
-          return decoded.batches.map((batch) => `${batch.rowCount}: ${batch.columns.map(printColumn).join(';')}`).join()
-        } finally {
-          decoded.free()
-        }
-      },
+  const { readFileMeta } = (await import(formatsUrl.href)) as FormatLayer
+  const twinUrl = new URL('parquet/native/chunk-twin.js', formatsUrl)
+  const { ChunkTwin, makeTwinArena } = (await import(twinUrl.href)) as TwinModule
+  const arena = makeTwinArena()
+  const twins = new Map<string, Twin>()
+  const twinOf = (type: object): Twin => {
+    const key = JSON.stringify(type)
+    const known = twins.get(key)
+    if (known !== undefined) return known
+    // Damaged schemas have ever other decimals: the arena has room for so many readers.
+    if (twins.size === TWINS_MAX) {
+      for (const each of twins.values()) each.free()
+      twins.clear()
     }
+    const twin = new ChunkTwin(arena, type, { windowBytes: WINDOW_BYTES, batchRows: BATCH_ROWS })
+    twin.memory.limitBytes = CHUNK_MEMORY_BYTES
+    twins.set(key, twin)
+    return twin
+  }
+  /** Reads, and fails when something was written outside of the reader's buffers or is still held. */
+  const readChecked = (twin: Twin, read: () => string[]): string[] => {
+    const check = (): void => {
+      twin.checkZones()
+      if (twin.memory.pieces.size > 0) throw makeError('INVARIANT', 'A reader that was closed holds chunk memory.')
+    }
+    let texts: string[]
+    try {
+      texts = read()
+    } catch (error) {
+      check()
+      throw error
+    }
+    check()
+    return texts
+  }
+  return makeDirectTarget('decoder', (path) => {
+    const meta = readFileMeta(path)
+    const readColumn = ({ name, type }: { readonly name: string; readonly type: object }): string => {
+      const twin = twinOf(type)
+      const texts = readChecked(twin, () => twin.readColumn(meta, name))
+      let turn = texts.length
+      const skip = (): number => (turn++ % 3 === 0 ? 0 : (turn * 37) % 150)
+      const passed = readChecked(twin, () => twin.readColumn(meta, name, { skip }))
+      const isEqual = passed.every((text, row) => text === 'skipped' || text === texts[row])
+      if (!isEqual || passed.length !== texts.length) {
+        throw makeError('INVARIANT', `Column ${name} has other values when rows are passed over.`)
+      }
+      return texts.join('|')
+    }
+    return { rows: () => meta.schema.fields.map(readColumn).join('\n') }
   })
-}
-
-function printColumn({ length, values, validity }: DecodedColumn): string {
-  const text = (view: ArrayBufferView | undefined): string =>
-    view === undefined ? '' : Buffer.from(view.buffer, view.byteOffset, view.byteLength).toString('latin1')
-  return `${length} ${text(values)} ${text(validity)}`
 }

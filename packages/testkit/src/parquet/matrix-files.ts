@@ -1,11 +1,13 @@
 /**
- * Settings of the three writers that make the files of the Parquet matrix, each as a named function from a table of the
+ * Settings of the writers that make the files of the Parquet matrix, each as a named function from a table of the
  * oracle to a file. DuckDB picks encodings by itself; parquet-wasm (arrow-rs) takes all settings; hyparquet-writer
- * writes required columns and encodings of its own.
+ * writes required columns and encodings of its own; our own sink takes codecs and sizes.
  */
 import { writeFileSync } from 'node:fs'
 import { brotliCompressSync, gzipSync } from 'node:zlib'
 import { makeError } from '@spillway/stdx'
+import { tableFromIPC } from 'apache-arrow'
+import { type Engine, fromArrow } from 'spillway'
 import type { ResultTable } from '../cells.ts'
 import { type Oracle, quoteText } from '../duckdb-oracle.ts'
 import { type MatrixColumn, matrixColumns, type StorageGroup } from './matrix-data.ts'
@@ -20,11 +22,13 @@ export interface MatrixSource {
   readonly cells: ResultTable
   /** The same rows as an Arrow IPC stream, as parquet-wasm takes them. */
   readonly ipcStream: Uint8Array
+  /** Writes the files of our own. */
+  readonly engine: Engine
 }
 
 export interface FileSetting {
   readonly name: string
-  readonly writer: 'duckdb' | 'arrow-rs' | 'hyparquet'
+  readonly writer: 'duckdb' | 'arrow-rs' | 'hyparquet' | 'spillway'
   /** Columns that the file has; all when undefined. */
   readonly columns: readonly string[] | undefined
   write(source: MatrixSource, path: string): Promise<void>
@@ -181,5 +185,30 @@ function hyparquetSettings(): FileSetting[] {
   )
 }
 
+const ownCodecs = ['uncompressed', 'snappy', 'zstd', 'lz4Raw', 'gzip', 'brotli'] as const
+
+function ownSettings(): FileSetting[] {
+  return ownCodecs.flatMap((compression) =>
+    [
+      { dataPageSize: 512, rowGroupSize: 1000 },
+      { dataPageSize: 1 << 20, rowGroupSize: 122_880, statistics: false },
+    ].map((sizes) => ({
+      name: `spillway ${compression} pages of ${sizes.dataPageSize}`,
+      writer: 'spillway' as const,
+      columns: undefined,
+      write: async ({ engine, ipcStream }: MatrixSource, path: string) => {
+        await fromArrow(tableFromIPC(ipcStream), engine)
+          .lazy()
+          .sinkParquet(path, { compression, ...sizes })
+      },
+    })),
+  )
+}
+
 /** Every setting of every writer. */
-export const fileSettings: readonly FileSetting[] = [...duckdbSettings(), ...arrowSettings(), ...hyparquetSettings()]
+export const fileSettings: readonly FileSetting[] = [
+  ...duckdbSettings(),
+  ...arrowSettings(),
+  ...hyparquetSettings(),
+  ...ownSettings(),
+]

@@ -110,7 +110,7 @@ function mutatePageHeader(file: SoundFile, choices: Choices): Mutant {
     const nodes = walkNodes(page.header)
     const likely = nodes.filter(({ path }) => PAGE_NUMBERS.test(path))
     for (let count = 1 + choices.below(2); count > 0; count--) {
-      const { path, node } = choices.of(choices.below(4) === 0 ? nodes : likely)
+      const { path, node } = choices.of(choices.below(4) === 0 || likely.length === 0 ? nodes : likely)
       mutations.push(`header of page ${pageIndex} of chunk ${chunkIndex}, field ${path}: ${changeNode(node, choices)}`)
     }
   }

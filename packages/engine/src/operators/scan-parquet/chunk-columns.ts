@@ -11,6 +11,7 @@ import {
   fileVersion,
   type PageLocation,
   type ParquetFileMeta,
+  type ReadBytes,
   readFileMeta,
   readFully,
   readPageLocations,
@@ -36,6 +37,9 @@ interface OpenColumn {
   isLoaded: boolean
   /** Its pages, once a range that does not begin at the first row asked for them; null = no usable index. */
   pages: readonly PageLocation[] | null | undefined
+  /** Row behind the pages that are read ahead, and how many pages those were. */
+  aheadRow: number
+  aheadPages: number
 }
 
 export class ChunkColumns {
@@ -46,6 +50,8 @@ export class ChunkColumns {
   #meta: ParquetFileMeta | undefined
   #rowGroup = 0
   #bytesRead = 0
+  /** Read from page indexes. */
+  #indexBytes = 0
   /** Row behind the range being read. */
   #end = 0
 
@@ -67,6 +73,8 @@ export class ChunkColumns {
       row: 0,
       isLoaded: false,
       pages: undefined,
+      aheadRow: Number.POSITIVE_INFINITY,
+      aheadPages: 0,
     }))
   }
 
@@ -101,6 +109,7 @@ export class ChunkColumns {
       column.row = 0
       column.isLoaded = false
       column.pages = undefined
+      column.aheadRow = Number.POSITIVE_INFINITY
     })
   }
 
@@ -108,7 +117,7 @@ export class ChunkColumns {
     assert(this.#meta !== undefined, 'a row group is open')
     const column = this.#nameOf(index)
     const place = { file: this.#path, rowGroup: this.#rowGroup, column }
-    const read = (target: Uint8Array, offset: number): void => readFully(this.#descriptor, target, offset, place)
+    const read: ReadBytes = (target, offset, page) => readFully(this.#descriptor, target, offset, { ...place, page })
     reader.open(read, this.#meta, this.#rowGroup, column)
   }
 
@@ -152,6 +161,7 @@ export class ChunkColumns {
   readable(index: number, most: number): number {
     const column = this.#column(index)
     if (column.lag > 0) this.#catchUp(column, index)
+    else if (column.row >= column.aheadRow) this.#readAhead(column, column.aheadPages * 4)
     return column.reader.readable(most)
   }
 
@@ -182,8 +192,7 @@ export class ChunkColumns {
     const at = row - lag
     if (column.pages === undefined && lag >= SEEK_ROWS_MIN) column.pages = this.#locate(index) ?? null
     const page = column.pages?.findLast((candidate) => candidate.firstRow <= row)
-    const last = column.pages?.findLast((candidate) => candidate.firstRow < this.#end)
-    if (last !== undefined) reader.readAheadTo(last.offset + last.compressedBytes)
+    this.#readAhead(column, 1)
     if (page === undefined || page.firstRow <= at) {
       reader.skip(lag)
       return
@@ -192,14 +201,27 @@ export class ChunkColumns {
     if (row > page.firstRow) reader.skip(row - page.firstRow)
   }
 
+  /** Limits what is read ahead to some pages from the present row on: more while one page after the other is wanted. */
+  #readAhead(column: OpenColumn, count: number): void {
+    const { pages, row } = column
+    const first = pages?.findLastIndex(({ firstRow }) => firstRow <= row) ?? -1
+    const wanted = pages?.slice(Math.max(0, first), first + count).filter(({ firstRow }) => firstRow < this.#end) ?? []
+    const last = wanted.at(-1)
+    column.aheadPages = count
+    column.aheadRow = last === undefined ? Number.POSITIVE_INFINITY : last.firstRow + last.rowCount
+    column.reader.readAheadTo(last === undefined ? Number.POSITIVE_INFINITY : last.offset + last.compressedBytes)
+  }
+
   #locate(index: number): readonly PageLocation[] | undefined {
     assert(this.#meta !== undefined, 'a row group is open')
-    return readPageLocations(this.#descriptor, this.#meta, this.#rowGroup, this.#nameOf(index))
+    const name = this.#nameOf(index)
+    this.#indexBytes += requireRowGroup(this.#meta, this.#rowGroup).chunks[name]?.offsetIndex?.bytes ?? 0
+    return readPageLocations(this.#descriptor, this.#meta, this.#rowGroup, name)
   }
 
   /** Bytes read from files since the last call. */
   takeBytesRead(): number {
-    const total = this.#columns.reduce((sum, { reader }) => sum + reader.bytesRead, 0)
+    const total = this.#columns.reduce((sum, { reader }) => sum + reader.bytesRead, this.#indexBytes)
     const fresh = total - this.#bytesRead
     this.#bytesRead = total
     return fresh

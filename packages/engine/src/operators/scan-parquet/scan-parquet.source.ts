@@ -161,7 +161,7 @@ class ParquetSource implements Source {
     if (!parts.skipsTo((rows) => this.#skipOthers(rows))) return 'working'
     if (!this.#load(this.#others)) return 'blocked'
     const from = parts.position
-    const rows = this.#readable(this.#others, parts.rowsLeft)
+    const rows = this.#readable(this.#others, parts.rowsWanted)
     const first = this.#next - parts.rowsLeft
     const isDense = parts.isDense
     for (const index of this.#others) this.#readColumn(index, rows, isDense ? 0 : from)

@@ -6,8 +6,11 @@
  */
 import type { ReaderContext } from './reader-context.ts'
 
-/** Fills `target`, a view of the arena, from `fileOffset` on. @throws DataError when the file ends before */
-export type ReadBytes = (target: Uint8Array, fileOffset: number) => void
+/**
+ * Fills `target`, a view of the arena, from `fileOffset` on. `page` is for errors.
+ * @throws DataError when the file ends before
+ */
+export type ReadBytes = (target: Uint8Array, fileOffset: number, page: number | undefined) => void
 
 export class ChunkInput {
   /** Address of the next unread byte. */
@@ -97,7 +100,8 @@ export class ChunkInput {
   }
 
   #readTo(address: number, bytes: number): void {
-    this.#read(this.#context.u8.subarray(address, address + bytes), this.#endOffset)
+    const target = this.#context.u8.subarray(address, address + bytes)
+    this.#read(target, this.#endOffset, this.#context.place.page)
     this.#endOffset += bytes
     this.bytesRead += bytes
   }

@@ -7,6 +7,7 @@ import { physicalOf, widthOf } from '@spillway/columnar'
 import { assert, makeError } from '@spillway/stdx'
 import { readFully } from '../file-access.ts'
 import type { ParquetFileMeta } from '../file-meta.ts'
+import type { ReadBytes } from './chunk-input.ts'
 import { ColumnChunkReader } from './column-chunk-reader.ts'
 import type { ChunkMemory } from './reader-context.ts'
 
@@ -28,10 +29,11 @@ export class PoisonedMemory implements ChunkMemory {
 
   take(bytes: number): number {
     if (this.bytes + bytes > this.limitBytes) throw makeError('MEMORY_LIMIT', 'Not enough memory for a chunk.', {})
-    const pages = Math.ceil((bytes + ZONE_BYTES) / PAGE_BYTES)
-    const address = this.arena.kernels.pageAlloc(1, pages) >>> 0
-    if (address === 0) throw makeError('MEMORY_LIMIT', 'No page of the test arena is free.', {})
-    this.arena.u8.fill(POISON, address, address + pages * PAGE_BYTES)
+    const pages = Math.ceil((bytes + 2 * ZONE_BYTES) / PAGE_BYTES)
+    const start = this.arena.kernels.pageAlloc(1, pages) >>> 0
+    if (start === 0) throw makeError('MEMORY_LIMIT', 'No page of the test arena is free.', {})
+    this.arena.u8.fill(POISON, start, start + pages * PAGE_BYTES)
+    const address = start + ZONE_BYTES
     this.pieces.set(address, { bytes, pages })
     this.bytes += bytes
     this.peakBytes = Math.max(this.peakBytes, this.bytes)
@@ -41,16 +43,17 @@ export class PoisonedMemory implements ChunkMemory {
   give(address: number, bytes: number): void {
     const piece = this.pieces.get(address)
     assert(piece?.bytes === bytes, 'What was taken is given back.')
+    checkZone(this.arena, address - ZONE_BYTES, 'a piece of chunk memory')
     checkZone(this.arena, address + bytes, 'a piece of chunk memory')
     this.pieces.delete(address)
     this.bytes -= bytes
-    this.arena.kernels.pageFree(address, piece.pages)
+    this.arena.kernels.pageFree(address - ZONE_BYTES, piece.pages)
   }
 }
 
 function checkZone(arena: TestArena, address: number, what: string): void {
   for (let at = address; at < address + ZONE_BYTES; at++) {
-    assert(arena.u8[at] === POISON, `Nothing is written behind the end of ${what}.`)
+    assert(arena.u8[at] === POISON, `Nothing is written before or behind ${what}.`)
   }
 }
 
@@ -82,7 +85,8 @@ export class ChunkTwin {
     this.memory = new PoisonedMemory(arena)
     const column = { type, codecs: ['snappy', 'zstd', 'gzip', 'lz4', 'lz4Raw', 'brotli', 'uncompressed'] as const }
     const { kernels } = arena
-    const room = { bytes: 0 }
+    // A zone before the first buffer, and one behind each.
+    const room = { bytes: ZONE_BYTES }
     const padded = (bytes: number): number => Math.ceil((bytes + 64 + ZONE_BYTES) / 64) * 64
     const add = (bytes: number): unknown => (room.bytes += padded(bytes))
     ColumnChunkReader.size(column, windowBytes, batchRows, { add })
@@ -94,7 +98,8 @@ export class ChunkTwin {
     assert(address !== 0, 'The test arena has room for a reader.')
     this.#pages = { address, count }
     arena.u8.fill(POISON, address, address + count * PAGE_BYTES)
-    let cursor = address
+    this.#zones.push(address)
+    let cursor = address + ZONE_BYTES
     const take = (bytes: number): number => {
       const taken = cursor
       cursor += padded(bytes)
@@ -123,7 +128,8 @@ export class ChunkTwin {
     try {
       for (let rowGroup = 0; rowGroup < meta.rowGroups.length; rowGroup++) {
         const place = { file: meta.path, rowGroup, column }
-        this.reader.open((target, offset) => readFully(descriptor, target, offset, place), meta, rowGroup, column)
+        const read: ReadBytes = (target, offset, page) => readFully(descriptor, target, offset, { ...place, page })
+        this.reader.open(read, meta, rowGroup, column)
         this.#readRows(texts, options)
       }
     } finally {
@@ -135,7 +141,7 @@ export class ChunkTwin {
     return texts
   }
 
-  /** Fails when something was written behind a fixed buffer. */
+  /** Fails when something was written before or behind a fixed buffer. */
   checkZones(): void {
     for (const zone of this.#zones) checkZone(this.#arena, zone, 'a fixed buffer')
   }

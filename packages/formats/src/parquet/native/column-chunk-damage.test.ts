@@ -149,6 +149,17 @@ describe('memory', () => {
     expect(peak).toBeLessThan(2_500_000)
     expect(codeOf(await peakOf(long, 200_000).catch((error: unknown) => error))).toBe('MEMORY_LIMIT')
   })
+
+  it('grows step by step to what the stored bytes do not suggest', async () => {
+    const meta = await write(
+      'dense',
+      `select repeat('same ', 2000000) || i as x from range(2) t(i)`,
+      'compression zstd',
+    )
+    const { compressedBytes = 0 } = meta.rowGroups[0]?.chunks['x'] ?? {}
+    expect(compressedBytes).toBeLessThan(10_000)
+    expect(await peakOf(meta)).toBeGreaterThan(10_000_000)
+  })
 })
 
 describe('interface', () => {

@@ -335,10 +335,11 @@ export class ColumnChunkReader {
    * @throws MemoryLimitError MEMORY_LIMIT; `open` then begins again
    */
   loadDictionary(isSought: boolean): void {
-    const { encodings, dictionaryPageOffset } = this.#requireOpen()
+    const { encodings, dictionaryPageOffset, dataPageOffset } = this.#requireOpen()
     const isExpected = dictionaryPageOffset !== undefined || encodings.some((code) => INDEX_ENCODINGS.includes(code))
-    if (isExpected && this.#rowsLeft > 0 && this.#pages === 0)
-      this.#advance(isSought ? PROBE_BYTES : this.#input.capacity)
+    if (!isExpected || this.#rowsLeft === 0 || this.#pages > 0) return
+    if (isSought) this.#input.aheadEnd = dataPageOffset
+    this.#advance(isSought ? PROBE_BYTES : this.#input.capacity)
   }
 
   /** The open chunk's dictionary, read when it was not yet; undefined when there is none. */

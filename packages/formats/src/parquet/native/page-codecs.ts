@@ -70,17 +70,48 @@ export function codecInputBytes(codecs: readonly ParquetCodec[]): number {
   return Math.max(0, ...codecs.map((codec) => streams[codec]?.inputBytes ?? 0))
 }
 
+/** Bytes that a stored byte can stand for at most: 64 in 3 of snappy, 258 in two bits of gzip, a block of zstd in 4. */
+const mostBytesPerByte: Partial<Record<ParquetCodec, number>> = {
+  uncompressed: 1,
+  snappy: 22,
+  lz4: 256,
+  lz4Raw: 256,
+  gzip: 1032,
+  zstd: 32768,
+}
+
+/** What a page of a codec can expand to: a header that says more is damaged. */
+export const mostUncompressedBytes = (codec: ParquetCodec, storedBytes: number): number =>
+  64 + storedBytes * (mostBytesPerByte[codec] ?? Number.POSITIVE_INFINITY)
+
+/** What a page may claim to expand to, and be believed before its bytes have come. */
+export const likelyUncompressedBytes = (storedBytes: number): number => (8 << 20) + 64 * storedBytes
+
+/** Bytes of a zstd frame's head that `zstdWindowBytes` looks at. */
+export const ZSTD_HEAD_BYTES = 17
+
 /**
  * Output that a zstd frame may refer to, as its header says; 0 = not known, since the bytes are no frame.
- * @param head the first bytes of the frame
+ * @param head the first ZSTD_HEAD_BYTES bytes of the frame, or all
  */
 export function zstdWindowBytes(head: Uint8Array): number {
   const [first, second, third, fourth, flags = 0, window = 0] = head
   if (first !== 0x28 || second !== 0xb5 || third !== 0x2f || fourth !== 0xfd) return 0
   // A frame of a single segment refers to all of its content.
-  if ((flags & 0x20) !== 0) return Number.POSITIVE_INFINITY
+  if ((flags & 0x20) !== 0) return zstdContentBytes(head, flags)
   const base = 2 ** (10 + (window >> 3))
   return base + (base / 8) * (window & 7)
+}
+
+/** The content size in the head of a frame that has one; behind the dictionary's id. */
+function zstdContentBytes(head: Uint8Array, flags: number): number {
+  const at = 5 + ([0, 1, 2, 4][flags & 3] as number)
+  const kind = flags >>> 6
+  const bytes = 1 << kind
+  if (at + bytes > head.length) return Number.POSITIVE_INFINITY
+  let size = kind === 1 ? 256 : 0
+  for (let index = 0; index < bytes; index++) size += (head[at + index] as number) * 256 ** index
+  return size
 }
 
 /** How pages of a codec are brought into the window. */
@@ -98,18 +129,23 @@ export function pageCodecOf(context: ReaderContext, codec: ParquetCodec): PageCo
   throw makeError('UNSUPPORTED_TYPE', message, placeDetails(place))
 }
 
-/** Decompresses a page in ordinary memory. @throws DataError PARQUET_CORRUPT unless exactly `bytes` result */
+/**
+ * Decompresses a page in ordinary memory; undefined when it expands to more than `most` bytes.
+ * @throws DataError PARQUET_CORRUPT unless exactly `bytes` result
+ */
 export function decompressWhole(
   context: ReaderContext,
   codec: ParquetCodec,
   stored: Uint8Array,
   bytes: number,
-): Uint8Array {
-  const options = { maxOutputLength: Math.max(1, bytes) }
+  most: number,
+): Uint8Array | undefined {
+  const options = { maxOutputLength: Math.max(1, most) }
   let result: Uint8Array
   try {
     result = codec === 'brotli' ? brotliDecompressSync(stored, options) : gunzipSync(stored, options)
   } catch (cause) {
+    if (most < bytes && (cause as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') return undefined
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw context.damage(`a page cannot be decompressed (${reason})`, cause)
   }

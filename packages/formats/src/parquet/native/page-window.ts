@@ -10,7 +10,15 @@
 import { codecState, codecStep } from '@spillway/kernels'
 import type { ParquetCodec } from '../file-meta.ts'
 import type { ChunkInput } from './chunk-input.ts'
-import { decompressWhole, findStreamCodec, pageCodecOf, zstdWindowBytes } from './page-codecs.ts'
+import {
+  decompressWhole,
+  findStreamCodec,
+  likelyUncompressedBytes,
+  mostUncompressedBytes,
+  pageCodecOf,
+  ZSTD_HEAD_BYTES,
+  zstdWindowBytes,
+} from './page-codecs.ts'
 import type { PageCodec, StreamCodec } from './page-codecs.ts'
 import { ChunkRegion } from './reader-context.ts'
 import type { ReaderContext } from './reader-context.ts'
@@ -21,6 +29,9 @@ const SLACK_BYTES = 128
 const ROOM_BYTES = 512
 /** Bytes decompressed at a time: they are still in the cache when they are decoded. */
 const PIECE_BYTES = 128 * 1024
+
+/** Pages of less than this go through ordinary memory without being counted. */
+const WHOLE_BYTES = 1 << 20
 
 /** What of a page is decompressed. */
 export interface PageExtent {
@@ -89,44 +100,55 @@ export class PageWindow {
     this.#stored = this.#input.position
     this.#storedEnd = this.#stored + extent.compressedBytes
     this.#pageWay = extent.isCompressed && extent.compressedBytes > 0 ? this.#way : 'copied'
+    this.#refuseImpossible(extent)
     this.#history = this.#pageWay === 'streamed' ? this.#historyBytes() : 0
+    const inflated = this.#pageWay === 'whole' ? this.#inflateWhole() : undefined
     const needs = this.#regionBytes(extent.isWhole)
     if (needs > this.#fixed.bytes) this.#use({ address: this.#grown.require(needs), bytes: this.#grown.bytes })
     else {
       this.#grown.release()
       this.#use(this.#fixed)
     }
-    switch (this.#pageWay) {
-      case 'copied':
-        if (extent.compressedBytes === extent.uncompressedBytes) break
-        throw this.#context.damage('a page that is not compressed has two sizes')
-      case 'streamed':
-        this.#beginStream(this.#total)
-        break
-      case 'framed':
-        this.#inflateFramed()
-        break
-      case 'whole':
-        this.#inflateWhole()
+    if (this.#pageWay === 'streamed') this.#beginStream(this.#total)
+    else if (this.#pageWay === 'framed') this.#inflateFramed()
+    if (inflated !== undefined) {
+      this.#context.u8.set(inflated, this.end)
+      this.end += this.#total
+      this.#produced = this.#total
+      this.#frame.release()
     }
     if (extent.isWhole) while (this.more());
+  }
+
+  /** A size that cannot be right must not make the window grow. */
+  #refuseImpossible({ compressedBytes, uncompressedBytes }: PageExtent): void {
+    if (this.#pageWay === 'copied') {
+      if (compressedBytes === uncompressedBytes) return
+      throw this.#context.damage('a page that is not compressed has two sizes')
+    }
+    if (uncompressedBytes <= mostUncompressedBytes(this.#codec, compressedBytes)) return
+    throw this.#context.damage('a page claims to expand to more than its codec can')
   }
 
   /** Output that the page's codec refers to. */
   #historyBytes(): number {
     const declared = this.#stream?.historyBytes ?? 0
     if (this.#codec !== 'zstd') return declared
-    const there = this.#input.need(Math.min(8, this.#storedEnd - this.#stored))
+    const there = this.#input.need(Math.min(ZSTD_HEAD_BYTES, this.#storedEnd - this.#stored))
     const { cursor } = this.#input
     return Math.max(declared, zstdWindowBytes(this.#context.u8.subarray(cursor, cursor + there)))
   }
 
-  /** What a window for the page must have: all of it, or history, room, and something unread. */
+  /**
+   * What a window for the page must have: all of it, or history, room, and something unread. Sizes that the stored
+   * bytes do not suggest are believed when the window has grown to them, and not before.
+   */
   #regionBytes(isWhole: boolean): number {
     const all = this.#total + SLACK_BYTES + ROOM_BYTES
-    if (isWhole || this.#pageWay === 'whole' || this.#pageWay === 'framed') return all
-    if (this.#pageWay === 'copied') return 0
-    return Math.min(all, this.#history + 2 * this.#room() + SLACK_BYTES)
+    if (this.#pageWay === 'copied') return isWhole ? all : 0
+    if (this.#pageWay !== 'streamed') return all
+    const needs = isWhole ? all : Math.min(all, this.#history + 2 * this.#room() + SLACK_BYTES)
+    return Math.min(needs, likelyUncompressedBytes(this.#storedBytes()))
   }
 
   #room(): number {
@@ -294,8 +316,11 @@ export class PageWindow {
     return this.#storedEnd - this.#stored
   }
 
-  /** Through ordinary memory: the codec has no kernel. */
-  #inflateWhole(): void {
+  /**
+   * Through ordinary memory, since the codec has no kernel; as much chunk memory is kept aside, untouched. What a page
+   * claims is believed step by step: a few bytes that claim to be a gigabyte do not fail for want of memory.
+   */
+  #inflateWhole(): Uint8Array {
     const stored = new Uint8Array(this.#storedBytes())
     const input = this.#input
     for (let done = 0; done < stored.length; ) {
@@ -304,9 +329,12 @@ export class PageWindow {
       input.cursor += there
       done += there
     }
-    this.#context.u8.set(decompressWhole(this.#context, this.#codec, stored, this.#total), this.end)
-    this.end += this.#total
-    this.#produced = this.#total
+    for (let most = WHOLE_BYTES + 64 * stored.length; ; most *= 8) {
+      const bytes = Math.min(most, this.#total)
+      if (bytes > WHOLE_BYTES) this.#frame.require(bytes)
+      const result = decompressWhole(this.#context, this.#codec, stored, this.#total, bytes)
+      if (result !== undefined) return result
+    }
   }
 
   /** The old LZ4 codec: blocks with two big-endian sizes in front, as Hadoop writes them, or one block without. */
