@@ -5,12 +5,14 @@
  *   page buffer   [ … levels (length, runs) │ values … ]     levels are put in front of the values when the page ends
  *
  * Values are looked up in a dictionary first. When it is full, or when a chunk of one page is shorter without it, the
- * page's values are put back from it, or later pages are PLAIN.
+ * page's values are put back from it, or later pages are PLAIN; pages of integers then are delta encoded if that is
+ * shorter.
  */
 import { COLUMN_BYTES, column, DESCRIPTOR_HEADER_BYTES, descriptor, stringView } from '@spillway/columnar'
 import { PAGE_BYTES } from '@spillway/kernels'
 import { assert, makeError } from '@spillway/stdx'
 import { ChunkBloomFilter, hasBloomFilter } from './chunk-bloom-filter.ts'
+import { ChunkDelta, usesDelta } from './chunk-delta.ts'
 import { ChunkDictionary, type PackedPage } from './chunk-dictionary.ts'
 import type { ColumnForm } from './column-form.ts'
 import { type BufferSource, type EncoderArena, PageChain, type PagePool } from './encoder-room.ts'
@@ -58,6 +60,7 @@ export class ColumnWriter {
   readonly #arena: EncoderArena
   readonly #chain: PageChain
   readonly #dictionary: ChunkDictionary | undefined
+  readonly #delta: ChunkDelta | undefined
   readonly bloomFilter: ChunkBloomFilter | undefined
   readonly #pageBuffer: number
   readonly #valueStart: number
@@ -94,6 +97,7 @@ export class ColumnWriter {
     this.#emptyRange = form.bound === undefined ? new Uint8Array(RANGE_BYTES) : emptyRange(form.bound, form.plainBytes)
     this.#bytes = form.field.type.kind === 'boolean' ? buffers.take(rows) : 0
     this.#dictionary = usesDictionary(form, shape) ? new ChunkDictionary(form, shape, rows, arena, buffers) : undefined
+    this.#delta = usesDelta(form) ? new ChunkDelta(form, shape, arena, parts.shared) : undefined
     this.bloomFilter = hasBloomFilter(form, shape) ? new ChunkBloomFilter(shape, arena, buffers) : undefined
     this.#cursor = this.#valueStart
     arena.u8.set(this.#emptyRange, this.#range)
@@ -285,15 +289,24 @@ export class ColumnWriter {
   #finishPage(isTail: boolean): void {
     const dictionary = this.#dictionary?.isActive === true ? this.#dictionary : undefined
     let end = this.#cursor
+    let valueStart = this.#valueStart
+    let encoding: number = Encoding.plain
     if (dictionary !== undefined) {
+      encoding = Encoding.rleDictionary
       end = dictionary.encodePage(this.#pageValues, this.#valueStart)
       dictionary.endPage()
     } else if (this.#bytes !== 0) {
       this.#arena.kernels.bytesToBitmap(this.#bytes, 0, this.#pageValues, this.#valueStart)
       end = this.#valueStart + Math.ceil(this.#pageValues / 8)
+    } else {
+      const delta = this.#delta?.encodePage(valueStart, this.#pageValues)
+      if (delta !== undefined) {
+        valueStart = delta.valueStart
+        end = delta.end
+        encoding = Encoding.deltaBinaryPacked
+      }
     }
-    const encoding = dictionary === undefined ? Encoding.plain : Encoding.rleDictionary
-    const page = { valueStart: this.#valueStart, end, rows: this.#pageRows, values: this.#pageValues, encoding }
+    const page = { valueStart, end, rows: this.#pageRows, values: this.#pageValues, encoding }
     const packed = this.#packPage(page, this.#parts.shared.packed)
     if (isTail) this.#keepTail(packed)
     else this.#chainPage(packed)
@@ -308,10 +321,10 @@ export class ColumnWriter {
     this.#chain.append(address, bytes)
   }
 
-  /** The last page needs no page of the arena: its compressed bytes fit where its values were. */
+  /** The last page needs no page of the arena: its stored bytes fit where its values were. */
   #keepTail(packed: PackedPage): void {
     const { address, bytes } = packed
-    if (address !== this.#parts.shared.packed) {
+    if (address >= this.#pageBuffer && address <= this.#valueStart) {
       this.#tail = packed
       return
     }
@@ -443,6 +456,7 @@ export class ColumnWriter {
   clear(): void {
     this.#chain.clear()
     this.#dictionary?.open()
+    this.#delta?.open()
     this.bloomFilter?.clear()
     this.#pages.length = 0
     this.#tail = undefined

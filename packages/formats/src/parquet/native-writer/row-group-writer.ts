@@ -9,6 +9,7 @@ import { assert } from '@spillway/stdx'
 import type { Schema } from '@spillway/columnar'
 import type { RowGroupFooter } from '../assemble-file.ts'
 import { i64Field, listField, type ThriftStruct, ThriftType } from '../thrift.ts'
+import { deltaBytes } from './chunk-delta.ts'
 import { dictionaryBytesMax, type PackedPage } from './chunk-dictionary.ts'
 import { columnForm, type ColumnForm } from './column-form.ts'
 import { ColumnWriter, outOfPages } from './column-writer.ts'
@@ -33,6 +34,7 @@ export function sizeRowGroupWriter(schema: Schema, shape: EncoderShape, size: Bu
   size.add(packedBytes(forms, shape))
   size.add(shape.codec.scratchBytes)
   size.add(SLICE_BYTES)
+  size.add(deltaBytes(forms, shape))
   for (const form of forms) sizeColumnWriter(form, shape, size)
 }
 
@@ -68,6 +70,7 @@ export class RowGroupWriter {
       packed: buffers.take(packedBytes(forms, shape)),
       codecScratch: buffers.take(shape.codec.scratchBytes),
       slice: buffers.take(SLICE_BYTES),
+      delta: buffers.take(deltaBytes(forms, shape)),
     }
     this.#columns = forms.map((form) => new ColumnWriter({ form, shape, arena, buffers, shared, pool: this.#pool }))
   }
