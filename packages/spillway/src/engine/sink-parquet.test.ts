@@ -83,6 +83,37 @@ describe('sinkParquet', () => {
     expect(largest).toBeGreaterThan(7000 * 4)
   })
 
+  /** Rows of each row group, in order. */
+  const groupRows = async (): Promise<number[]> =>
+    (
+      await rows(`select row_group_num_rows::int from parquet_metadata('${target}') where path_in_schema = 'n'
+        order by row_group_id`)
+    ).map(([count]) => count as number)
+
+  it('one worker fills every row group but the last, with an order or without', async () => {
+    const testing = { morselRows: 1000, batchRows: 300 }
+    const full = [...new Array<number>(7).fill(7000), 1000]
+    await numbers().sinkParquet(target, { rowGroupSize: 7000, threads: 1, testing })
+    expect(await groupRows()).toEqual(full)
+    await numbers().filter(col('n').mod(2).eq(0)).sinkParquet(target, { rowGroupSize: 3500, threads: 1, testing })
+    expect(await groupRows()).toEqual([...new Array<number>(7).fill(3500), 500])
+  })
+
+  it('several workers end few row groups early', async () => {
+    const testing = { morselRows: 500, batchRows: 300 }
+    await numbers().sinkParquet(target, { rowGroupSize: 2600, threads: 2, testing })
+    await expectNumbers()
+    const ordered = await groupRows()
+    // A run of five morsels of 500 rows fills a row group but for 100 rows.
+    expect(ordered.filter((count) => count >= 2500).length).toBeGreaterThan(ordered.length / 2)
+    expect(Math.max(...ordered)).toBeLessThanOrEqual(2600)
+    const inOrder = await rows(`select n::int from '${target}'`)
+    expect(inOrder.every(([n], index) => n === index)).toBe(true)
+    // The output of a group-by has no order: each worker ends one row group early.
+    await numbers().groupBy('n').agg(col('few').max()).sinkParquet(target, { rowGroupSize: 2600, threads: 2, testing })
+    expect((await groupRows()).filter((count) => count !== 2600).length).toBeLessThanOrEqual(2)
+  })
+
   it('Bloom filters and statistics as asked for', async () => {
     await numbers().sinkParquet(target, { bloomFilter: ['text'], statistics: false })
     const found =

@@ -9,8 +9,7 @@
  * shorter.
  */
 import { COLUMN_BYTES, column, DESCRIPTOR_HEADER_BYTES, descriptor, stringView } from '@spillway/columnar'
-import { PAGE_BYTES } from '@spillway/kernels'
-import { assert, makeError } from '@spillway/stdx'
+import { assert } from '@spillway/stdx'
 import { ChunkBloomFilter, hasBloomFilter } from './chunk-bloom-filter.ts'
 import { ChunkDelta, usesDelta } from './chunk-delta.ts'
 import { ChunkDictionary, type PackedPage } from './chunk-dictionary.ts'
@@ -139,7 +138,15 @@ export class ColumnWriter {
     return this.#chain.pagesFor(this.#parts.shape.codec.bound(whole) + pages * (LEVEL_BYTES + HEADER_BYTES))
   }
 
-  /** Appends selected rows of a batch. What `pagesNeeded` said is ensured. @throws MEMORY_LIMIT */
+  /** Bytes of the longest string among the rows when it is longer than a page, else 0. */
+  longBytes(batch: number, index: number, start: number, rows: number): number {
+    if (this.form.plainBytes !== 0) return 0
+    const { values, validity, selection } = this.#rowsOf(batch, index, start)
+    const most = this.#arena.kernels.viewsLengthMax(values, validity, selection, rows) >>> 0
+    return most + 4 > this.#valueBytesMax ? most : 0
+  }
+
+  /** Appends selected rows of a batch. What `pagesNeeded` and `longBytes` said is ensured. */
   append(batch: number, index: number, start: number, rowCount: number): void {
     let { values, validity, selection } = this.#rowsOf(batch, index, start)
     for (let left = rowCount; left > 0; ) {
@@ -394,35 +401,26 @@ export class ColumnWriter {
     return start - 4
   }
 
-  /** A string that is longer than a page becomes a page of its own, in pages of the arena for the time being. */
+  /** A string that is longer than a page becomes a page of its own, in runs of pages that are ensured. */
   #appendLong({ values, validity, selection }: Rows): number {
     const { u32, kernels } = this.#arena
     const { pool, shape } = this.#parts
     assert(this.form.plainBytes === 0, 'only strings are longer than a page')
     const row = selection === 0 ? 0 : (u32[selection >>> 2] as number)
     const length = u32[(values + row * 16) >>> 2] as number
-    const room = LEVEL_BYTES + 4 + length
-    const pages = Math.ceil((room + 64) / PAGE_BYTES)
-    const packedPages = shape.codec.compress === undefined ? 0 : Math.ceil((shape.codec.bound(room) + 64) / PAGE_BYTES)
-    const buffer = pool.takeRun(pages)
-    const packed = buffer === 0 || packedPages === 0 ? 0 : pool.takeRun(packedPages)
-    try {
-      if (buffer === 0 || (packed === 0 && packedPages > 0)) throw outOfPages(this.form.field.name, length)
-      const valueStart = buffer + LEVEL_BYTES
-      const state = this.#range >>> 2
-      u32[state] = valueStart
-      u32[state + 1] = valueStart + 4 + length
-      const taken = kernels.plainViews(values, validity, selection, 1, this.#range) >>> 0
-      assert(taken === 1, 'a page of its own has room for its string')
-      this.bloomFilter?.addText(values, validity, selection, 1)
-      if (shape.statistics) this.#addTextBounds({ values, validity, selection }, 1)
-      const end = u32[state] as number
-      this.#chainPage(this.#packPage({ valueStart, end, rows: 1, values: 1, encoding: Encoding.plain }, packed))
-      this.#textBytes += length
-    } finally {
-      if (buffer !== 0) pool.giveRun(buffer, pages)
-      if (packed !== 0) pool.giveRun(packed, packedPages)
-    }
+    const { plain, packed } = pool.long
+    assert(plain !== 0, 'room for long strings is ensured before rows are taken')
+    const valueStart = plain + LEVEL_BYTES
+    const state = this.#range >>> 2
+    u32[state] = valueStart
+    u32[state + 1] = valueStart + 4 + length
+    const taken = kernels.plainViews(values, validity, selection, 1, this.#range) >>> 0
+    assert(taken === 1, 'a page of its own has room for its string')
+    this.bloomFilter?.addText(values, validity, selection, 1)
+    if (shape.statistics) this.#addTextBounds({ values, validity, selection }, 1)
+    const end = u32[state] as number
+    this.#chainPage(this.#packPage({ valueStart, end, rows: 1, values: 1, encoding: Encoding.plain }, packed))
+    this.#textBytes += length
     return 1
   }
 
@@ -468,12 +466,4 @@ export class ColumnWriter {
     this.#text.clear()
     this.#arena.u8.set(this.#emptyRange, this.#range)
   }
-}
-
-export function outOfPages(columnName: string, bytes: number): Error {
-  return makeError(
-    'MEMORY_LIMIT',
-    `Not enough memory in PARQUET SINK for a value of ${bytes} bytes in column "${columnName}". Raise memoryLimit.`,
-    { operator: 'PARQUET SINK', column: columnName, needBytes: bytes },
-  )
 }

@@ -331,6 +331,26 @@ describe('encodings', () => {
     ).toThrow(/Not enough memory in PARQUET SINK/)
   })
 
+  it('a long text ends the row group, then asks others for room, then is refused with what it needs', () => {
+    const values = [...Array.from({ length: 3000 }, (_, row) => `text ${row} `.repeat(40)), 'b'.repeat(700_000), 'c']
+    const table = testTable([column(utf8, values, 't')])
+    const options = { pageBytes: 20_000, dictionaryEntries: 0, codec: pageCodec('uncompressed', undefined) }
+    // Pages for the chain of the first rows, or for the long text (11 for it, as many for its place in the chain).
+    const placed = writeTestTable(path, table, { ...options, pages: 26 })
+    expect(placed.length).toBeGreaterThan(1)
+    expectRows(table)
+    const asked: number[] = []
+    const makeRoom = (pages: number): number => {
+      asked.push(pages)
+      return asked.length < 3 ? 1 : 0
+    }
+    expect(() => writeTestTable(path, table, { ...options, pages: 15, makeRoom })).toThrow(
+      /Not enough memory in PARQUET SINK for a value of 700000 bytes in column "t": \d+ bytes are needed/,
+    )
+    expect(asked).toEqual([asked[0], asked[0], asked[0]])
+    expect(asked[0]).toBeGreaterThanOrEqual(22)
+  })
+
   it('rows are taken with no page for the chains at all', () => {
     const table = testTable([
       column(utf8, makeColumn(utf8, 3000, Infinity, 'some', false), 't'),
