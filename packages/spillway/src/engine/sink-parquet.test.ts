@@ -136,6 +136,25 @@ describe('sinkParquet', () => {
     expect(message.includes('third')).toBe(true)
   })
 
+  it('keeps keys and values', async () => {
+    const keyValueMetadata = { origin: 'a test', empty: '', Übung: '🌍\n' }
+    await numbers().sinkParquet(target, { keyValueMetadata })
+    const found = await rows(`select decode(key), decode(value) from parquet_kv_metadata('${target}')
+        where decode(key) <> 'ARROW:schema' order by all`)
+    expect(Object.fromEntries(found)).toEqual(keyValueMetadata)
+    await expectNumbers()
+  })
+
+  it('packs rising numbers, which this engine reads again', async () => {
+    await numbers().sinkParquet(target)
+    const [[encodings]] = await rows(`select encodings from parquet_metadata('${target}') where path_in_schema = 'n'`)
+    expect(encodings).toContain('DELTA_BINARY_PACKED')
+    const read = await scanParquet(target, { session: engine })
+      .select(col('n').sum(), col('n').max().alias('most'))
+      .collect()
+    expect(read.toRecords().map((row) => Object.values(row).map(Number))).toEqual([[(ROWS * (ROWS - 1)) / 2, ROWS - 1]])
+  })
+
   it('ends row groups early when pages are refused', async () => {
     for (const testing of [{ refuseProbability: 0.7 }, { batchRows: 1000, refuseProbability: 1, poison: true }]) {
       const options: SinkParquetOptions = { testing, dataPageSize: 16_384, compression: 'zstd' }
@@ -156,6 +175,8 @@ describe('sinkParquet', () => {
       [{ compression: 'zstd', compressionLevel: 23 }, 'INVALID_OPTION', /compressionLevel 23 of "zstd". Give 1 to 22/],
       [{ bloomFilter: ['nope'] }, 'COLUMN_NOT_FOUND', /bloomFilter not found: "nope"/],
       [{ bloomFilter: ['third'] }, 'INVALID_OPTION', /no bloomFilter for boolean column "third"/],
+      [{ keyValueMetadata: { 'ARROW:schema': '' } }, 'INVALID_OPTION', /"ARROW:schema", which is taken/],
+      [{ keyValueMetadata: { a: 1 as never } }, 'INVALID_OPTION', /keyValueMetadata/],
       [{ dataPageSize: 0 }, 'INVALID_OPTION', /dataPageSize/],
       [{ rowGroupSize: 0.5 }, 'INVALID_OPTION', /rowGroupSize/],
       [{ compression: 'lzo' as 'zstd' }, 'INVALID_OPTION', /compression/],

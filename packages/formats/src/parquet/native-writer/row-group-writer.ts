@@ -16,7 +16,14 @@ import { columnForm, type ColumnForm } from './column-form.ts'
 import { ColumnWriter } from './column-writer.ts'
 import { type BufferCount, type BufferSource, type EncoderArena, PagePool, type PageSource } from './encoder-room.ts'
 import { type ChunkFacts, chunkMetadata, columnChunk, columnIndex, offsetIndex, sum } from './page-meta.ts'
-import { type EncoderShape, LEVEL_BYTES, pageBytesMax, SLICE_BYTES, sizeColumnWriter, usesDictionary } from './page-room.ts'
+import {
+  type EncoderShape,
+  LEVEL_BYTES,
+  pageBytesMax,
+  SLICE_BYTES,
+  sizeColumnWriter,
+  usesDictionary,
+} from './page-room.ts'
 
 /** Pages that stay with the encoder between batches; the need of a batch is overestimated. */
 const FREE_PAGES_KEPT = 16

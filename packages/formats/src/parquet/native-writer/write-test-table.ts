@@ -114,7 +114,14 @@ export function writeTestTable(path: string, table: TestTable, options: Partial<
   sizeRowGroupWriter(table.schema, writing, size)
   const buffers = new TestBuffers(arena, Math.ceil(size.bytes / PAGE_BYTES) + 1)
   const pages = new TestPages(arena, writing.pages)
-  const writer = new RowGroupWriter({ schema: table.schema, shape: writing, arena, buffers, pages, makeRoom: writing.makeRoom })
+  const writer = new RowGroupWriter({
+    schema: table.schema,
+    shape: writing,
+    arena,
+    buffers,
+    pages,
+    makeRoom: writing.makeRoom,
+  })
   const temporary = temporaryParquetPath(path)
   beginParquetFile(temporary)
   const finished: { body: Uint8Array; footerAt: FinishedRowGroup['footerAt'] }[] = []
