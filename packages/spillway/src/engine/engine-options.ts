@@ -24,6 +24,7 @@ const testingShape = () => ({
   poison: z.optional(z.boolean()),
   disabledRules: z.optional(z.union([z.literal('all'), z.array(z.string())])),
   ioFaults: z.optional(z.custom<TestingOptions['ioFaults']>()),
+  outputFault: z.optional(z.custom<TestingOptions['outputFault']>()),
   reservationFault: z.optional(z.custom<TestingOptions['reservationFault']>()),
   refuseProbability: z.optional(z.number().check(z.minimum(0), z.maximum(1))),
   workerFault: z.optional(z.custom<TestingOptions['workerFault']>()),

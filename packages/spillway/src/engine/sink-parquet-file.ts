@@ -10,6 +10,7 @@ import {
   finishParquetFile,
   ipcSchemaMessage,
   mayHaveBloomFilter,
+  outputCalls,
   pageCodec,
   PARQUET_BODY_START,
   parquetStorageType,
@@ -57,8 +58,9 @@ export async function writeParquet(
   const rowGroups: SinkParquetOutput[] = []
   const stored = storable(plan)
   checkEncoding(stored.schema, options)
-  beginParquetFile(temporary)
+  const calls = outputCalls(query.testing.outputFault)
   try {
+    beginParquetFile(temporary, calls)
     const metrics = await core.execute({
       plan: stored,
       options: query,
@@ -79,8 +81,8 @@ export async function writeParquet(
       ...options.keyValueMetadata,
       [ARROW_SCHEMA]: Buffer.from(ipcSchemaMessage(schema)).toString('base64'),
     }
-    const bytes = writeParquetFooter(temporary, { rowGroups, schema, rowCount: rowsOut, keyValue })
-    finishParquetFile(temporary, target)
+    const bytes = writeParquetFooter(temporary, { rowGroups, schema, rowCount: rowsOut, keyValue }, calls)
+    finishParquetFile(temporary, target, calls)
     return { path: target, rowCount: rowsOut, bytes, metrics }
   } catch (error) {
     discardParquetFile(temporary)

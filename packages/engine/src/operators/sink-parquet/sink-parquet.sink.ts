@@ -1,5 +1,12 @@
 /** Worker side of PARQUET SINK: row groups encoded in the arena, written when they are full. */
-import { type EncoderShape, pageCodec, RowGroupWriter, sizeRowGroupWriter, writeRowGroupBody } from '@spillway/formats'
+import {
+  type EncoderShape,
+  outputCalls,
+  pageCodec,
+  RowGroupWriter,
+  sizeRowGroupWriter,
+  writeRowGroupBody,
+} from '@spillway/formats'
 import type { WorkspaceSize } from '@spillway/memory'
 import { queryCounter } from '@spillway/scheduler'
 import { selectedRows } from '../../pipeline/batch-buffers.ts'
@@ -103,7 +110,7 @@ class SinkParquetLocal implements Sink {
       const { bytes, pieces, footerAt } = writer.finish()
       this.#bytes += bytes
       const offset = control.count(query.slot, queryCounter.sinkOffset, bytes)
-      writeRowGroupBody(this.#spec.temporaryPath, pieces, offset)
+      writeRowGroupBody(this.#spec.temporaryPath, pieces, offset, outputCalls(query.setup.testing.outputFault))
       const footer = footerAt(offset)
       const output: SinkParquetOutput = { kind: 'rowGroup', sequence: this.#firstSequence, offset, footer }
       query.postOutput(output, [])
