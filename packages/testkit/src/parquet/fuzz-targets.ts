@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto'
 import { createEngine, type Engine } from 'spillway'
 import { tableOfArrow } from '../arrow-cells.ts'
-import { formatsUrl } from './writer-packages.ts'
+import { formatsTestingUrl, formatsUrl } from './writer-packages.ts'
 
 /** What a file held: equal texts for equal rows. */
 export type Fingerprint = string
@@ -91,9 +91,9 @@ interface DecodedColumn {
   readonly validity?: ArrayBufferView | undefined
 }
 
-/** The decoder that workers use today, on this thread. */
+/** The decoder over parquet-wasm, on this thread. */
 export async function openDecoderTarget(): Promise<FuzzTarget> {
-  const layer = (await import(formatsUrl.href)) as FormatLayer
+  const layer = { ...(await import(formatsUrl.href)), ...(await import(formatsTestingUrl.href)) } as FormatLayer
   const decoder = new layer.ParquetDecoder(await layer.parquetWasmModule())
   return makeDirectTarget('decoder', (path) => {
     const meta = layer.readFileMeta(path)
