@@ -70,8 +70,7 @@ function detailsOf(spec: OperatorSpec, pipeline: PhysicalPipeline): string {
         (sum, { ranges }) => sum + ranges.reduce((part, range) => part + range.rows, 0),
         0,
       )
-      const filter = spec.filter === undefined ? '' : `, ${spec.filter.text}`
-      return `files=${spec.files.length} columns=[${columns}] ${skipped}, rows ${rows}, ${checksums}${filter}`
+      return `files=${spec.files.length} columns=[${columns}] ${skipped}, rows ${rows}, ${checksums}`
     }
     case 'scanTable':
       return `columns=[${spec.schema.fields.map((field) => field.name).join(', ')}]`

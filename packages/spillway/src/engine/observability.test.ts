@@ -51,8 +51,9 @@ describe('explain', () => {
     expect(text.slice(text.indexOf('PHYSICAL'))).toBe(`PHYSICAL PLAN threads=2 batch rows=8192
 memory: limit 1000.0 MB, arena A MB, floor F MB
 PIPELINE 0 (2 morsels)
-  PARQUET SCAN [bounded] files=1 columns=[n, k] row groups 2/5 (3 skipped), page checksums verified
-  STAGE [bounded] filter col("n") >= 400000, project (col("k") % 100).alias("input 0"), col("n").alias("input 1"), \
+  PARQUET SCAN [bounded] files=1 columns=[n, k] row groups 2/5 (3 skipped), rows 206784, page checksums verified
+  STAGE [bounded] filter col("n") >= 400000
+  STAGE [bounded] project (col("k") % 100).alias("input 0"), col("n").alias("input 1"), \
 col("n").alias("input 2")
   STREAMING_GROUP_BY [spillable] groupBy((col("k") % 100).alias("key")) partitions=64
   STREAMING_GROUP_BY [spillable] distinct values of distinct in groupBy((col("k") % 100).alias("key")) partitions=64
