@@ -1,6 +1,6 @@
-// Parquet side by side with DuckDB: reading one column or all with one thread each, writing and copying with two, and the first
-// query of a fresh process against hot ones. Runs alternate between the engines' processes, so that noise of the
-// machine hits both alike. Prints Markdown tables, and keeps them with a JSON report in bench/results.
+// Parquet side by side with DuckDB: reading one column or all with one thread each, writing and copying with two, and
+// the first query of a fresh process against hot ones. Runs alternate between the engines' processes, so that noise
+// of the machine hits both alike. Prints Markdown tables, and keeps them with a JSON report in bench/results.
 //
 // node bench/parquet.mjs [--rows 10000000] [--write-rows 4000000] [--runs 5] [--codecs snappy,zstd]
 //   [--only int32,high_null,…] [--parts read,write,copy,cold]
@@ -124,7 +124,7 @@ async function benchReading(options, print) {
 
 const g1Columns = ['id1', 'id2', 'id3', 'id4', 'id5', 'id6', 'v1', 'v2', 'v3']
 
-/** From a Parquet file to a Parquet file: three columns of G1 (low-cardinality text, integers, doubles) and all nine. */
+/** From Parquet to Parquet: three columns of G1 (low-cardinality text, integers, doubles) and all nine. */
 async function benchCopying(options, scratch, print) {
   const results = []
   const file = await generateG1(options.rows)
@@ -141,9 +141,8 @@ async function benchCopying(options, scratch, print) {
         const size = times(spillway.bytes / duckdb.bytes)
         const byCpu = times(ratio(figures, 'medianCpuMs'))
         const name = columns === g1Columns ? 'all of G1' : columns.join(', ')
-        print(
-          `| ${codec} | ${name} | ${shown(spillway)} | ${shown(duckdb)} | ${times(ratio(figures))} | ${byCpu} | ${size} |`,
-        )
+        const speed = times(ratio(figures))
+        print(`| ${codec} | ${name} | ${shown(spillway)} | ${shown(duckdb)} | ${speed} | ${byCpu} | ${size} |`)
         if (spillway.error !== undefined) print(`\nSpillway failed: ${spillway.error}\n`)
         results.push({ codec, set: name, ...figures })
       }

@@ -71,9 +71,9 @@ const sinkParquetShape = () => ({
   /** Bounds and null counts of chunks and pages. Default true. */
   statistics: z.optional(z.boolean()),
   /**
-   * Most rows of a row group, 131,072 by default, and exactly as many as long as one worker has rows for it. Fewer in the
-   * last row group of each worker; where the rows have an order, also where another worker read the ones that follow; and
-   * where memory ends a row group early.
+   * Most rows of a row group, 131,072 by default, and exactly as many as long as one worker has rows for it. Fewer in
+   * the last row group of each worker; where the rows have an order, also where another worker read the ones that
+   * follow; and where memory ends a row group early.
    */
   rowGroupSize: z.optional(integer(1)),
   /** Bytes of a data page before compression, 1 MiB by default; a page also ends after 20,000 rows. */

@@ -1,8 +1,8 @@
 /**
  * DELTA_BINARY_PACKED for the pages of a chunk of integers that has no dictionary.
  *
- * A chunk's first page is tried both ways, compressed; what is shorter holds for the chunk, and where that is PLAIN, for
- * the next row groups too, so that a column of random numbers pays for one page in hundreds. Within a chunk that is
+ * A chunk's first page is tried both ways, compressed; what is shorter holds for the chunk, and where that is PLAIN,
+ * for the next row groups too, so that a column of random numbers pays for one page in hundreds. Within a chunk that is
  * delta encoded, a page that would get longer than PLAIN is PLAIN.
  */
 import { boundKind } from '@spillway/kernels'

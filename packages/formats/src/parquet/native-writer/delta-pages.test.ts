@@ -48,7 +48,7 @@ const isWide = (type: DataType): boolean =>
   type.kind === 'decimal' || type.kind === 'timestamp' || type.kind.endsWith('64')
 
 /** The value of a type whose lowest bits are those of `number`. */
-function valueOf(type: DataType, number: bigint): TestValue {
+function storedValue(type: DataType, number: bigint): TestValue {
   const value = isUnsigned(type) ? BigInt.asUintN(bitsOf(type), number) : BigInt.asIntN(bitsOf(type), number)
   return isWide(type) ? value : Number(value)
 }
@@ -60,7 +60,7 @@ function random(): bigint {
 }
 
 function makeValues(type: DataType, rows: number, next: (row: number) => bigint): TestValue[] {
-  return Array.from({ length: rows }, (_, row) => (row % 11 === 3 ? null : valueOf(type, next(row))))
+  return Array.from({ length: rows }, (_, row) => (row % 11 === 3 ? null : storedValue(type, next(row))))
 }
 
 const rowsOf = async (sql: string): Promise<Record<string, unknown>[]> =>
@@ -155,7 +155,7 @@ describe('delta encoded pages', () => {
     120_000,
   )
 
-  it('only where they are shorter: scattered values are PLAIN, and looked at again eight row groups later', async () => {
+  it('only where they are shorter: scattered values are PLAIN, and tried again after eight row groups', async () => {
     const [int64, rows] = [{ kind: 'int64' } as const, 20_000]
     const values = Array.from({ length: rows }, (_, row) =>
       row < 1000 ? BigInt.asIntN(64, random() * random()) : BigInt(row),

@@ -326,9 +326,8 @@ describe('encodings', () => {
       expectRows(table)
       expectStatistics(integersAsBounds(table))
     }
-    expect(() =>
-      writeTestTable(path, table, { pageBytes: 1000, pages: 5, codec: pageCodec('uncompressed', undefined) }),
-    ).toThrow(/Not enough memory in PARQUET SINK/)
+    const few = { pageBytes: 1000, pages: 5, codec: pageCodec('uncompressed', undefined) }
+    expect(() => writeTestTable(path, table, few)).toThrow(/Not enough memory in PARQUET SINK/)
   })
 
   it('a long text ends the row group, then asks others for room, then is refused with what it needs', () => {
@@ -336,8 +335,7 @@ describe('encodings', () => {
     const table = testTable([column(utf8, values, 't')])
     const options = { pageBytes: 20_000, dictionaryEntries: 0, codec: pageCodec('uncompressed', undefined) }
     // Pages for the chain of the first rows, or for the long text (11 for it, as many for its place in the chain).
-    const placed = writeTestTable(path, table, { ...options, pages: 26 })
-    expect(placed.length).toBeGreaterThan(1)
+    expect(writeTestTable(path, table, { ...options, pages: 26 }).length).toBeGreaterThan(1)
     expectRows(table)
     const asked: number[] = []
     const makeRoom = (pages: number): number => {
