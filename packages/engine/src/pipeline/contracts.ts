@@ -63,7 +63,8 @@ export interface OpenContext {
   readonly workspace: Workspace
   /**
    * Frees about `pages` pages of the pipeline; returns the pages freed. For a source, while it is pulled: the sinks
-   * spill. For a sink, while it takes a batch: the source spills what does not belong to the batch, then the other sinks.
+   * spill. For a sink, while it takes a batch: the source spills what does not belong to the batch, then the other
+   * sinks.
    */
   readonly makeRoom: (pages: number) => number
   readonly meter: OperatorMeter
