@@ -1,9 +1,9 @@
-// Parquet side by side with DuckDB: reading one column or all with one thread each, writing with two, and the first
-// query of a fresh process against hot ones. Runs alternate between the engines' processes, so that noise of the
-// machine hits both alike. Prints Markdown tables, and keeps them with a JSON report in bench/results.
+// Parquet side by side with DuckDB: reading one column or all with one thread each, writing and copying with two, and
+// the first query of a fresh process against hot ones. Runs alternate between the engines' processes, so that noise
+// of the machine hits both alike. Prints Markdown tables, and keeps them with a JSON report in bench/results.
 //
 // node bench/parquet.mjs [--rows 10000000] [--write-rows 4000000] [--runs 5] [--codecs snappy,zstd]
-//   [--only int32,high_null,…] [--parts read,write,cold]
+//   [--only int32,high_null,…] [--parts read,write,copy,cold]
 import { fork, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
@@ -28,7 +28,7 @@ function readOptions(argv) {
     runs: Number(get('runs', '5')),
     codecs: get('codecs', 'snappy,zstd').split(','),
     only: get('only', [...readQuestions.keys()].join(',')).split(','),
-    parts: get('parts', 'read,write,cold').split(','),
+    parts: get('parts', 'read,write,copy,cold').split(','),
   }
 }
 
@@ -122,6 +122,37 @@ async function benchReading(options, print) {
   return results
 }
 
+const g1Columns = ['id1', 'id2', 'id3', 'id4', 'id5', 'id6', 'v1', 'v2', 'v3']
+
+/** From Parquet to Parquet: three columns of G1 (low-cardinality text, integers, doubles) and all nine. */
+async function benchCopying(options, scratch, print) {
+  const results = []
+  const file = await generateG1(options.rows)
+  print(`\nCopying G1, two threads each, ${options.rows} rows, median of ${options.runs} runs in ms.\n`)
+  print('| codec | columns | Spillway | DuckDB | speed | by processor time | bytes, Spillway / DuckDB |')
+  print('| --- | --- | ---: | ---: | ---: | ---: | ---: |')
+  const engines = await openEngines(2)
+  try {
+    for (const codec of options.codecs) {
+      for (const columns of [g1Columns.filter((name) => /id1|id6|v3/.test(name)), g1Columns]) {
+        const question = (name) => ({ file, columns, codec, target: join(scratch, `${name}.parquet`) })
+        const figures = await alternate(engines, options.runs, 'copy', question)
+        const { spillway, duckdb } = figures
+        const size = times(spillway.bytes / duckdb.bytes)
+        const byCpu = times(ratio(figures, 'medianCpuMs'))
+        const name = columns === g1Columns ? 'all of G1' : columns.join(', ')
+        const speed = times(ratio(figures))
+        print(`| ${codec} | ${name} | ${shown(spillway)} | ${shown(duckdb)} | ${speed} | ${byCpu} | ${size} |`)
+        if (spillway.error !== undefined) print(`\nSpillway failed: ${spillway.error}\n`)
+        results.push({ codec, set: name, ...figures })
+      }
+    }
+  } finally {
+    for (const engine of Object.values(engines)) engine.stop()
+  }
+  return results
+}
+
 async function benchWriting(options, scratch, print) {
   const results = []
   const file = await parquetBenchFile(options.rows, options.codecs[0])
@@ -192,6 +223,7 @@ const report = { startedAt, commit, node: process.version, cpu: cpus()[0]?.model
 try {
   if (options.parts.includes('read')) report.read = await benchReading(options, print)
   if (options.parts.includes('write')) report.write = await benchWriting(options, scratch, print)
+  if (options.parts.includes('copy')) report.copy = await benchCopying(options, scratch, print)
   if (options.parts.includes('cold')) report.cold = await benchCold(options, scratch, print)
 } finally {
   rmSync(scratch, { recursive: true, force: true })

@@ -173,6 +173,17 @@ export function viewsByteLength(views: usize, validity: usize, selection: usize,
   return total
 }
 
+/** Most bytes of one of the selected, valid strings; 0 without any. */
+export function viewsLengthMax(views: usize, validity: usize, selection: usize, rowCount: u32): u32 {
+  let most: u32 = 0
+  for (let k: u32 = 0; k < rowCount; k++) {
+    const row = selection == 0 ? k : load<u32>(selection + (<usize>k << 2))
+    const isValid = validity == 0 || load<u8>(validity + row) != 0
+    most = max(most, select<u32>(load<u32>(views + (<usize>row << 4)), 0, isValid))
+  }
+  return most
+}
+
 /** Copies a long string in words of 16 bytes, writing up to 15 bytes past its end. */
 @inline
 function copyLong(target: usize, source: usize, length: u32): void {

@@ -156,6 +156,8 @@ test('viewsToUtf8 and viewsByteLength undo utf8ToViews', () => {
         const selectionAddress = selection === undefined ? 0 : b
         const { kernels } = arena
         expect(kernels.viewsByteLength(c, validityAddress, selectionAddress, picked.length)).toBe(total)
+        const most = Math.max(0, ...expected.map((bytes) => bytes.length))
+        expect(kernels.viewsLengthMax(c, validityAddress, selectionAddress, picked.length)).toBe(most)
         const data = d + 8192
         expect(kernels.viewsToUtf8(c, validityAddress, selectionAddress, picked.length, d, data)).toBe(total)
         let cursor = 0

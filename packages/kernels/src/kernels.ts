@@ -44,6 +44,8 @@ export interface ConvertKernels {
   utf8ToViews(offsets: number, offsetBytes: number, rowCount: number, dataAddress: number, target: number): void
   /** Total string bytes of the selected, valid rows. validity 0 = no nulls, selection 0 = all rows. */
   viewsByteLength(views: number, validity: number, selection: number, rowCount: number): number
+  /** Most bytes of one of them; 0 without any. */
+  viewsLengthMax(views: number, validity: number, selection: number, rowCount: number): number
   /**
    * Views → int32 offsets (rowCount + 1) and bytes. Null rows get length 0. Returns bytes written. `data` must be
    * writable 16 bytes past those: they are clobbered.

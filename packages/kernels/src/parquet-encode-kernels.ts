@@ -73,6 +73,11 @@ export interface ParquetEncodeKernels {
   ): number
   /** The values behind indices in their PLAIN form (width 0 = strings). Returns the address where they end. */
   dictionaryExpand(state: number, indices: number, count: number, width: number, target: number): number
+  /**
+   * DELTA_BINARY_PACKED of 32-bit (widthLog2 2) or 64-bit (3) integers that `plainFixed` wrote. The target has room for
+   * limit + 1,152 bytes, the scratch has 1,088. Returns the bytes written, or 0 when they would exceed `limit`.
+   */
+  deltaEncode(values: number, count: number, widthLog2: number, target: number, limit: number, scratch: number): number
   /** Runs and bit-packed groups of u16 indices, `bits` 1 … 16. Returns the bytes written. */
   encodeIndices(indices: number, count: number, bits: number, target: number): number
   /** Runs and bit-packed groups of definition levels, one byte each, 0 or 1. Returns the bytes written. */

@@ -1,4 +1,5 @@
 /** What the engine is asked to run, and what it tells while and after. Options are validated before they get here. */
+import type { OutputFault } from '@spillway/formats'
 import type { FaultPlan } from '@spillway/memory'
 import type { LogicalNode } from '@spillway/plan'
 import type { ControlBlock } from '@spillway/scheduler'
@@ -30,6 +31,8 @@ export interface TestingOptions {
   /** Names of optimizer rules to leave out; `all` leaves out every rule. */
   readonly disabledRules: readonly string[] | 'all'
   readonly ioFaults: FaultPlan | undefined
+  /** A system call of a file sink goes wrong. */
+  readonly outputFault: OutputFault | undefined
   readonly reservationFault:
     | { readonly at: number; readonly sticky: boolean; readonly counter: SharedArrayBuffer }
     | undefined
@@ -51,6 +54,7 @@ export const noTesting: TestingOptions = {
   poison: false,
   disabledRules: [],
   ioFaults: undefined,
+  outputFault: undefined,
   reservationFault: undefined,
   refuseProbability: 0,
   workerFault: undefined,

@@ -61,7 +61,11 @@ export interface OpenContext {
   readonly control: ControlBlock
   readonly reservation: Reservation
   readonly workspace: Workspace
-  /** Makes the pipeline's own sinks spill about `pages` pages, only while a source is pulled. Returns those freed. */
+  /**
+   * Frees about `pages` pages of the pipeline; returns the pages freed. For a source, while it is pulled: the sinks
+   * spill. For a sink, while it takes a batch: the source spills what does not belong to the batch, then the other
+   * sinks.
+   */
   readonly makeRoom: (pages: number) => number
   readonly meter: OperatorMeter
   readonly sequenceBase: number

@@ -47,9 +47,14 @@ export class MorselClaims {
 
   /** Morsels turned out to give few rows: longer runs from now on, but never so long that workers end apart. */
   lengthenRun(threads: number): void {
+    this.setRunLength(this.runLength * 2, threads)
+  }
+
+  /** As many morsels as a piece of the output takes; fewer when that would make workers end apart. */
+  setRunLength(morsels: number, threads: number): void {
     const left = this.#count - this.#control.load(this.#slot, queryWord.nextMorsel)
     const fair = Math.max(1, Math.floor(left / (RUNS_LEFT_PER_WORKER * threads)))
-    this.runLength = Math.min(this.runLength * 2, RUN_LENGTH_MAX, fair)
+    this.runLength = Math.max(1, Math.min(morsels, RUN_LENGTH_MAX, fair))
   }
 
   /** No further morsel is handed out to anyone. */

@@ -172,6 +172,16 @@ export class PullLoop implements RunningPipeline {
     return freed
   }
 
+  /** The same for a sink that takes a batch now: from the source's shared state, then from the other sinks. */
+  makeRoomForSink(sinkId: number, pages: number): number {
+    let freed = this.#parts.source.operator.spill(pages)
+    for (const sink of this.#parts.sinks) {
+      if (freed >= pages) break
+      if (sink.sinkId !== sinkId) freed += sink.operator.spill(pages - freed)
+    }
+    return freed
+  }
+
   #finish(): 'finished' {
     const { source, transforms, sinks } = this.#parts
     const published = sinks

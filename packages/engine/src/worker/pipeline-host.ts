@@ -30,11 +30,10 @@ export interface PipelineStart {
 interface OpenQuery {
   readonly context: QueryContext
   readonly sinks: Map<number, OpenSink>
+  /** The pipeline that feeds the sinks now. */
+  loop: PullLoop | undefined
   readonly reservations: Reservation[]
 }
-
-/** A sink asks its own partitions first and knows them better. */
-const NO_ROOM = (): number => 0
 
 type HostMessage = Exclude<ToWorker, StartPipeline | { kind: 'shutdown' | 'rest' }>
 
@@ -88,6 +87,7 @@ export class EngineHost implements PipelineHost {
     this.#queries.set(queryId, {
       context: new QueryContext(queryId, setup, this.#state, post),
       sinks: new Map(),
+      loop: undefined,
       reservations: [],
     })
     this.#state.openQueries = this.#queries.size
@@ -169,6 +169,7 @@ export class EngineHost implements PipelineHost {
         reservation.give(workspace.address, workspace.pages)
       },
     })
+    query.loop = loop
     return loop
   }
 
@@ -220,7 +221,9 @@ export class EngineHost implements PipelineHost {
 
   #openSink(query: OpenQuery, spec: SinkSpec, pipeline: PhysicalPipeline, area: Area | undefined): OpenSink {
     assert(area?.workspace !== undefined, 'a sink opens with its workspace')
-    const open = this.#opener(query.context, area.reservation, area.workspace, pipeline, NO_ROOM)
+    // A sink asks itself first and knows its state better.
+    const makeRoom = (pages: number): number => query.loop?.makeRoomForSink(spec.sinkId, pages) ?? 0
+    const open = this.#opener(query.context, area.reservation, area.workspace, pipeline, makeRoom)
     const { operator, meter } = open(spec, (with_) => sinkOf(spec).open(spec, with_))
     const sink: OpenSink = { operator, meter, sinkId: spec.sinkId, inputKind: 0, publishes: false }
     query.sinks.set(spec.sinkId, sink)

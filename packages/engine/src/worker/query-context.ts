@@ -3,6 +3,7 @@
  */
 import { writeSync } from 'node:fs'
 import type { SharedTable } from '@spillway/columnar'
+import type { OutputFault } from '@spillway/formats'
 import { type Arena, createSpillIo, type FaultPlan, type SpillContext, SpillQuota } from '@spillway/memory'
 import { type ControlBlock, queryCounter, queryWord } from '@spillway/scheduler'
 import { assert, makeError } from '@spillway/stdx'
@@ -14,6 +15,8 @@ export interface TestingSetup {
   readonly forceSpill: boolean
   readonly poison: boolean
   readonly ioFaults: FaultPlan | undefined
+  /** A system call of a file sink goes wrong. */
+  readonly outputFault: OutputFault | undefined
   /** Refuse the N-th page request above the guaranteed ones (counted over all workers on `counter`). */
   readonly reservationFault:
     | { readonly at: number; readonly sticky: boolean; readonly counter: SharedArrayBuffer }

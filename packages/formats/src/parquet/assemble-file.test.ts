@@ -15,10 +15,10 @@ import {
   temporaryParquetPath,
   writeParquetFooter,
 } from './assemble-file.ts'
-import { ParquetDecoder } from './decoder.ts'
+import { ParquetDecoder } from './testing/decoder.ts'
 import { readFileMeta } from './footer.ts'
 import { testTable, writeTestTable } from './native-writer/write-test-table.ts'
-import { parquetWasmModule } from './wasm-module.ts'
+import { parquetWasmModule } from './testing/wasm-module.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'spillway-assemble-'))
 let duckdb: DuckDBConnection

@@ -7,11 +7,12 @@
  * groups in the order of the result. The file has a temporary name until it is complete.
  */
 import { randomUUID } from 'node:crypto'
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync, writevSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Schema } from '@spillway/columnar'
 import { assert, makeError } from '@spillway/stdx'
 import { encodeFooter } from './footer.ts'
+import { type OutputCalls, systemOutput } from './output-calls.ts'
 import { schemaElementsOf } from './schema-elements.ts'
 import { i32Field, i64Field, listField, structsOf, ThriftType } from './thrift.ts'
 import type { ThriftStruct } from './thrift.ts'
@@ -45,13 +46,13 @@ export const PARQUET_BODY_START = 4
 export const temporaryParquetPath = (target: string): string => `${target}.spillway-${randomUUID()}.tmp`
 
 /** Creates the temporary file with the magic bytes. Main thread, before workers append. @throws OUTPUT_FAILED */
-export function beginParquetFile(temporary: string): void {
+export function beginParquetFile(temporary: string, calls = systemOutput): void {
   onOutput(temporary, () => {
-    const descriptor = openSync(temporary, 'wx')
+    const descriptor = calls.open(temporary, 'wx')
     try {
-      writeFully(descriptor, new TextEncoder().encode('PAR1'), 0)
+      writeFully(calls, descriptor, new TextEncoder().encode('PAR1'), 0)
     } finally {
-      closeSync(descriptor)
+      calls.close(descriptor)
     }
   })
 }
@@ -60,30 +61,35 @@ export function beginParquetFile(temporary: string): void {
 const VIEWS_PER_CALL = 512
 
 /** Writes a body, given in pieces, at its place. Worker. @throws OUTPUT_FAILED */
-export function writeRowGroupBody(temporary: string, pieces: readonly Uint8Array[], offset: number): void {
+export function writeRowGroupBody(
+  temporary: string,
+  pieces: readonly Uint8Array[],
+  offset: number,
+  calls = systemOutput,
+): void {
   onOutput(temporary, () => {
-    const descriptor = openSync(temporary, 'r+')
+    const descriptor = calls.open(temporary, 'r+')
     try {
       let position = offset
       for (let first = 0; first < pieces.length; first += VIEWS_PER_CALL) {
-        position += writeViews(descriptor, pieces.slice(first, first + VIEWS_PER_CALL), position)
+        position += writeViews(calls, descriptor, pieces.slice(first, first + VIEWS_PER_CALL), position)
       }
     } finally {
-      closeSync(descriptor)
+      calls.close(descriptor)
     }
   })
 }
 
 /** Returns the bytes written: all of them. */
-function writeViews(descriptor: number, views: readonly Uint8Array[], position: number): number {
+function writeViews(calls: OutputCalls, descriptor: number, views: readonly Uint8Array[], position: number): number {
   const total = views.reduce((sum, { length }) => sum + length, 0)
-  const done = writevSync(descriptor, views, position)
+  const done = calls.writev(descriptor, views, position)
   if (done === total) return total
   // The system took a part: the rest goes view by view.
   let start = 0
   for (const view of views) {
     const skipped = Math.min(view.length, Math.max(0, done - start))
-    writeFully(descriptor, view.subarray(skipped), position + start + skipped)
+    writeFully(calls, descriptor, view.subarray(skipped), position + start + skipped)
     start += view.length
   }
   return total
@@ -103,7 +109,7 @@ export interface ParquetFileParts {
  * @returns the file's size in bytes.
  * @throws OUTPUT_FAILED when writing fails or rows are missing
  */
-export function writeParquetFooter(temporary: string, parts: ParquetFileParts): number {
+export function writeParquetFooter(temporary: string, parts: ParquetFileParts, calls = systemOutput): number {
   const { rowGroups, schema, rowCount, keyValue } = parts
   const written = rowGroups.reduce((sum, { footer }) => sum + footer.rowCount, 0)
   if (written !== rowCount) {
@@ -123,16 +129,16 @@ export function writeParquetFooter(temporary: string, parts: ParquetFileParts): 
     keyValue,
   })
   onOutput(temporary, () => {
-    const descriptor = openSync(temporary, 'r+')
+    const descriptor = calls.open(temporary, 'r+')
     try {
       let position = end
       for (const piece of [...indexes.pieces, footer]) {
-        writeFully(descriptor, piece, position)
+        writeFully(calls, descriptor, piece, position)
         position += piece.length
       }
-      fsyncSync(descriptor)
+      calls.sync(descriptor)
     } finally {
-      closeSync(descriptor)
+      calls.close(descriptor)
     }
   })
   return indexes.end + footer.length
@@ -167,10 +173,10 @@ class IndexArea {
 }
 
 /** Gives the complete file its name. @throws OUTPUT_FAILED */
-export function finishParquetFile(temporary: string, target: string): void {
+export function finishParquetFile(temporary: string, target: string, calls = systemOutput): void {
   onOutput(target, () => {
-    renameSync(temporary, target)
-    syncDirectory(dirname(target))
+    calls.rename(temporary, target)
+    syncDirectory(dirname(target), calls)
   })
 }
 
@@ -197,19 +203,19 @@ function onOutput(path: string, write: () => void): void {
   }
 }
 
-function writeFully(descriptor: number, bytes: Uint8Array, position: number): void {
+function writeFully(calls: OutputCalls, descriptor: number, bytes: Uint8Array, position: number): void {
   let done = 0
-  while (done < bytes.length) done += writeSync(descriptor, bytes, done, bytes.length - done, position + done)
+  while (done < bytes.length) done += calls.writev(descriptor, [bytes.subarray(done)], position + done)
 }
 
 /** Makes the rename durable; some systems do not let a directory be opened, and then it is left to them. */
-function syncDirectory(directory: string): void {
+function syncDirectory(directory: string, calls: OutputCalls): void {
   try {
-    const descriptor = openSync(directory, 'r')
+    const descriptor = calls.open(directory, 'r')
     try {
-      fsyncSync(descriptor)
+      calls.sync(descriptor)
     } finally {
-      closeSync(descriptor)
+      calls.close(descriptor)
     }
   } catch {
     // The file itself is synced and complete under its name.

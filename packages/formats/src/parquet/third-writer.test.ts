@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { makeExactReader } from '@spillway/columnar'
 import { parquetWriteBuffer } from 'hyparquet-writer'
 import { afterAll, expect, it } from 'vitest'
-import { ParquetDecoder } from './decoder.ts'
+import { ParquetDecoder } from './testing/decoder.ts'
 import { readFileMeta } from './footer.ts'
-import { parquetWasmModule } from './wasm-module.ts'
+import { parquetWasmModule } from './testing/wasm-module.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'spillway-third-'))
 afterAll(() => rmSync(directory, { recursive: true, force: true }))

@@ -24,6 +24,7 @@ const testingShape = () => ({
   poison: z.optional(z.boolean()),
   disabledRules: z.optional(z.union([z.literal('all'), z.array(z.string())])),
   ioFaults: z.optional(z.custom<TestingOptions['ioFaults']>()),
+  outputFault: z.optional(z.custom<TestingOptions['outputFault']>()),
   reservationFault: z.optional(z.custom<TestingOptions['reservationFault']>()),
   refuseProbability: z.optional(z.number().check(z.minimum(0), z.maximum(1))),
   workerFault: z.optional(z.custom<TestingOptions['workerFault']>()),
@@ -65,14 +66,22 @@ const queryShape = () => ({
 const sinkParquetShape = () => ({
   ...queryShape(),
   compression: z.optional(z.enum(['snappy', 'zstd', 'lz4', 'lz4Raw', 'gzip', 'brotli', 'uncompressed'])),
+  /** zstd 1 … 22, gzip 0 … 9, brotli 0 … 11. */
   compressionLevel: z.optional(z.int()),
+  /** Bounds and null counts of chunks and pages. Default true. */
   statistics: z.optional(z.boolean()),
-  /** Rows of a row group, about 128 k by default. */
+  /**
+   * Most rows of a row group, 131,072 by default, and exactly as many as long as one worker has rows for it. Fewer in
+   * the last row group of each worker; where the rows have an order, also where another worker read the ones that
+   * follow; and where memory ends a row group early.
+   */
   rowGroupSize: z.optional(integer(1)),
   /** Bytes of a data page before compression, 1 MiB by default; a page also ends after 20,000 rows. */
   dataPageSize: z.optional(integer(1, DATA_PAGE_BYTES_MAX)),
   /** Names of columns that get a Bloom filter in each row group. */
   bloomFilter: z.optional(z.array(z.string())),
+  /** Texts by key, kept in the file's footer. The key `ARROW:schema` is taken. */
+  keyValueMetadata: z.optional(z.record(z.string(), z.string())),
 })
 
 const explainShape = () => ({

@@ -10,6 +10,7 @@ import {
   finishParquetFile,
   ipcSchemaMessage,
   mayHaveBloomFilter,
+  outputCalls,
   pageCodec,
   PARQUET_BODY_START,
   parquetStorageType,
@@ -27,6 +28,8 @@ import type { SinkParquetOptions } from './engine-options.ts'
 
 const ROW_GROUP_ROWS = 131_072
 const PAGE_BYTES = 1 << 20
+/** Where readers of Arrow find the schema. */
+const ARROW_SCHEMA = 'ARROW:schema'
 
 type EncoderRoom = Pick<EncoderShape, 'pageBytes' | 'dictionaryEntries' | 'dictionaryBytes'>
 const KIB = 1024
@@ -55,8 +58,9 @@ export async function writeParquet(
   const rowGroups: SinkParquetOutput[] = []
   const stored = storable(plan)
   checkEncoding(stored.schema, options)
-  beginParquetFile(temporary)
+  const calls = outputCalls(query.testing.outputFault)
   try {
+    beginParquetFile(temporary, calls)
     const metrics = await core.execute({
       plan: stored,
       options: query,
@@ -73,9 +77,12 @@ export async function writeParquet(
     rowGroups.sort((a, b) => a.sequence - b.sequence)
     const { rowsOut } = metrics
     const { schema } = stored
-    const keyValue = { 'ARROW:schema': Buffer.from(ipcSchemaMessage(schema)).toString('base64') }
-    const bytes = writeParquetFooter(temporary, { rowGroups, schema, rowCount: rowsOut, keyValue })
-    finishParquetFile(temporary, target)
+    const keyValue = {
+      ...options.keyValueMetadata,
+      [ARROW_SCHEMA]: Buffer.from(ipcSchemaMessage(schema)).toString('base64'),
+    }
+    const bytes = writeParquetFooter(temporary, { rowGroups, schema, rowCount: rowsOut, keyValue }, calls)
+    finishParquetFile(temporary, target, calls)
     return { path: target, rowCount: rowsOut, bytes, metrics }
   } catch (error) {
     discardParquetFile(temporary)
@@ -86,8 +93,12 @@ export async function writeParquet(
 /** @throws COLUMN_NOT_FOUND, INVALID_OPTION */
 function checkEncoding(
   schema: Schema,
-  { bloomFilter = [], compression = 'snappy', compressionLevel }: SinkParquetOptions,
+  { bloomFilter = [], compression = 'snappy', compressionLevel, keyValueMetadata = {} }: SinkParquetOptions,
 ) {
+  if (Object.hasOwn(keyValueMetadata, ARROW_SCHEMA)) {
+    const message = `Invalid option of sinkParquet: keyValueMetadata has the key "${ARROW_SCHEMA}", which is taken.`
+    throw makeError('INVALID_OPTION', `${message} Leave it out.`, { key: ARROW_SCHEMA })
+  }
   for (const name of bloomFilter) {
     const field = schema.fields[findFieldIndex(schema, name)]
     if (field === undefined) {

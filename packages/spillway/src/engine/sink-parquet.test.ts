@@ -83,6 +83,37 @@ describe('sinkParquet', () => {
     expect(largest).toBeGreaterThan(7000 * 4)
   })
 
+  /** Rows of each row group, in order. */
+  const groupRows = async (): Promise<number[]> =>
+    (
+      await rows(`select row_group_num_rows::int from parquet_metadata('${target}') where path_in_schema = 'n'
+        order by row_group_id`)
+    ).map(([count]) => count as number)
+
+  it('one worker fills every row group but the last, with an order or without', async () => {
+    const testing = { morselRows: 1000, batchRows: 300 }
+    const full = [...new Array<number>(7).fill(7000), 1000]
+    await numbers().sinkParquet(target, { rowGroupSize: 7000, threads: 1, testing })
+    expect(await groupRows()).toEqual(full)
+    await numbers().filter(col('n').mod(2).eq(0)).sinkParquet(target, { rowGroupSize: 3500, threads: 1, testing })
+    expect(await groupRows()).toEqual([...new Array<number>(7).fill(3500), 500])
+  })
+
+  it('several workers end few row groups early', async () => {
+    const testing = { morselRows: 500, batchRows: 300 }
+    await numbers().sinkParquet(target, { rowGroupSize: 2600, threads: 2, testing })
+    await expectNumbers()
+    const ordered = await groupRows()
+    // A run of five morsels of 500 rows fills a row group but for 100 rows.
+    expect(ordered.filter((count) => count >= 2500).length).toBeGreaterThan(ordered.length / 2)
+    expect(Math.max(...ordered)).toBeLessThanOrEqual(2600)
+    const inOrder = await rows(`select n::int from '${target}'`)
+    expect(inOrder.every(([n], index) => n === index)).toBe(true)
+    // The output of a group-by has no order: each worker ends one row group early.
+    await numbers().groupBy('n').agg(col('few').max()).sinkParquet(target, { rowGroupSize: 2600, threads: 2, testing })
+    expect((await groupRows()).filter((count) => count !== 2600).length).toBeLessThanOrEqual(2)
+  })
+
   it('Bloom filters and statistics as asked for', async () => {
     await numbers().sinkParquet(target, { bloomFilter: ['text'], statistics: false })
     const found =
@@ -105,6 +136,25 @@ describe('sinkParquet', () => {
     expect(message.includes('third')).toBe(true)
   })
 
+  it('keeps keys and values', async () => {
+    const keyValueMetadata = { origin: 'a test', empty: '', Übung: '🌍\n' }
+    await numbers().sinkParquet(target, { keyValueMetadata })
+    const found = await rows(`select decode(key), decode(value) from parquet_kv_metadata('${target}')
+        where decode(key) <> 'ARROW:schema' order by all`)
+    expect(Object.fromEntries(found)).toEqual(keyValueMetadata)
+    await expectNumbers()
+  })
+
+  it('packs rising numbers, which this engine reads again', async () => {
+    await numbers().sinkParquet(target)
+    const [[encodings]] = await rows(`select encodings from parquet_metadata('${target}') where path_in_schema = 'n'`)
+    expect(encodings).toContain('DELTA_BINARY_PACKED')
+    const read = await scanParquet(target, { session: engine })
+      .select(col('n').sum(), col('n').max().alias('most'))
+      .collect()
+    expect(read.toRecords().map((row) => Object.values(row).map(Number))).toEqual([[(ROWS * (ROWS - 1)) / 2, ROWS - 1]])
+  })
+
   it('ends row groups early when pages are refused', async () => {
     for (const testing of [{ refuseProbability: 0.7 }, { batchRows: 1000, refuseProbability: 1, poison: true }]) {
       const options: SinkParquetOptions = { testing, dataPageSize: 16_384, compression: 'zstd' }
@@ -125,6 +175,8 @@ describe('sinkParquet', () => {
       [{ compression: 'zstd', compressionLevel: 23 }, 'INVALID_OPTION', /compressionLevel 23 of "zstd". Give 1 to 22/],
       [{ bloomFilter: ['nope'] }, 'COLUMN_NOT_FOUND', /bloomFilter not found: "nope"/],
       [{ bloomFilter: ['third'] }, 'INVALID_OPTION', /no bloomFilter for boolean column "third"/],
+      [{ keyValueMetadata: { 'ARROW:schema': '' } }, 'INVALID_OPTION', /"ARROW:schema", which is taken/],
+      [{ keyValueMetadata: { a: 1 as never } }, 'INVALID_OPTION', /keyValueMetadata/],
       [{ dataPageSize: 0 }, 'INVALID_OPTION', /dataPageSize/],
       [{ rowGroupSize: 0.5 }, 'INVALID_OPTION', /rowGroupSize/],
       [{ compression: 'lzo' as 'zstd' }, 'INVALID_OPTION', /compression/],

@@ -62,6 +62,8 @@ const formatsFile = createRequire(spillwayFile).resolve('@spillway/formats')
 
 /** Where our own format layer lies, for harnesses that drive it without an engine. */
 export const formatsUrl = pathToFileURL(formatsFile)
+/** Its decoder over parquet-wasm, which is there for tests. */
+export const formatsTestingUrl = pathToFileURL(createRequire(spillwayFile).resolve('@spillway/formats/testing'))
 
 function loadFromFormats<T>(specifier: string): Promise<T> {
   return import(pathToFileURL(createRequire(formatsFile).resolve(specifier)).href) as Promise<T>

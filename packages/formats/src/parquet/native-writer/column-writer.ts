@@ -5,12 +5,13 @@
  *   page buffer   [ … levels (length, runs) │ values … ]     levels are put in front of the values when the page ends
  *
  * Values are looked up in a dictionary first. When it is full, or when a chunk of one page is shorter without it, the
- * page's values are put back from it, or later pages are PLAIN.
+ * page's values are put back from it, or later pages are PLAIN; pages of integers then are delta encoded if that is
+ * shorter.
  */
 import { COLUMN_BYTES, column, DESCRIPTOR_HEADER_BYTES, descriptor, stringView } from '@spillway/columnar'
-import { PAGE_BYTES } from '@spillway/kernels'
-import { assert, makeError } from '@spillway/stdx'
+import { assert } from '@spillway/stdx'
 import { ChunkBloomFilter, hasBloomFilter } from './chunk-bloom-filter.ts'
+import { ChunkDelta, usesDelta } from './chunk-delta.ts'
 import { ChunkDictionary, type PackedPage } from './chunk-dictionary.ts'
 import type { ColumnForm } from './column-form.ts'
 import { type BufferSource, type EncoderArena, PageChain, type PagePool } from './encoder-room.ts'
@@ -58,6 +59,7 @@ export class ColumnWriter {
   readonly #arena: EncoderArena
   readonly #chain: PageChain
   readonly #dictionary: ChunkDictionary | undefined
+  readonly #delta: ChunkDelta | undefined
   readonly bloomFilter: ChunkBloomFilter | undefined
   readonly #pageBuffer: number
   readonly #valueStart: number
@@ -94,6 +96,7 @@ export class ColumnWriter {
     this.#emptyRange = form.bound === undefined ? new Uint8Array(RANGE_BYTES) : emptyRange(form.bound, form.plainBytes)
     this.#bytes = form.field.type.kind === 'boolean' ? buffers.take(rows) : 0
     this.#dictionary = usesDictionary(form, shape) ? new ChunkDictionary(form, shape, rows, arena, buffers) : undefined
+    this.#delta = usesDelta(form) ? new ChunkDelta(form, shape, arena, parts.shared) : undefined
     this.bloomFilter = hasBloomFilter(form, shape) ? new ChunkBloomFilter(shape, arena, buffers) : undefined
     this.#cursor = this.#valueStart
     arena.u8.set(this.#emptyRange, this.#range)
@@ -135,7 +138,15 @@ export class ColumnWriter {
     return this.#chain.pagesFor(this.#parts.shape.codec.bound(whole) + pages * (LEVEL_BYTES + HEADER_BYTES))
   }
 
-  /** Appends selected rows of a batch. What `pagesNeeded` said is ensured. @throws MEMORY_LIMIT */
+  /** Bytes of the longest string among the rows when it is longer than a page, else 0. */
+  longBytes(batch: number, index: number, start: number, rows: number): number {
+    if (this.form.plainBytes !== 0) return 0
+    const { values, validity, selection } = this.#rowsOf(batch, index, start)
+    const most = this.#arena.kernels.viewsLengthMax(values, validity, selection, rows) >>> 0
+    return most + 4 > this.#valueBytesMax ? most : 0
+  }
+
+  /** Appends selected rows of a batch. What `pagesNeeded` and `longBytes` said is ensured. */
   append(batch: number, index: number, start: number, rowCount: number): void {
     let { values, validity, selection } = this.#rowsOf(batch, index, start)
     for (let left = rowCount; left > 0; ) {
@@ -285,15 +296,24 @@ export class ColumnWriter {
   #finishPage(isTail: boolean): void {
     const dictionary = this.#dictionary?.isActive === true ? this.#dictionary : undefined
     let end = this.#cursor
+    let valueStart = this.#valueStart
+    let encoding: number = Encoding.plain
     if (dictionary !== undefined) {
+      encoding = Encoding.rleDictionary
       end = dictionary.encodePage(this.#pageValues, this.#valueStart)
       dictionary.endPage()
     } else if (this.#bytes !== 0) {
       this.#arena.kernels.bytesToBitmap(this.#bytes, 0, this.#pageValues, this.#valueStart)
       end = this.#valueStart + Math.ceil(this.#pageValues / 8)
+    } else {
+      const delta = this.#delta?.encodePage(valueStart, this.#pageValues)
+      if (delta !== undefined) {
+        valueStart = delta.valueStart
+        end = delta.end
+        encoding = Encoding.deltaBinaryPacked
+      }
     }
-    const encoding = dictionary === undefined ? Encoding.plain : Encoding.rleDictionary
-    const page = { valueStart: this.#valueStart, end, rows: this.#pageRows, values: this.#pageValues, encoding }
+    const page = { valueStart, end, rows: this.#pageRows, values: this.#pageValues, encoding }
     const packed = this.#packPage(page, this.#parts.shared.packed)
     if (isTail) this.#keepTail(packed)
     else this.#chainPage(packed)
@@ -308,10 +328,10 @@ export class ColumnWriter {
     this.#chain.append(address, bytes)
   }
 
-  /** The last page needs no page of the arena: its compressed bytes fit where its values were. */
+  /** The last page needs no page of the arena: its stored bytes fit where its values were. */
   #keepTail(packed: PackedPage): void {
     const { address, bytes } = packed
-    if (address !== this.#parts.shared.packed) {
+    if (address >= this.#pageBuffer && address <= this.#valueStart) {
       this.#tail = packed
       return
     }
@@ -381,35 +401,26 @@ export class ColumnWriter {
     return start - 4
   }
 
-  /** A string that is longer than a page becomes a page of its own, in pages of the arena for the time being. */
+  /** A string that is longer than a page becomes a page of its own, in runs of pages that are ensured. */
   #appendLong({ values, validity, selection }: Rows): number {
     const { u32, kernels } = this.#arena
     const { pool, shape } = this.#parts
     assert(this.form.plainBytes === 0, 'only strings are longer than a page')
     const row = selection === 0 ? 0 : (u32[selection >>> 2] as number)
     const length = u32[(values + row * 16) >>> 2] as number
-    const room = LEVEL_BYTES + 4 + length
-    const pages = Math.ceil((room + 64) / PAGE_BYTES)
-    const packedPages = shape.codec.compress === undefined ? 0 : Math.ceil((shape.codec.bound(room) + 64) / PAGE_BYTES)
-    const buffer = pool.takeRun(pages)
-    const packed = buffer === 0 || packedPages === 0 ? 0 : pool.takeRun(packedPages)
-    try {
-      if (buffer === 0 || (packed === 0 && packedPages > 0)) throw outOfPages(this.form.field.name, length)
-      const valueStart = buffer + LEVEL_BYTES
-      const state = this.#range >>> 2
-      u32[state] = valueStart
-      u32[state + 1] = valueStart + 4 + length
-      const taken = kernels.plainViews(values, validity, selection, 1, this.#range) >>> 0
-      assert(taken === 1, 'a page of its own has room for its string')
-      this.bloomFilter?.addText(values, validity, selection, 1)
-      if (shape.statistics) this.#addTextBounds({ values, validity, selection }, 1)
-      const end = u32[state] as number
-      this.#chainPage(this.#packPage({ valueStart, end, rows: 1, values: 1, encoding: Encoding.plain }, packed))
-      this.#textBytes += length
-    } finally {
-      if (buffer !== 0) pool.giveRun(buffer, pages)
-      if (packed !== 0) pool.giveRun(packed, packedPages)
-    }
+    const { plain, packed } = pool.long
+    assert(plain !== 0, 'room for long strings is ensured before rows are taken')
+    const valueStart = plain + LEVEL_BYTES
+    const state = this.#range >>> 2
+    u32[state] = valueStart
+    u32[state + 1] = valueStart + 4 + length
+    const taken = kernels.plainViews(values, validity, selection, 1, this.#range) >>> 0
+    assert(taken === 1, 'a page of its own has room for its string')
+    this.bloomFilter?.addText(values, validity, selection, 1)
+    if (shape.statistics) this.#addTextBounds({ values, validity, selection }, 1)
+    const end = u32[state] as number
+    this.#chainPage(this.#packPage({ valueStart, end, rows: 1, values: 1, encoding: Encoding.plain }, packed))
+    this.#textBytes += length
     return 1
   }
 
@@ -443,6 +454,7 @@ export class ColumnWriter {
   clear(): void {
     this.#chain.clear()
     this.#dictionary?.open()
+    this.#delta?.open()
     this.bloomFilter?.clear()
     this.#pages.length = 0
     this.#tail = undefined
@@ -454,12 +466,4 @@ export class ColumnWriter {
     this.#text.clear()
     this.#arena.u8.set(this.#emptyRange, this.#range)
   }
-}
-
-export function outOfPages(columnName: string, bytes: number): Error {
-  return makeError(
-    'MEMORY_LIMIT',
-    `Not enough memory in PARQUET SINK for a value of ${bytes} bytes in column "${columnName}". Raise memoryLimit.`,
-    { operator: 'PARQUET SINK', column: columnName, needBytes: bytes },
-  )
 }

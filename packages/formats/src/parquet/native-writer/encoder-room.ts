@@ -27,11 +27,21 @@ export interface PageSource {
   give(address: number, count: number): void
 }
 
+/** Addresses of two runs of adjacent pages, 0 = none. */
+export interface LongRoom {
+  readonly plain: number
+  readonly plainPages: number
+  readonly packed: number
+  readonly packedPages: number
+}
+const NO_LONG: LongRoom = { plain: 0, plainPages: 0, packed: 0, packedPages: 0 }
+
 /** Pages that were granted and are not in use yet: asked for before a batch, so that nothing is refused within it. */
 export class PagePool {
   readonly #source: PageSource
   readonly #free: number[] = []
   #usedPages = 0
+  #long: LongRoom = NO_LONG
 
   constructor(source: PageSource) {
     this.#source = source
@@ -62,12 +72,29 @@ export class PagePool {
     return address
   }
 
-  /** Contiguous pages for a value that is larger than a page; 0 when refused. */
-  takeRun(pages: number): number {
-    return this.#source.take(pages)
+  /** Runs of adjacent pages for a value that is longer than a page: as it is, and compressed. */
+  get long(): LongRoom {
+    return this.#long
   }
-  giveRun(address: number, pages: number): void {
-    this.#source.give(address, pages)
+
+  /** True when there are such runs until `endLong`; 0 pages are not asked for. A refusal leaves no pages here. */
+  ensureLong(plainPages: number, packedPages: number): boolean {
+    this.endLong()
+    if (plainPages === 0) return true
+    const plain = this.#source.take(plainPages)
+    const packed = plain === 0 || packedPages === 0 ? 0 : this.#source.take(packedPages)
+    this.#long = { plain, plainPages, packed, packedPages }
+    if (plain !== 0 && (packed !== 0 || packedPages === 0)) return true
+    this.endLong()
+    this.trim(0)
+    return false
+  }
+
+  endLong(): void {
+    const { plain, plainPages, packed, packedPages } = this.#long
+    if (plain !== 0) this.#source.give(plain, plainPages)
+    if (packed !== 0) this.#source.give(packed, packedPages)
+    this.#long = NO_LONG
   }
 
   giveBack(pages: readonly number[]): void {

@@ -9,10 +9,10 @@ import { type DataType, makeExactReader, typeName } from '@spillway/columnar'
 import fc from 'fast-check'
 import { parquetReadObjects } from 'hyparquet'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { ParquetDecoder } from '../decoder.ts'
+import { ParquetDecoder } from '../testing/decoder.ts'
 import { parseFooterStruct, readFileMeta } from '../footer.ts'
 import { findNumber, findStruct, itemsOf, requireNumber, structsOf, ThriftReader } from '../thrift.ts'
-import { parquetWasmModule } from '../wasm-module.ts'
+import { parquetWasmModule } from '../testing/wasm-module.ts'
 import { pageCodec, type ParquetCompression } from './page-codec.ts'
 import { testTable, type TestTable, type TestValue, writeTestTable } from './write-test-table.ts'
 
@@ -160,6 +160,15 @@ function makeColumn(
   })
 }
 
+/** Numbers in no order at all. */
+function scattered(type: DataType, rows: number): TestValue[] {
+  let state = 1
+  return Array.from({ length: rows }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    return makeValue(type, (state ^ (state >>> 15)) >>> 0)
+  })
+}
+
 const column = (type: DataType, values: readonly TestValue[], name = typeName(type)) =>
   [{ name, type, nullable: true }, values] as const
 
@@ -292,7 +301,7 @@ describe('encodings', () => {
     const rows = 60_000
     const table = testTable([
       column(int32, makeColumn(int32, rows, 20, 'none', false), 'few'),
-      column(int32, makeColumn(int32, rows, Infinity, 'none', false), 'unique'),
+      column(int32, scattered(int32, rows), 'unique'),
       column(int32, makeColumn(int32, rows, 6000, 'none', true), 'late'),
       column(utf8, makeColumn(utf8, rows, 6000, 'none', true), 'lateText'),
       column(utf8, makeColumn(utf8, rows, 20, 'some', false), 'fewTexts'),
@@ -317,9 +326,27 @@ describe('encodings', () => {
       expectRows(table)
       expectStatistics(integersAsBounds(table))
     }
-    expect(() =>
-      writeTestTable(path, table, { pageBytes: 1000, pages: 5, codec: pageCodec('uncompressed', undefined) }),
-    ).toThrow(/Not enough memory in PARQUET SINK/)
+    const few = { pageBytes: 1000, pages: 5, codec: pageCodec('uncompressed', undefined) }
+    expect(() => writeTestTable(path, table, few)).toThrow(/Not enough memory in PARQUET SINK/)
+  })
+
+  it('a long text ends the row group, then asks others for room, then is refused with what it needs', () => {
+    const values = [...Array.from({ length: 3000 }, (_, row) => `text ${row} `.repeat(40)), 'b'.repeat(700_000), 'c']
+    const table = testTable([column(utf8, values, 't')])
+    const options = { pageBytes: 20_000, dictionaryEntries: 0, codec: pageCodec('uncompressed', undefined) }
+    // Pages for the chain of the first rows, or for the long text (11 for it, as many for its place in the chain).
+    expect(writeTestTable(path, table, { ...options, pages: 26 }).length).toBeGreaterThan(1)
+    expectRows(table)
+    const asked: number[] = []
+    const makeRoom = (pages: number): number => {
+      asked.push(pages)
+      return asked.length < 3 ? 1 : 0
+    }
+    expect(() => writeTestTable(path, table, { ...options, pages: 15, makeRoom })).toThrow(
+      /Not enough memory in PARQUET SINK for a value of 700000 bytes in column "t": \d+ bytes are needed/,
+    )
+    expect(asked).toEqual([asked[0], asked[0], asked[0]])
+    expect(asked[0]).toBeGreaterThanOrEqual(22)
   })
 
   it('rows are taken with no page for the chains at all', () => {

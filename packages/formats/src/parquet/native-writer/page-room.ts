@@ -29,6 +29,8 @@ export interface SharedBuffers {
   readonly codecScratch: number
   /** Values or levels on their way, SLICE_BYTES. */
   readonly slice: number
+  /** A page of packed differences, with room for levels in front; 0 when no column has integers. */
+  readonly delta: number
 }
 
 /** A page ends at so many rows at most, as with other writers: readers skip pages, not rows. */

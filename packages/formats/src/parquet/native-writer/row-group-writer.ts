@@ -5,16 +5,25 @@
  * chain of finished pages. When no page is granted for the chains, the row group ends early; with empty chains as many
  * rows are taken as the pages in the making have room for, so that progress needs no more than the fixed buffers.
  */
-import { assert } from '@spillway/stdx'
+import { PAGE_BYTES } from '@spillway/kernels'
+import { assert, makeError } from '@spillway/stdx'
 import type { Schema } from '@spillway/columnar'
 import type { RowGroupFooter } from '../assemble-file.ts'
 import { i64Field, listField, type ThriftStruct, ThriftType } from '../thrift.ts'
+import { deltaBytes } from './chunk-delta.ts'
 import { dictionaryBytesMax, type PackedPage } from './chunk-dictionary.ts'
 import { columnForm, type ColumnForm } from './column-form.ts'
-import { ColumnWriter, outOfPages } from './column-writer.ts'
+import { ColumnWriter } from './column-writer.ts'
 import { type BufferCount, type BufferSource, type EncoderArena, PagePool, type PageSource } from './encoder-room.ts'
 import { type ChunkFacts, chunkMetadata, columnChunk, columnIndex, offsetIndex, sum } from './page-meta.ts'
-import { type EncoderShape, pageBytesMax, SLICE_BYTES, sizeColumnWriter, usesDictionary } from './page-room.ts'
+import {
+  type EncoderShape,
+  LEVEL_BYTES,
+  pageBytesMax,
+  SLICE_BYTES,
+  sizeColumnWriter,
+  usesDictionary,
+} from './page-room.ts'
 
 /** Pages that stay with the encoder between batches; the need of a batch is overestimated. */
 const FREE_PAGES_KEPT = 16
@@ -33,6 +42,7 @@ export function sizeRowGroupWriter(schema: Schema, shape: EncoderShape, size: Bu
   size.add(packedBytes(forms, shape))
   size.add(shape.codec.scratchBytes)
   size.add(SLICE_BYTES)
+  size.add(deltaBytes(forms, shape))
   for (const form of forms) sizeColumnWriter(form, shape, size)
 }
 
@@ -42,6 +52,29 @@ export interface RowGroupWriterParts {
   readonly arena: EncoderArena
   readonly buffers: BufferSource
   readonly pages: PageSource
+  /** Makes others free about so many pages; returns how many they freed. */
+  readonly makeRoom: (pages: number) => number
+}
+
+/** What rows may need beyond the buffers. */
+interface RoomNeed {
+  /** Pages for the chains. */
+  readonly pages: number
+  /** Adjacent pages for the longest string, if it is longer than a page of the file: as it is, and compressed. */
+  readonly plainPages: number
+  readonly packedPages: number
+  readonly longest: number
+  readonly columnName: string
+}
+
+function outOfPages({ longest, columnName, pages, plainPages, packedPages }: RoomNeed): Error {
+  const needBytes = (pages + plainPages + packedPages) * PAGE_BYTES
+  return makeError(
+    'MEMORY_LIMIT',
+    `Not enough memory in PARQUET SINK for a value of ${longest} bytes in column "${columnName}": ` +
+      `${needBytes} bytes are needed. Raise memoryLimit or lower threads.`,
+    { operator: 'PARQUET SINK', column: columnName, needBytes },
+  )
 }
 
 /** A row group that is complete, before its place in the file is known. */
@@ -57,17 +90,20 @@ export interface FinishedRowGroup {
 export class RowGroupWriter {
   readonly #shape: EncoderShape
   readonly #pool: PagePool
+  readonly #makeRoom: (pages: number) => number
   readonly #columns: readonly ColumnWriter[]
   #rows = 0
 
-  constructor({ schema, shape, arena, buffers, pages }: RowGroupWriterParts) {
+  constructor({ schema, shape, arena, buffers, pages, makeRoom }: RowGroupWriterParts) {
     this.#shape = shape
     this.#pool = new PagePool(pages)
+    this.#makeRoom = makeRoom
     const forms = schema.fields.map(columnForm)
     const shared = {
       packed: buffers.take(packedBytes(forms, shape)),
       codecScratch: buffers.take(shape.codec.scratchBytes),
       slice: buffers.take(SLICE_BYTES),
+      delta: buffers.take(deltaBytes(forms, shape)),
     }
     this.#columns = forms.map((form) => new ColumnWriter({ form, shape, arena, buffers, shared, pool: this.#pool }))
   }
@@ -87,25 +123,48 @@ export class RowGroupWriter {
   /**
    * Appends selected rows [start, start + rows) of a batch, or some of the first of them when memory is refused.
    * @returns rows taken; 0 = the row group must end first
-   * @throws MEMORY_LIMIT when an empty row group has no room for one row
+   * @throws MEMORY_LIMIT when an empty row group has no room for one row, and nothing else makes any
    */
   append(batch: number, start: number, rows: number): number {
     let count = rows
-    while (!this.#pool.ensure(this.#pagesNeeded(batch, start, count))) {
+    for (let need = this.#need(batch, start, count); !this.#isGranted(need); need = this.#need(batch, start, count)) {
       if (this.#rows > 0) return 0
-      if (count === 1) throw outOfPages(this.#columns.map(({ form }) => form.field.name).join(', '), 0)
-      count = Math.ceil(count / 2)
+      if (count > 1) count = Math.ceil(count / 2)
+      else if (this.#makeRoom(need.pages + need.plainPages + need.packedPages) === 0) throw outOfPages(need)
     }
     for (const [index, column] of this.#columns.entries()) column.append(batch, index, start, count)
     this.#rows += count
+    this.#pool.endLong()
     this.#pool.trim(FREE_PAGES_KEPT)
     return count
   }
 
-  #pagesNeeded(batch: number, start: number, rows: number): number {
+  #isGranted({ pages, plainPages, packedPages }: RoomNeed): boolean {
+    // The runs first: single pages would lie across them.
+    if (!this.#pool.ensureLong(plainPages, packedPages)) return false
+    if (this.#pool.ensure(pages)) return true
+    this.#pool.endLong()
+    return false
+  }
+
+  #need(batch: number, start: number, rows: number): RoomNeed {
+    const { codec } = this.#shape
     let pages = 0
-    for (const [index, column] of this.#columns.entries()) pages += column.pagesNeeded(batch, index, start, rows)
-    return pages
+    let longest = 0
+    let columnName = this.#columns[0]?.form.field.name ?? ''
+    for (const [index, column] of this.#columns.entries()) {
+      const own = column.pagesNeeded(batch, index, start, rows)
+      pages += own
+      // Without new pages, all rows fit into the page in the making.
+      const long = own === 0 ? 0 : column.longBytes(batch, index, start, rows)
+      if (long > longest) columnName = column.form.field.name
+      longest = Math.max(longest, long)
+    }
+    const room = LEVEL_BYTES + 4 + longest
+    const plainPages = longest === 0 ? 0 : Math.ceil((room + 64) / PAGE_BYTES)
+    const isPacked = longest > 0 && codec.compress !== undefined
+    const packedPages = isPacked ? Math.ceil((codec.bound(room) + 64) / PAGE_BYTES) : 0
+    return { pages, plainPages, packedPages, longest, columnName }
   }
 
   /** Ends the row group: finishes the last page of each column. */

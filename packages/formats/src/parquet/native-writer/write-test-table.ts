@@ -34,6 +34,7 @@ export interface TestWriting extends EncoderShape {
   readonly pages: number
   readonly keyValue: Readonly<Record<string, string>>
   /** Which row group's body comes first in the file, and so on; undefined = the order of the rows. */
+  readonly makeRoom: (pages: number) => number
   readonly placing: readonly number[] | undefined
 }
 
@@ -49,6 +50,7 @@ export const plainWriting: TestWriting = {
   selects: false,
   pages: 1000,
   keyValue: {},
+  makeRoom: () => 0,
   placing: undefined,
 }
 
@@ -112,7 +114,14 @@ export function writeTestTable(path: string, table: TestTable, options: Partial<
   sizeRowGroupWriter(table.schema, writing, size)
   const buffers = new TestBuffers(arena, Math.ceil(size.bytes / PAGE_BYTES) + 1)
   const pages = new TestPages(arena, writing.pages)
-  const writer = new RowGroupWriter({ schema: table.schema, shape: writing, arena, buffers, pages })
+  const writer = new RowGroupWriter({
+    schema: table.schema,
+    shape: writing,
+    arena,
+    buffers,
+    pages,
+    makeRoom: writing.makeRoom,
+  })
   const temporary = temporaryParquetPath(path)
   beginParquetFile(temporary)
   const finished: { body: Uint8Array; footerAt: FinishedRowGroup['footerAt'] }[] = []
@@ -168,7 +177,7 @@ function makeBatch(arena: TestArena, table: TestTable, start: number, rows: numb
     values.slice(start, start + rows).map((value) => (typeof value === 'string' ? encoder.encode(value) : undefined)),
   )
   const textBytes = texts.flat().reduce((sum, text) => sum + (text?.length ?? 0), 0)
-  const bytes = 8192 + table.columns.length * (stored * 17 + 512) + stored * 4 + textBytes
+  const bytes = 8192 + table.columns.length * (stored * 97 + 512) + stored * 4 + textBytes
   const pages = Math.ceil(bytes / PAGE_BYTES)
   const first = arena.kernels.pageAlloc(1, pages) >>> 0
   assert(first !== 0, 'the arena of a test is large enough')

@@ -15,9 +15,9 @@ import {
 } from 'parquet-wasm/esm'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readFileMeta } from '../footer.ts'
-import { ParquetDecoder } from '../decoder.ts'
+import { ParquetDecoder } from '../testing/decoder.ts'
 import type { ParquetFileMeta } from '../file-meta.ts'
-import { parquetWasmModule } from '../wasm-module.ts'
+import { parquetWasmModule } from '../testing/wasm-module.ts'
 import { makeTwinArena } from './chunk-twin.ts'
 import { allTypes, differences, readNative, readWithWasm, skipSome } from './reader-twins.ts'
 

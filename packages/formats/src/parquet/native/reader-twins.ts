@@ -2,7 +2,7 @@
 import type { ArrowColumn } from '@spillway/columnar'
 import { makeExactReader } from '@spillway/columnar'
 import type { TestArena } from '@spillway/kernels'
-import type { ParquetDecoder } from '../decoder.ts'
+import type { ParquetDecoder } from '../testing/decoder.ts'
 import type { ParquetFileMeta } from '../file-meta.ts'
 import type { TwinOptions } from './chunk-twin.ts'
 import { ChunkTwin } from './chunk-twin.ts'

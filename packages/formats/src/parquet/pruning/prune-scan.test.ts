@@ -14,8 +14,8 @@ import { pruneScan } from './prune-scan.ts'
 import { readStatistics } from '../statistics.ts'
 import { booleanField, ThriftType } from '../thrift.ts'
 import type { ThriftField } from '../thrift.ts'
-import { openParquetWasm } from '../codec-memory.ts'
-import { parquetWasmModule } from '../wasm-module.ts'
+import { openParquetWasm } from '../testing/codec-memory.ts'
+import { parquetWasmModule } from '../testing/wasm-module.ts'
 
 const GROUP_ROWS = 2048
 const GROUPS = 6

@@ -9,12 +9,12 @@ import { makeExactReader } from '@spillway/columnar'
 import { SpillwayError } from '@spillway/stdx'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ParquetDecoder } from './decoder.ts'
-import type { ParquetFileMeta } from './file-meta.ts'
-import { readFileMeta } from './footer.ts'
+import type { ParquetFileMeta } from '../file-meta.ts'
+import { readFileMeta } from '../footer.ts'
 import { parquetWasmModule } from './wasm-module.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'spillway-parquet-'))
-const corpus = resolve(import.meta.dirname, '../../../../../shared/data/parquet-testing')
+const corpus = resolve(import.meta.dirname, '../../../../../../shared/data/parquet-testing')
 let duckdb: DuckDBConnection
 let decoder: ParquetDecoder
 

@@ -8,13 +8,13 @@
  */
 import { assert, makeError } from '@spillway/stdx'
 import { checkPages } from './check-pages.ts'
-import { describePlace, fileVersion, placeDetails, readFully, withFile } from './file-access.ts'
-import type { ParquetChunk, ParquetFileMeta } from './file-meta.ts'
-import { requireChunk, requireRowGroup } from './file-meta.ts'
-import { codecs, encodeFooter } from './footer.ts'
-import { codecElement, physicalTypes } from './schema-elements.ts'
-import { i32Field, i64Field, listField, structField, textField, ThriftType } from './thrift.ts'
-import type { ThriftField, ThriftStruct } from './thrift.ts'
+import { describePlace, fileVersion, placeDetails, readFully, withFile } from '../file-access.ts'
+import type { ParquetChunk, ParquetFileMeta } from '../file-meta.ts'
+import { requireChunk, requireRowGroup } from '../file-meta.ts'
+import { codecs, encodeFooter } from '../footer.ts'
+import { codecElement, physicalTypes } from '../schema-elements.ts'
+import { i32Field, i64Field, listField, structField, textField, ThriftType } from '../thrift.ts'
+import type { ThriftField, ThriftStruct } from '../thrift.ts'
 
 const MAGIC_BYTES = 4
 

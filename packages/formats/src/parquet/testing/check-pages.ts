@@ -4,11 +4,11 @@
  */
 import { crc32 } from 'node:zlib'
 import { makeError } from '@spillway/stdx'
-import { corruptError, describePlace, placeDetails } from './file-access.ts'
-import type { FilePlace } from './file-access.ts'
-import type { ParquetChunk } from './file-meta.ts'
-import { findNumber, findStruct, requireNumber, ThriftReader } from './thrift.ts'
-import type { ThriftStruct } from './thrift.ts'
+import { corruptError, describePlace, placeDetails } from '../file-access.ts'
+import type { FilePlace } from '../file-access.ts'
+import type { ParquetChunk } from '../file-meta.ts'
+import { findNumber, findStruct, requireNumber, ThriftReader } from '../thrift.ts'
+import type { ThriftStruct } from '../thrift.ts'
 
 /** Some writers count page headers differently; what is beyond this much is damage, not counting. */
 const UNCOMPRESSED_SLACK_BYTES = 1 << 20

@@ -1,0 +1,184 @@
+/** DELTA_BINARY_PACKED pages: when they are written, and that four readers find the values in them. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DuckDBInstance } from '@duckdb/node-api'
+import type { DuckDBConnection } from '@duckdb/node-api'
+import { type DataType, makeExactReader, typeName } from '@spillway/columnar'
+import { parquetReadObjects } from 'hyparquet'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { ParquetDecoder } from '../testing/decoder.ts'
+import { readFileMeta } from '../footer.ts'
+import { parquetWasmModule } from '../testing/wasm-module.ts'
+import { pageCodec } from './page-codec.ts'
+import { plainWriting, testTable, type TestTable, type TestValue, writeTestTable } from './write-test-table.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'spillway-delta-'))
+const path = join(directory, 'table.parquet')
+let duckdb: DuckDBConnection
+let decoder: ParquetDecoder
+
+beforeAll(async () => {
+  duckdb = await (await DuckDBInstance.create(':memory:')).connect()
+  await duckdb.run(`set timezone = 'UTC'`)
+  decoder = new ParquetDecoder(await parquetWasmModule())
+})
+afterAll(() => {
+  duckdb.closeSync()
+  rmSync(directory, { recursive: true })
+})
+
+const types: readonly DataType[] = [
+  ...(['int8', 'uint8', 'int16', 'uint16', 'int32', 'uint32', 'int64', 'uint64', 'date'] as const).map((kind) => ({
+    kind,
+  })),
+  { kind: 'timestamp', unit: 'us', timezone: undefined },
+  { kind: 'decimal', precision: 9, scale: 2 },
+  { kind: 'decimal', precision: 18, scale: 3 },
+]
+
+const bitsOf = (type: DataType): number =>
+  type.kind === 'decimal'
+    ? type.precision <= 9
+      ? 29
+      : 59
+    : Number(/\d+$/.exec(type.kind)?.[0] ?? (type.kind === 'date' ? 22 : 50))
+const isUnsigned = (type: DataType): boolean => type.kind.startsWith('u')
+const isWide = (type: DataType): boolean =>
+  type.kind === 'decimal' || type.kind === 'timestamp' || type.kind.endsWith('64')
+
+/** The value of a type whose lowest bits are those of `number`. */
+function storedValue(type: DataType, number: bigint): TestValue {
+  const value = isUnsigned(type) ? BigInt.asUintN(bitsOf(type), number) : BigInt.asIntN(bitsOf(type), number)
+  return isWide(type) ? value : Number(value)
+}
+
+let state = 1n
+function random(): bigint {
+  state = BigInt.asUintN(64, state * 6364136223846793005n + 1442695040888963407n)
+  return (state >> 33n) * (state >> 29n)
+}
+
+function makeValues(type: DataType, rows: number, next: (row: number) => bigint): TestValue[] {
+  return Array.from({ length: rows }, (_, row) => (row % 11 === 3 ? null : storedValue(type, next(row))))
+}
+
+const rowsOf = async (sql: string): Promise<Record<string, unknown>[]> =>
+  (await duckdb.runAndReadAll(sql)).getRowObjects() as Record<string, unknown>[]
+
+const tableOf = (next: (row: number) => bigint, rows: number): TestTable =>
+  testTable(types.map((type) => [{ name: typeName(type), type, nullable: true }, makeValues(type, rows, next)]))
+
+function expectByParquetWasm({ schema, columns }: TestTable): void {
+  const meta = readFileMeta(path)
+  const names = schema.fields.map(({ name }) => name)
+  const found: string[][] = names.map(() => [])
+  meta.rowGroups.forEach((_, rowGroup) => {
+    for (const batch of decoder.decode(path, meta, rowGroup, names, 4096).batches) {
+      batch.columns.forEach((each, index) => {
+        const read = makeExactReader(each)
+        for (let row = 0; row < batch.rowCount; row++) found[index]?.push(String(read(row)))
+      })
+    }
+  })
+  names.forEach((name, index) => {
+    expect([name, found[index]?.join()]).toEqual([name, columns[index]?.map(String).join()])
+  })
+}
+
+/** As whole numbers, which dates, timestamps and decimals are stored as. */
+async function expectByDuckdb({ schema, columns }: TestTable): Promise<void> {
+  for (const [index, { name, type }] of schema.fields.entries()) {
+    const whole =
+      type.kind === 'date'
+        ? `("${name}" - date '1970-01-01')`
+        : type.kind === 'timestamp'
+          ? `epoch_us("${name}")`
+          : type.kind === 'decimal'
+            ? `("${name}" * ${10 ** type.scale})::hugeint`
+            : `"${name}"`
+    const rows = await rowsOf(`select ${whole}::varchar as v from '${path}'`)
+    expect([name, rows.map(({ v }) => String(v)).join()]).toEqual([name, columns[index]?.map(String).join()])
+  }
+}
+
+async function expectByHyparquet({ schema, columns }: TestTable): Promise<void> {
+  const file = readFileSync(path)
+  const buffer = file.buffer.slice(file.byteOffset, file.byteOffset + file.byteLength) as ArrayBuffer
+  const objects = await parquetReadObjects({
+    file: { byteLength: buffer.byteLength, slice: (start, end) => buffer.slice(start, end) },
+  })
+  for (const [index, { name, type }] of schema.fields.entries()) {
+    if (!type.kind.includes('int')) continue
+    const found = objects.map((row) => String(row[name] ?? null)).join()
+    expect([name, found]).toEqual([name, columns[index]?.map(String).join()])
+  }
+}
+
+const encodings = async (name: string): Promise<unknown[]> =>
+  (await rowsOf(`select encodings from parquet_metadata('${path}') where path_in_schema = '${name}'`)).map(
+    (row) => row['encodings'],
+  )
+
+const writing = { ...plainWriting, dictionaryEntries: 0 }
+
+describe('delta encoded pages', () => {
+  it.each(['uncompressed', 'snappy', 'zstd'] as const)(
+    '%s: four readers find all values',
+    async (compression) => {
+      const codec = pageCodec(compression, undefined)
+      const patterns: Record<string, (row: number) => bigint> = {
+        rising: (row) => BigInt(row) * 3n,
+        // Signs change and sums wrap around, with small differences in between.
+        edges: (row) => (row % 500 < 450 ? BigInt(row) : row % 2 === 0 ? 1n << 62n : (1n << 63n) | (1n << 31n) | 127n),
+        noisy: (row) => BigInt(row) * 100n + (random() & 31n),
+      }
+      for (const next of Object.values(patterns)) {
+        for (const [rows, pageBytes] of [
+          [1, 1 << 20],
+          [130, 1 << 20],
+          [5000, 4000],
+          [45_000, 1 << 20],
+        ] as const) {
+          const table = tableOf(next, rows)
+          writeTestTable(path, table, { ...writing, codec, pageBytes, rowGroupRows: 30_000 })
+          expectByParquetWasm(table)
+          if (rows > 5000) continue
+          await expectByDuckdb(table)
+          // It has no zstd of its own.
+          if (compression !== 'zstd') await expectByHyparquet(table)
+        }
+      }
+      const stored = await encodings('int64')
+      expect(stored.every((each) => String(each).includes('DELTA_BINARY_PACKED'))).toBe(true)
+    },
+    120_000,
+  )
+
+  it('only where they are shorter: scattered values are PLAIN, and tried again after eight row groups', async () => {
+    const [int64, rows] = [{ kind: 'int64' } as const, 20_000]
+    const values = Array.from({ length: rows }, (_, row) =>
+      row < 1000 ? BigInt.asIntN(64, random() * random()) : BigInt(row),
+    )
+    writeTestTable(path, testTable([[{ name: 'x', type: int64, nullable: true }, values]]), {
+      ...writing,
+      rowGroupRows: 1000,
+    })
+    const plain = (await encodings('x')).map((each) => String(each).includes('PLAIN'))
+    expect(plain).toEqual([...new Array<boolean>(8).fill(true), ...new Array<boolean>(12).fill(false)])
+    expect(await rowsOf(`select sum(x)::hugeint::varchar as s from '${path}'`)).toEqual([
+      { s: String(values.reduce((sum, value) => sum + value, 0n)) },
+    ])
+  })
+
+  it('within a chunk a page that would get longer is PLAIN', async () => {
+    const values = Array.from({ length: 30_000 }, (_, row) =>
+      row < 20_000 ? BigInt(row) : BigInt.asIntN(64, random() * random()),
+    )
+    const table = testTable([[{ name: 'x', type: { kind: 'int64' }, nullable: true }, values]])
+    writeTestTable(path, table, { ...writing, pageBytes: 40_000 })
+    expect(await encodings('x')).toEqual(['PLAIN, RLE, DELTA_BINARY_PACKED'])
+    expectByParquetWasm(table)
+    await expectByDuckdb(table)
+  })
+})

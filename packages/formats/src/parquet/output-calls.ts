@@ -1,0 +1,74 @@
+/** The system calls that writing a file takes, and their deliberate failures for tests. */
+import { closeSync, fsyncSync, openSync, renameSync, writevSync } from 'node:fs'
+
+export interface OutputCalls {
+  open(path: string, flags: 'wx' | 'r+' | 'r'): number
+  /** Writes some of the views; returns how many bytes. */
+  writev(descriptor: number, views: readonly Uint8Array[], position: number): number
+  sync(descriptor: number): void
+  rename(from: string, to: string): void
+  close(descriptor: number): void
+}
+
+export const systemOutput: OutputCalls = {
+  open: (path, flags) => openSync(path, flags),
+  writev: (descriptor, views, position) => writevSync(descriptor, views, position),
+  sync: (descriptor) => fsyncSync(descriptor),
+  rename: (from, to) => renameSync(from, to),
+  close: (descriptor) => closeSync(descriptor),
+}
+
+/** Plain data that crosses threads; all count on one counter. */
+export interface OutputFault {
+  /**
+   * `fail`: the call with the index `operation`, among those that open, write, sync and rename, throws ENOSPC, a write
+   * after half of its bytes. `short-write`: the write with that index takes half of its bytes.
+   */
+  readonly kind: 'fail' | 'short-write'
+  readonly operation: number
+  /** One Int32: operations so far. */
+  readonly counter: SharedArrayBuffer
+}
+
+/** The system's calls, one of which goes wrong if there is a fault. */
+export function outputCalls(fault: OutputFault | undefined): OutputCalls {
+  if (fault === undefined) return systemOutput
+  const strikes = (): boolean => Atomics.add(new Int32Array(fault.counter), 0, 1) === fault.operation
+  const failing = (): void => {
+    if (fault.kind === 'fail' && strikes()) throw noSpace()
+  }
+  return {
+    open(path, flags) {
+      failing()
+      return systemOutput.open(path, flags)
+    },
+    writev(descriptor, views, position) {
+      if (!strikes()) return systemOutput.writev(descriptor, views, position)
+      const done = systemOutput.writev(descriptor, firstHalf(views), position)
+      if (fault.kind === 'fail') throw noSpace()
+      return done
+    },
+    sync(descriptor) {
+      failing()
+      systemOutput.sync(descriptor)
+    },
+    rename(from, to) {
+      failing()
+      systemOutput.rename(from, to)
+    },
+    close: (descriptor) => systemOutput.close(descriptor),
+  }
+}
+
+function noSpace(): Error {
+  return Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' })
+}
+
+function firstHalf(views: readonly Uint8Array[]): Uint8Array[] {
+  let left = Math.ceil(views.reduce((sum, { length }) => sum + length, 0) / 2)
+  return views.map((view) => {
+    const part = view.subarray(0, Math.min(view.length, left))
+    left -= part.length
+    return part
+  })
+}
