@@ -1,4 +1,4 @@
-// Sums of 64- and 128-bit integers into 128 bits, and counts of valid rows: of whole columns, for aggregates without keys.
+// Sums of 64- and 128-bit integers into 128 bits, and counts of valid rows, of whole columns: aggregates without keys.
 //
 // Halves of 32 bits are summed in lanes of 64: a batch has far fewer than 2^31 rows, so that no lane overflows, and
 // carries are settled once, at the end. Sums wrap around at 128 bits, as those of single rows do.

@@ -1,4 +1,4 @@
-/** Sums into 128 bits and counts against plain loops, for all lengths 0 … 130, with nulls and selections and without. */
+/** Sums into 128 bits and counts against plain loops, for lengths 0 … 130, with and without nulls and selections. */
 import { expect, test } from 'vitest'
 import { createTestArena } from './test-arena.ts'
 

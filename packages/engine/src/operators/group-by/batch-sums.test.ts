@@ -1,4 +1,4 @@
-/** Sums without keys: kernels sum whole batches, narrow columns with nulls are left to a loop, and the answer is one. */
+/** Sums without keys: kernels sum batches, narrow columns with nulls are left to a loop, and the answer is one. */
 import type { DataType } from '@spillway/columnar'
 import { describe, expect, it } from 'vitest'
 import { makeSpec } from './group-by-twin.ts'
