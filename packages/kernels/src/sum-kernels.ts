@@ -1,5 +1,5 @@
 /**
- * Sums of whole columns. assembly/sums.ts: columns without nulls. Null pointer selection = all rows, else u32 × rowCount.
+ * Sums of whole columns. assembly/sums.ts: columns without nulls. Null pointer selection = all rows, or u32 × rowCount.
  */
 export interface SumKernels {
   sumI32(values: number, selection: number, rowCount: number): bigint
