@@ -169,6 +169,8 @@ export function viewExtreme(views: usize, validity: usize, selection: usize, row
       const row = selection == 0 ? position : load<u32>(selection + (<usize>position << 2))
       if (validity != 0 && load<u8>(validity + row) == 0) continue
       view = views + (<usize>row << 4)
+      // The first four bytes alone rule most rows out, long ones too.
+      if (best != 0 && (bswap<u32>(load<u32>(view, 4)) ^ <u32>flip) < <u32>(bestHigh >> 32)) continue
     }
     const lanes = orderLanes(v128.load(view))
     const high = <u64>i64x2.extract_lane(lanes, 0) ^ flip

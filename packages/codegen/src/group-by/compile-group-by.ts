@@ -44,6 +44,7 @@ export function compileGroupBy(spec: GroupBySpec): CompiledGroupBy {
 
 function generateModule(plan: GroupByPlan): Uint8Array<ArrayBuffer> {
   const builder = new ModuleBuilder()
+  const wideSum = { params: ['i32', 'i32', 'i32', 'i32', 'i32'], results: [] } as const
   const kernels = {
     hashBytes: builder.importKernel('hashBytes', { params: ['i32', 'i32'], results: ['i64'] }),
     viewCompare: builder.importKernel('viewCompare', { params: ['i32', 'i32'], results: ['i32'] }),
@@ -54,6 +55,10 @@ function generateModule(plan: GroupByPlan): Uint8Array<ArrayBuffer> {
     sumI32: builder.importKernel('sumI32', { params: ['i32', 'i32', 'i32'], results: ['i64'] }),
     sumU32: builder.importKernel('sumU32', { params: ['i32', 'i32', 'i32'], results: ['i64'] }),
     sumF64: builder.importKernel('sumF64', { params: ['i32', 'i32', 'i32'], results: ['f64'] }),
+    sumI64: builder.importKernel('sumI64', wideSum),
+    sumU64: builder.importKernel('sumU64', wideSum),
+    sumI128: builder.importKernel('sumI128', wideSum),
+    countValid: builder.importKernel('countValid', { params: ['i32', 'i32', 'i32'], results: ['i32'] }),
     longBytesEqual: builder.importKernel('longBytesEqual', { params: ['i32', 'i32', 'i32'], results: ['i32'] }),
   }
   const module: GroupModule = { builder, plan, store: addStoreFunctions(builder), kernels }

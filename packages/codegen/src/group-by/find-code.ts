@@ -34,6 +34,10 @@ export interface GroupModule {
     readonly sumI32: number
     readonly sumU32: number
     readonly sumF64: number
+    readonly sumI64: number
+    readonly sumU64: number
+    readonly sumI128: number
+    readonly countValid: number
     readonly longBytesEqual: number
   }
 }

@@ -26,6 +26,7 @@ import {
   type Place,
   updateState,
 } from './aggregate-code.ts'
+import { addBatchSums, hasBatchSum } from './batch-sum-code.ts'
 import { clearStop, type GroupModule } from './find-code.ts'
 import type { AggregatePlan } from './group-by-plan.ts'
 
@@ -155,9 +156,9 @@ export function addUpdateSingle(module: GroupModule): void {
   const extremes = ofRows.filter(isStringExtreme)
   const others = ofRows.filter((aggregate) => !isStringExtreme(aggregate))
   // A batch whose loop may stop for heap pages is begun again in the middle, and must not be summed twice.
-  const sums = others.some(keepsString) ? [] : others.filter(hasBatchSum)
+  const mayStop = others.some(keepsString)
   const variant = (general: boolean): number => {
-    const summed = general ? [] : sums
+    const summed = mayStop ? [] : others.filter((aggregate) => hasBatchSum(aggregate, general))
     const aggregates = others.filter((aggregate) => !summed.includes(aggregate))
     const fields = aggregates.flatMap(({ value, count, ordinal }) =>
       [value, count, ordinal].filter((field) => field !== undefined),
@@ -173,7 +174,7 @@ export function addUpdateSingle(module: GroupModule): void {
       clearStop(store),
       extremes.map((aggregate) => keepBatchExtreme(module, body, aggregate, rows, general)),
       set(rows.position, get(start)),
-      addBatchSums(module, body, summed, rows),
+      addBatchSums(module, body, summed, rows, general),
     )
     // Extremes of strings and sums by kernels need no loop here: without another aggregate the batch is done.
     if (aggregates.length === 0) body.emit(get(rows.count))
@@ -230,44 +231,6 @@ function keepBatchExtreme(
     set(best, call(kernels.viewExtreme, get(values), flags, get(rows.selection), get(rows.count), flip)),
     ifElse(get(best), keepExtreme(memoryPlace(group), value, operand, isMin, code)),
   ]
-}
-
-/** Whether a kernel sums the operand, if it has no nulls. */
-function hasBatchSum({ function: name, type, column }: AggregatePlan): boolean {
-  const isSum = column !== undefined && (name === 'sum' || name === 'mean')
-  return isSum && (type.kind === 'int32' || type.kind === 'uint32' || type.kind === 'float64')
-}
-
-/** Statements of updateSingle0: a kernel sums the batch, once per column, and the state sees one number. */
-function addBatchSums(
-  module: GroupModule,
-  body: FunctionBuilder,
-  aggregates: readonly AggregatePlan[],
-  rows: RowLoop,
-): Code {
-  const { sumI32, sumU32, sumF64 } = module.kernels
-  const [batch, group] = [0, 1]
-  const place = memoryPlace(group)
-  const known = new Map<number, number>()
-  return aggregates.map(({ column, type, value, count }): Code => {
-    if (column === undefined || value === undefined) return []
-    const isFloat = type.kind === 'float64'
-    const sum = known.get(column) ?? body.local(isFloat ? 'f64' : 'i64')
-    const kernel = isFloat ? sumF64 : type.kind === 'uint32' ? sumU32 : sumI32
-    const compute = (): Code => {
-      const { values } = openColumn(body, batch, column)
-      return set(sum, call(kernel, get(values), get(rows.selection), get(rows.count)))
-    }
-    const first = known.has(column) ? [] : compute()
-    known.set(column, sum)
-    const before = place.load(value)[0] ?? []
-    const counted = i64.extendI32U(get(rows.count))
-    return [
-      first,
-      place.store(value, [isFloat ? f64.add(before, get(sum)) : i64.add(before, get(sum))]),
-      count === undefined ? [] : place.store(count, [i64.add(place.load(count)[0] ?? [], counted)]),
-    ]
-  })
 }
 
 /** A local place whose float sums start at zero for each batch: a sum of batch sums loses less than one long sum. */

@@ -54,7 +54,7 @@ export class Run {
   readonly usedAtStart: number
   readonly input: Case
   /** How often a batch was summed by a kernel. */
-  readonly sumCalls = { sumI32: 0, sumU32: 0, sumF64: 0 }
+  readonly sumCalls = { sumI32: 0, sumU32: 0, sumF64: 0, sumI64: 0 }
   refusing = true
   refusals = 0
 
@@ -85,7 +85,11 @@ export class Run {
       this.sumCalls[name]++
       return this.arena.kernels[name](values, selection, rows)
     }
-    const sums = { sumI32: counted('sumI32'), sumU32: counted('sumU32'), sumF64: counted('sumF64') }
+    const sumI64 = (values: number, validity: number, selection: number, rows: number, target: number): void => {
+      this.sumCalls.sumI64++
+      this.arena.kernels.sumI64(values, validity, selection, rows, target)
+    }
+    const sums = { sumI32: counted('sumI32'), sumU32: counted('sumU32'), sumF64: counted('sumF64'), sumI64 }
     return { ...(this.arena.kernels as unknown as WebAssembly.ModuleImports), ...sums }
   }
 

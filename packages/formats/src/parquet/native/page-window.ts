@@ -55,6 +55,8 @@ export class PageWindow {
   readonly #state: number
   #codec: ParquetCodec = 'uncompressed'
   #stream: StreamCodec | undefined
+  /** The codec that the state was zeroed for. */
+  #cleared: StreamCodec | undefined
   /** How the chunk's pages are brought, and how this one is. */
   #way: PageCodec = 'copied'
   #pageWay: PageCodec = 'copied'
@@ -85,9 +87,11 @@ export class PageWindow {
 
   /** All pages that follow are of this codec. @throws DataError UNSUPPORTED_TYPE */
   openChunk(codec: ParquetCodec): void {
-    this.#codec = codec
-    this.#stream = findStreamCodec(this.#context.kernels, codec)
-    this.#way = pageCodecOf(this.#context, codec)
+    if (this.#codec !== codec) {
+      this.#way = pageCodecOf(this.#context, codec)
+      this.#stream = findStreamCodec(this.#context.kernels, codec)
+      this.#codec = codec
+    }
     this.#total = 0
     this.#produced = 0
     this.#use(this.#fixed)
@@ -233,9 +237,13 @@ export class PageWindow {
   }
 
   #beginStream(bytes: number): void {
-    const { stateBytes, begin } = this.#requireStream()
-    this.#context.u8.fill(0, this.#state, this.#state + stateBytes)
-    begin(this.#state, bytes)
+    const stream = this.#requireStream()
+    if (this.#cleared !== stream) {
+      // Tables that a page does not send stay as they are; they never hold what the memory was used for before.
+      this.#context.u8.fill(0, this.#state, this.#state + stream.stateBytes)
+      this.#cleared = stream
+    }
+    stream.begin(this.#state, bytes)
   }
 
   #requireStream(): StreamCodec {
