@@ -182,7 +182,11 @@ export function finishParquetFile(temporary: string, target: string, calls = sys
 
 /** Removes the temporary file of a query that failed or was cancelled; nothing happens when there is none. */
 export function discardParquetFile(temporary: string): void {
-  rmSync(temporary, { force: true })
+  try {
+    rmSync(temporary, { force: true })
+  } catch {
+    // It never came to be (a path below a file); what failed before says more.
+  }
 }
 
 function assertDisjoint(rowGroups: readonly PlacedRowGroup[]): void {

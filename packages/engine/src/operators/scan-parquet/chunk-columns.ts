@@ -131,7 +131,8 @@ export class ChunkColumns {
       const column = this.#column(index)
       if (column.isLoaded) continue
       try {
-        column.reader.loadDictionary(column.lag >= SEEK_ROWS_MIN)
+        if (this.#isPartial(column)) column.pages ??= this.#locate(index) ?? null
+        column.reader.loadDictionary(column.lag >= SEEK_ROWS_MIN || (column.pages ?? null) !== null)
         column.isLoaded = true
       } catch (error) {
         if (!(error instanceof SpillwayError) || error.code !== 'MEMORY_LIMIT') throw error
@@ -140,6 +141,11 @@ export class ChunkColumns {
       }
     }
     return undefined
+  }
+
+  /** Much of the row group is not wanted: knowing its pages saves more than it costs. */
+  #isPartial(column: OpenColumn): boolean {
+    return column.lag >= SEEK_ROWS_MIN || this.rowsOfGroup - this.#end >= SEEK_ROWS_MIN
   }
 
   #nameOf(index: number): string {
