@@ -48,7 +48,7 @@ export function lowerScanParquet(lowering: Lowering, node: ScanParquet): Stream 
       schema,
       morsels,
       batchRows: sizing.batchRows,
-      columns: readerColumns(node.files, fields, morsels),
+      columns: readerColumns(node.files, fields, morsels, sizing.windowBytes),
       widths: fields.map((field) => widthOf(field.type)),
       windowBytes: windowBytes(node.files, fields, morsels, sizing.windowBytes),
       dictionaryPages: dictionaryPages(node.files, fields, morsels),
@@ -71,13 +71,17 @@ function readerColumns(
   files: readonly string[],
   fields: readonly Field[],
   morsels: readonly ParquetMorsel[],
+  wantedWindow: number,
 ): ReaderColumn[] {
   return fields.map(({ name, type }) => {
     const codecs = new Set<ParquetCodec>()
+    let largest = 0
     for (const { file, rowGroup } of morsels) {
-      codecs.add(requireChunk(readFileMeta(files[file] as string), rowGroup, name).codec)
+      const { codec, compressedBytes } = requireChunk(readFileMeta(files[file] as string), rowGroup, name)
+      codecs.add(codec)
+      largest = Math.max(largest, compressedBytes)
     }
-    return { type, codecs: [...codecs] }
+    return { type, codecs: [...codecs], inputBytes: Math.min(wantedWindow >>> 2, largest + WINDOW_SLACK_BYTES) }
   })
 }
 

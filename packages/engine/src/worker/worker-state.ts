@@ -54,7 +54,7 @@ export class WorkerState {
     this.#heapBytes = usedHeapBytes()
   }
 
-  /** Between queries: what steering them left in the heap is worth a collection when it has grown by a quarter of a megabyte. */
+  /** Between queries: what steering them left in the heap is worth a collection now and then. */
   trimHeap(): void {
     if (usedHeapBytes() - this.#heapBytes >= HEAP_GROWTH_MAX) this.collectGarbage()
   }

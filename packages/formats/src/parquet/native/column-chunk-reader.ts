@@ -31,6 +31,8 @@ export interface ReaderColumn {
   readonly type: DataType
   /** Codecs that occur among the chunks. */
   readonly codecs: readonly ParquetCodec[]
+  /** Stored bytes read at a time; undefined = a quarter of the window. Larger pages with a checksum are read twice. */
+  readonly inputBytes?: number | undefined
 }
 
 export interface ChunkReaderOptions {
@@ -63,8 +65,14 @@ const STATE_BYTES = 2 * HYBRID_STATE_BYTES + ValueDecoders.stateBytes
 const INDEX_ENCODINGS: readonly number[] = [encoding.plainDictionary, encoding.rleDictionary]
 const WINDOW_BYTES_MIN = 64 * 1024
 
+const INPUT_BYTES_MIN = 32 * 1024
+const INPUT_BYTES_MAX = 256 * 1024
 const inputBytesOf = (column: ReaderColumn, windowBytes: number): number =>
-  Math.max(32 * 1024, Math.min(256 * 1024, windowBytes >>> 2), codecInputBytes(column.codecs))
+  Math.max(
+    INPUT_BYTES_MIN,
+    Math.min(INPUT_BYTES_MAX, column.inputBytes ?? windowBytes >>> 2),
+    codecInputBytes(column.codecs),
+  )
 
 /** Sizes of the fixed buffers, in the order in which they are taken. */
 function bufferBytes(column: ReaderColumn, windowBytes: number): number[] {
