@@ -9,8 +9,11 @@ import type { ControlBlock, ModuleRef } from '@spillway/scheduler'
 import { assert } from '@spillway/stdx'
 
 const INSTANCES_MAX = 256
-/** A collection of the whole heap takes about 10 ms, and a query leaves some 20 KB. */
-const HEAP_GROWTH_MAX = 2.5e5
+/** A collection of the whole heap takes 10 ms, and what it forgets of compiled code has to warm up again. */
+const HEAP_GROWTH_MAX = 8e6
+/** Small queries leave some 20 KB each: they are worth one now and then. */
+const QUERIES_PER_COLLECTION = 20
+const HEAP_GROWTH_WORTH = 3e5
 
 type Collect = () => void
 
@@ -27,6 +30,7 @@ export class WorkerState {
   readonly #instances = new Map<string, WebAssembly.Exports>()
   /** Used after the last whole collection. */
   #heapBytes: number
+  #queriesSinceCollection = 0
 
   constructor(worker: number, control: ControlBlock, checksum: Checksum) {
     this.worker = worker
@@ -52,11 +56,15 @@ export class WorkerState {
   collectGarbage(): void {
     this.#collect()
     this.#heapBytes = usedHeapBytes()
+    this.#queriesSinceCollection = 0
   }
 
   /** Between queries: what steering them left in the heap is worth a collection now and then. */
   trimHeap(): void {
-    if (usedHeapBytes() - this.#heapBytes >= HEAP_GROWTH_MAX) this.collectGarbage()
+    this.#queriesSinceCollection += 1
+    const growth = usedHeapBytes() - this.#heapBytes
+    const isDue = this.#queriesSinceCollection >= QUERIES_PER_COLLECTION && growth >= HEAP_GROWTH_WORTH
+    if (isDue || growth >= HEAP_GROWTH_MAX) this.collectGarbage()
   }
 
   /** Exports of a module's instance over the present arena. */
