@@ -111,6 +111,7 @@ export class PullLoop implements RunningPipeline {
         this.#isMorselEnding = true
         this.#pendingSink = 0
         context.control.count(context.slot, queryCounter.morselsDone, 1)
+        context.worker.limitHeap()
         return 'pulled'
       default:
     }

@@ -10,7 +10,7 @@ import { assert } from '@spillway/stdx'
 
 const INSTANCES_MAX = 256
 /** A collection of the whole heap takes 10 ms, and what it forgets of compiled code has to warm up again. */
-const HEAP_GROWTH_MAX = 8e6
+const HEAP_GROWTH_MAX = 3e6
 /** Small queries leave some 20 KB each: they are worth one now and then. */
 const QUERIES_PER_COLLECTION = 20
 const HEAP_GROWTH_WORTH = 3e5
@@ -62,9 +62,14 @@ export class WorkerState {
   /** Between queries: what steering them left in the heap is worth a collection now and then. */
   trimHeap(): void {
     this.#queriesSinceCollection += 1
-    const growth = usedHeapBytes() - this.#heapBytes
-    const isDue = this.#queriesSinceCollection >= QUERIES_PER_COLLECTION && growth >= HEAP_GROWTH_WORTH
-    if (isDue || growth >= HEAP_GROWTH_MAX) this.collectGarbage()
+    const isDue = this.#queriesSinceCollection >= QUERIES_PER_COLLECTION
+    if (isDue && usedHeapBytes() - this.#heapBytes >= HEAP_GROWTH_WORTH) this.collectGarbage()
+    else this.limitHeap()
+  }
+
+  /** At the end of a morsel: the heap stays within the growth that the budget foresees for a worker. */
+  limitHeap(): void {
+    if (usedHeapBytes() - this.#heapBytes >= HEAP_GROWTH_MAX) this.collectGarbage()
   }
 
   /** Exports of a module's instance over the present arena. */
