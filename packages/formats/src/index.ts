@@ -1,2 +1,3 @@
 export * from './ipc/index.ts'
+export * from './output/index.ts'
 export * from './parquet/index.ts'

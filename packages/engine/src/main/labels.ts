@@ -19,6 +19,7 @@ const labels: { readonly [K in OperatorSpec['kind']]: Label } = {
   groupBy: { label: 'STREAMING_GROUP_BY', memoryClass: 'spillable' },
   collect: { label: 'COLLECT', memoryClass: 'bounded' },
   sinkParquet: { label: 'PARQUET SINK', memoryClass: 'bounded' },
+  sinkIpc: { label: 'IPC SINK', memoryClass: 'bounded' },
 }
 
 export const labelOf = (spec: OperatorSpec): string => (spec.kind === 'generate' ? spec.label : labels[spec.kind].label)

@@ -11,13 +11,14 @@ import type { GenerateSpec } from '../operators/generate/generate.ts'
 import type { GroupByOutputSpec, GroupBySinkSpec } from '../operators/group-by/group-by.ts'
 import type { ScanParquetSpec } from '../operators/scan-parquet/scan-parquet.ts'
 import type { ScanTableSpec } from '../operators/scan-table/scan-table.ts'
+import type { SinkIpcSpec } from '../operators/sink-ipc/sink-ipc.ts'
 import type { SinkParquetSpec } from '../operators/sink-parquet/sink-parquet.ts'
 import type { SliceSpec } from '../operators/slice/slice.ts'
 import type { StageSpec } from '../operators/stage/stage.ts'
 
 export type SourceSpec = ScanParquetSpec | ScanTableSpec | GenerateSpec | GroupByOutputSpec
 export type TransformSpec = StageSpec | SliceSpec
-export type SinkSpec = GroupBySinkSpec | CollectSpec | SinkParquetSpec
+export type SinkSpec = GroupBySinkSpec | CollectSpec | SinkParquetSpec | SinkIpcSpec
 export type OperatorSpec = SourceSpec | TransformSpec | SinkSpec
 
 /** Fields that every operator's spec has. */

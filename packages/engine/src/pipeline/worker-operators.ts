@@ -13,6 +13,8 @@ import {
   sizeScanParquet,
 } from '../operators/scan-parquet/scan-parquet.source.ts'
 import { openScanTable, sizeScanTable } from '../operators/scan-table/scan-table.source.ts'
+import { openSinkIpc } from '../operators/sink-ipc/sink-ipc.sink.ts'
+import { sizeSinkIpc } from '../operators/sink-ipc/size-sink-ipc.ts'
 import { openSinkParquet, sizeSinkParquet } from '../operators/sink-parquet/sink-parquet.sink.ts'
 import { openSlice, sizeSlice } from '../operators/slice/slice.transform.ts'
 import { openStage, sizeStage } from '../operators/stage/stage.transform.ts'
@@ -55,6 +57,7 @@ export const sinks: { readonly [K in SinkSpec['kind']]: SinkDef<Of<SinkSpec, K>>
   groupBy: { size: sizeGroupBySink, floorPages: groupBySinkFloorPages, open: openGroupBySink },
   collect: { size: sizeCollect, floorPages: none, open: openCollect },
   sinkParquet: { size: sizeSinkParquet, floorPages: none, open: openSinkParquet },
+  sinkIpc: { size: sizeSinkIpc, floorPages: none, open: openSinkIpc },
 }
 
 /** The definition of a spec; the one place where the union is narrowed by its kind. */

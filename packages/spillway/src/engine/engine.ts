@@ -23,10 +23,13 @@ import {
   querySchema,
   resolveOptions,
   resolveThreads,
+  type SinkIpcOptions,
   type SinkParquetOptions,
+  sinkIpcSchema,
   sinkParquetSchema,
 } from './engine-options.ts'
 import { explainPhysical } from './explain-physical.ts'
+import { writeIpc } from './sink-ipc-file.ts'
 import { writeParquet } from './sink-parquet-file.ts'
 
 /** What an engine holds at this moment; all zero when no query runs. */
@@ -62,6 +65,12 @@ export class Engine implements QuerySession, AsyncDisposable {
   async sinkParquet(plan: LogicalNode, path: string, options: SinkParquetOptions = {}): Promise<SinkResult> {
     const parsed = parseOptions(sinkParquetSchema, withEngine(options), 'sinkParquet')
     return writeParquet(this.#core, plan, path, parsed, resolveOptions(queryPart(parsed), this.#options, process.env))
+  }
+
+  async sinkIpc(plan: LogicalNode, path: string, options: SinkIpcOptions = {}): Promise<SinkResult> {
+    const { recordBatchSize, ...query } = parseOptions(sinkIpcSchema, withEngine(options), 'sinkIpc')
+    const resolved = resolveOptions(query, this.#options, process.env)
+    return writeIpc(this.#core, plan, path, { recordBatchSize }, resolved)
   }
 
   async explain(plan: LogicalNode, options: ExplainOptions = {}): Promise<string> {

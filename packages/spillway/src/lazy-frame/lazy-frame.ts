@@ -26,7 +26,14 @@ import type { DataType } from '@spillway/columnar'
 import { makeError } from '@spillway/stdx'
 import type { RecordBatch } from 'apache-arrow'
 import type { DataFrame } from '../data-frame/data-frame.ts'
-import type { ExplainOptions, QueryOptions, QuerySession, SinkParquetOptions, SinkResult } from '../session.ts'
+import type {
+  ExplainOptions,
+  QueryOptions,
+  QuerySession,
+  SinkIpcOptions,
+  SinkParquetOptions,
+  SinkResult,
+} from '../session.ts'
 import type { Dropped, Merge, Renamed, Selected, SelectorArg } from '../types/frame-types.ts'
 import { nameExprs, planDrop, planRename, planSelect, planWithColumns, selectorNodes } from './select-columns.ts'
 import { planUnique, type UniqueOptions, uniqueOptions } from './unique-rows.ts'
@@ -257,6 +264,19 @@ export class LazyFrame<S extends SchemaTypes = SchemaTypes> {
    */
   sinkParquet(path: string, options: SinkParquetOptions = {}): Promise<SinkResult> {
     return this.session.sinkParquet(this.plan, path, options)
+  }
+
+  /**
+   * Runs the query into an Arrow IPC file (Feather version 2), uncompressed: other Arrow libraries map it into memory
+   * as it is. It appears only when it is complete; one of that name is replaced.
+   *
+   * ```ts
+   * const { rowCount, bytes } = await orders.sinkIpc('orders.arrow')
+   * ```
+   * @throws as `collect`, and OUTPUT_FAILED
+   */
+  sinkIpc(path: string, options: SinkIpcOptions = {}): Promise<SinkResult> {
+    return this.session.sinkIpc(this.plan, path, options)
   }
 
   toString(): string {
