@@ -11,6 +11,7 @@ import type { StageSpec } from '../operators/stage/stage.ts'
 import type { PhysicalPipeline, PhysicalPlan, PlannedModule, SinkSpec, Sizing } from '../physical/physical-plan.ts'
 import { pipelineFloor, sinkFloor } from '../pipeline/pipeline-floor.ts'
 import { lowerGroupBy } from './lower-group-by.ts'
+import { lowerScanIpc } from './lower-scan-ipc.ts'
 import { lowerGenerated, lowerInMemory, lowerScanParquet } from './lower-scan.ts'
 import { addFilter, addProject, addSelection, type StageDraft, type Stream } from './stream.ts'
 
@@ -110,6 +111,8 @@ export class Lowering {
     switch (node.kind) {
       case 'scanParquet':
         return [lowerScanParquet(this, node)]
+      case 'scanIpc':
+        return [lowerScanIpc(this, node)]
       case 'inMemory':
         return [lowerInMemory(this, node)]
       case 'generated':

@@ -11,6 +11,7 @@ interface Label {
 
 const labels: { readonly [K in OperatorSpec['kind']]: Label } = {
   scanParquet: { label: 'PARQUET SCAN', memoryClass: 'bounded' },
+  scanIpc: { label: 'IPC SCAN', memoryClass: 'bounded' },
   scanTable: { label: 'IN-MEMORY SCAN', memoryClass: 'bounded' },
   generate: { label: 'GENERATE', memoryClass: 'bounded' },
   groupByOutput: { label: 'GROUP_BY OUTPUT', memoryClass: 'spillable' },

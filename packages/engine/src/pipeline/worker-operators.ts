@@ -7,11 +7,8 @@ import { openCollect, sizeCollect } from '../operators/collect/collect.sink.ts'
 import { openGenerate, sizeGenerate } from '../operators/generate/generate.source.ts'
 import { groupByOutputFloorPages, openGroupByOutput, sizeGroupByOutput } from '../operators/group-by/group-by.output.ts'
 import { groupBySinkFloorPages, openGroupBySink, sizeGroupBySink } from '../operators/group-by/group-by.sink.ts'
-import {
-  openScanParquet,
-  scanParquetFloorPages,
-  sizeScanParquet,
-} from '../operators/scan-parquet/scan-parquet.source.ts'
+import { openScanIpc, scanIpcFloorPages, sizeScanIpc } from '../operators/scan-ipc/scan-ipc.source.ts'
+import { openScanParquet, scanParquetFloorPages, sizeScanParquet } from '../operators/scan-parquet/open-scan-parquet.ts'
 import { openScanTable, sizeScanTable } from '../operators/scan-table/scan-table.source.ts'
 import { openSinkIpc } from '../operators/sink-ipc/sink-ipc.sink.ts'
 import { sizeSinkIpc } from '../operators/sink-ipc/size-sink-ipc.ts'
@@ -43,6 +40,7 @@ const none = () => 0
 
 export const sources: { readonly [K in SourceSpec['kind']]: SourceDef<Of<SourceSpec, K>> } = {
   scanParquet: { size: sizeScanParquet, floorPages: scanParquetFloorPages, open: openScanParquet },
+  scanIpc: { size: sizeScanIpc, floorPages: scanIpcFloorPages, open: openScanIpc },
   scanTable: { size: sizeScanTable, floorPages: none, open: openScanTable },
   generate: { size: sizeGenerate, floorPages: none, open: openGenerate },
   groupByOutput: { size: sizeGroupByOutput, floorPages: groupByOutputFloorPages, open: openGroupByOutput },

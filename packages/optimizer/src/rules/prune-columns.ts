@@ -18,7 +18,7 @@ import {
   makeGroupBy,
   makeInMemory,
   makeProject,
-  makeScanParquet,
+  makeFileScan,
   mayRaise,
   type TypedExpr,
   withChildren,
@@ -50,6 +50,7 @@ function prune(node: LogicalNode, needed: Names): LogicalNode {
     case 'concat':
       return pruneConcat(node, needed)
     case 'scanParquet':
+    case 'scanIpc':
     case 'inMemory':
     case 'generated':
       return pruneSource(node, needed)
@@ -107,16 +108,17 @@ function pruneConcat(node: Extract<LogicalNode, { kind: 'concat' }>, needed: Nam
   return inputs === node.inputs ? node : makeConcat(inputs)
 }
 
-type Source = Extract<LogicalNode, { kind: 'scanParquet' | 'inMemory' | 'generated' }>
+type Source = Extract<LogicalNode, { kind: 'scanParquet' | 'scanIpc' | 'inMemory' | 'generated' }>
 
 function pruneSource(node: Source, needed: Names): LogicalNode {
   const fields = atLeastOne(node.schema.fields, (field) => needed.has(field.name), byWidth)
   if (fields === node.schema.fields) return node
   const columns = fields.map((field) => field.name)
   switch (node.kind) {
-    case 'scanParquet': {
+    case 'scanParquet':
+    case 'scanIpc': {
       const { files, fileSchema, predicate, slice } = node
-      return makeScanParquet({ files, fileSchema, columns, predicate, slice })
+      return makeFileScan(node.kind, { files, fileSchema, columns, predicate, slice })
     }
     case 'inMemory': {
       const { schema, rowCount, table, slice } = node

@@ -19,7 +19,7 @@ import {
   exprEquals,
   type LogicalNode,
   makeFilter,
-  makeScanParquet,
+  makeFileScan,
   mapColumns,
   mayRaise,
   type NamedExpr,
@@ -58,6 +58,7 @@ function push(node: LogicalNode, conjuncts: readonly TypedExpr[]): LogicalNode {
     case 'slice':
       return filtered(withChildren(node, [push(node.input, [])]), conjuncts)
     case 'scanParquet':
+    case 'scanIpc':
       return pushIntoScan(node, conjuncts)
     case 'inMemory':
     case 'generated':
@@ -119,12 +120,12 @@ function readsOnlyKeys(conjunct: TypedExpr, node: Of<'groupBy'>): boolean {
   return !keys.some((key) => isFloat(key.expr.type)) || !seesSignOfZero(conjunct)
 }
 
-function pushIntoScan(node: Of<'scanParquet'>, conjuncts: readonly TypedExpr[]): LogicalNode {
+function pushIntoScan(node: Of<'scanParquet' | 'scanIpc'>, conjuncts: readonly TypedExpr[]): LogicalNode {
   if (conjuncts.length === 0) return node
   if (node.slice !== undefined) return filtered(node, conjuncts)
   const predicate = joinConjuncts(node.predicate === undefined ? conjuncts : [node.predicate, ...conjuncts])
   const { files, fileSchema, columns } = node
-  return makeScanParquet({ files, fileSchema, columns, predicate, slice: undefined })
+  return makeFileScan(node.kind, { files, fileSchema, columns, predicate, slice: undefined })
 }
 
 /** The condition over the inputs of `exprs` instead of over their outputs. */

@@ -7,11 +7,13 @@ import { generated } from './generated.ts'
 import { groupBy } from './group-by.ts'
 import { inMemory } from './in-memory.ts'
 import { project } from './project.ts'
+import { scanIpc } from './scan-ipc.ts'
 import { scanParquet } from './scan-parquet.ts'
 import { slice } from './slice.ts'
 
 export const nodes: { readonly [K in LogicalKind]: NodeDef<Extract<LogicalNode, { kind: K }>> } = {
   scanParquet,
+  scanIpc,
   inMemory,
   generated,
   filter,

@@ -9,6 +9,7 @@ import { makeError } from '@spillway/stdx'
 import type { RecordBatch } from 'apache-arrow'
 import type { DataFrame } from '../data-frame/data-frame.ts'
 import type { LazyFrame } from '../lazy-frame/lazy-frame.ts'
+import { type ScanIpcOptions, scanIpc } from '../scan-ipc.ts'
 import { type ScanParquetOptions, scanParquet } from '../scan-parquet.ts'
 import type { QuerySession, SinkResult } from '../session.ts'
 import { streamBatches } from './batch-stream.ts'
@@ -92,6 +93,14 @@ export class Engine implements QuerySession, AsyncDisposable {
     options: Omit<ScanParquetOptions<S>, 'session'> = {},
   ): LazyFrame<S> {
     return scanParquet<S>(paths, { ...options, session: this })
+  }
+
+  /** `scanIpc` on this engine. */
+  scanIpc<const S extends SchemaTypes = SchemaTypes>(
+    paths: string | readonly string[],
+    options: Omit<ScanIpcOptions<S>, 'session'> = {},
+  ): LazyFrame<S> {
+    return scanIpc<S>(paths, { ...options, session: this })
   }
 
   /** What the engine holds at this moment. */

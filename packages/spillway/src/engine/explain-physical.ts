@@ -73,6 +73,14 @@ function detailsOf(spec: OperatorSpec, pipeline: PhysicalPipeline): string {
       )
       return `files=${spec.files.length} columns=[${columns}] ${skipped}, rows ${rows}, ${checksums}`
     }
+    case 'scanIpc': {
+      const columns = spec.schema.fields.map((field) => field.name).join(', ')
+      const rows = spec.morsels.reduce(
+        (sum, { ranges }) => sum + ranges.reduce((part, range) => part + range.rows, 0),
+        0,
+      )
+      return `files=${spec.files.length} columns=[${columns}] rows ${rows}`
+    }
     case 'scanTable':
       return `columns=[${spec.schema.fields.map((field) => field.name).join(', ')}]`
     case 'generate':
