@@ -68,7 +68,9 @@ export {
 export { concat } from './concat.ts'
 export { DataFrame, fromArrow } from './data-frame/data-frame.ts'
 export { createEngine, Engine, type EngineUsage, setEngineAffinity } from './engine/engine.ts'
+export { adaptiveChunks, type ChunkFacts, type ChunkOutcome, type ChunkStrategy } from './engine/chunk-strategy.ts'
 export type {
+  CollectBatchesOptions,
   EngineOptions,
   ExplainOptions,
   QueryOptions,
