@@ -79,6 +79,7 @@ export type {
   SinkParquetOptions,
 } from './engine/engine-options.ts'
 export { LazyFrame } from './lazy-frame/make-lazy-frame.ts'
+export { ParquetFrame } from './parquet-frame.ts'
 export { type ScanIpcOptions, scanIpc } from './scan-ipc.ts'
 export { type ScanParquetOptions, scanParquet } from './scan-parquet.ts'
 export type { MemoryEstimate, QuerySession, SinkResult } from './session.ts'

@@ -43,6 +43,7 @@ export function lowerScanIpc(lowering: Lowering, node: ScanIpc): Stream {
       widths: fields.map((field) => widthOf(field.type)),
       filter: node.predicate === undefined ? undefined : lowering.compileFilter(schema, node.predicate),
       filterColumns: fields.flatMap(({ name }, index) => (filterColumns.has(name) ? [index] : [])),
+      maxConcurrentFiles: node.reading.maxConcurrentFiles,
       demandedPages: demandedPages(node, metas, layouts),
     },
     morselCount: morsels.length,

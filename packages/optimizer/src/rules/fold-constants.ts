@@ -12,7 +12,7 @@ import {
   makeFilter,
   makeGroupBy,
   makeProject,
-  makeFileScan,
+  changeFileScan,
   makeSlice,
   type NamedAggregate,
   type NamedExpr,
@@ -52,9 +52,7 @@ function foldNode(node: LogicalNode): LogicalNode {
       const predicate = foldExpr(node.predicate)
       if (predicate === node.predicate) return node
       const isTrue = predicate.kind === 'literal' && predicate.value === true
-      const { files, fileSchema, columns, slice } = node
-      const kept = isTrue ? undefined : predicate
-      return makeFileScan(node.kind, { files, fileSchema, columns, predicate: kept, slice })
+      return changeFileScan(node, { predicate: isTrue ? undefined : predicate })
     }
     case 'inMemory':
     case 'generated':

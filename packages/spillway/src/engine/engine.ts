@@ -10,6 +10,7 @@ import type { RecordBatch } from 'apache-arrow'
 import type { DataFrame } from '../data-frame/data-frame.ts'
 import type { LazyFrame } from '../lazy-frame/lazy-frame.ts'
 import { type ScanIpcOptions, scanIpc } from '../scan-ipc.ts'
+import type { ParquetFrame } from '../parquet-frame.ts'
 import { type ScanParquetOptions, scanParquet } from '../scan-parquet.ts'
 import type { MemoryEstimate, QuerySession, SinkResult } from '../session.ts'
 import { streamBatches } from './batch-stream.ts'
@@ -106,7 +107,7 @@ export class Engine implements QuerySession, AsyncDisposable {
   scanParquet<const S extends SchemaTypes = SchemaTypes>(
     paths: string | readonly string[],
     options: Omit<ScanParquetOptions<S>, 'session'> = {},
-  ): LazyFrame<S> {
+  ): ParquetFrame<S> {
     return scanParquet<S>(paths, { ...options, session: this })
   }
 
