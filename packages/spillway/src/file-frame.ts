@@ -1,5 +1,5 @@
 /** The plan of a scan of files that were opened: checks what the program says about columns and reading. */
-import { type DataType, findFieldIndex, typeEquals, typeName } from '@spillway/columnar'
+import { type DataType, findFieldIndex, requireDataType, typeEquals, typeName } from '@spillway/columnar'
 import type { OpenedScan } from '@spillway/formats'
 import { columnNotFound, type FileScan, makeFileScan, type ScanReading, type SchemaTypes } from '@spillway/plan'
 import { makeError } from '@spillway/stdx'
@@ -20,8 +20,8 @@ export interface ScanFileOptions<S extends SchemaTypes = SchemaTypes> {
    */
   readonly maxConcurrentFiles?: number
   /**
-   * One budget for the decoded bytes that a scan of Parquet holds ahead, over all files and columns: "64MB" or a number.
-   * By default the memory limit says. The least is 160 KiB per column and reading worker.
+   * One budget for the decoded bytes that a scan of Parquet holds ahead, over all files and columns: "64MB", or a
+   * number. By default the memory limit says. The least is 160 KiB per column and reading worker.
    */
   readonly readAheadBytes?: number | string
   readonly session?: QuerySession
@@ -35,6 +35,7 @@ export function planFileScan<S extends SchemaTypes>(
 ): FileScan {
   const columns = options.schema === undefined ? undefined : Object.keys(options.schema)
   for (const [name, type] of Object.entries<DataType>(options.schema ?? {})) {
+    requireDataType(type, `column "${name}" of the schema`)
     const field = fileSchema.fields[findFieldIndex(fileSchema, name)]
     const unsupported = leftOut.find((column) => column.name === name)
     if (unsupported !== undefined) {
@@ -59,8 +60,8 @@ export function planFileScan<S extends SchemaTypes>(
 /** @throws INVALID_OPTION */
 function readingOf(kind: FileScan['kind'], { maxConcurrentFiles, readAheadBytes }: ScanFileOptions): ScanReading {
   if (maxConcurrentFiles !== undefined && !(Number.isInteger(maxConcurrentFiles) && maxConcurrentFiles >= 1)) {
-    const message = `Invalid option of ${kind}: maxConcurrentFiles ${String(maxConcurrentFiles)}. Give an integer from 1.`
-    throw makeError('INVALID_OPTION', message, {})
+    const message = `Invalid option of ${kind}: maxConcurrentFiles ${String(maxConcurrentFiles)}.`
+    throw makeError('INVALID_OPTION', `${message} Give an integer from 1.`, {})
   }
   const bytes = readAheadBytes === undefined ? undefined : parseByteSize(readAheadBytes, 'readAheadBytes')
   return { maxConcurrentFiles, readAheadBytes: bytes }

@@ -1,6 +1,6 @@
 /**
- * The frame that `scanParquet` gives: a lazy frame that also knows the row groups of its files, and gives each as a lazy
- * frame of its own. Frames that are made of it are ordinary ones.
+ * The frame that `scanParquet` gives: a lazy frame that also knows the row groups of its files, and gives each as a
+ * lazy frame of its own. Frames that are made of it are ordinary ones.
  */
 import { readFileMeta } from '@spillway/formats'
 import { type FileScan, makeSlice, type SchemaTypes } from '@spillway/plan'

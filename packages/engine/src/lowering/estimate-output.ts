@@ -38,7 +38,7 @@ const HELD_ROW_BYTES = 48
 /** Texts of a slice may be longer than the others by this factor. */
 const SLICE_SKEW = 4
 const SLICE_SLACK_BYTES = 65_536
-/** Entries of a dictionary are not equally frequent: the frequent ones may be longer than the average by this factor. */
+/** Entries of a dictionary are not equally frequent: the frequent ones may be longer than the average. */
 const DICTIONARY_SKEW = 2
 
 export function estimateOutput(node: LogicalNode): OutputEstimate {
