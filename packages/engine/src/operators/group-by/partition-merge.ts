@@ -289,8 +289,11 @@ export class PartitionMerge {
       }
       reservation.takeBack(PAGES_SET_ASIDE)
       while (!loader.isDone) {
-        const chain = loader.load(this.#openLoadTable(input.hashBits, reservation))
+        const isFirst = pass.kept.length === 0
+        const load = this.#openLoadTable(input.hashBits, reservation)
+        const chain = loader.load(load, isFirst ? pass.roomForGroups : undefined)
         if (chain === undefined) pass.evictOne()
+        else if (isFirst) pass.keepFirst(chain)
         else pass.mergeOrPutOff(chain)
         yield 'working'
       }
@@ -380,6 +383,18 @@ class ChunkPass {
     assert(status === 'done', 'the directory has room for the rows that were asked for')
     this.roomForGroups -= chain.rowCount
     this.#kept.push(chain)
+  }
+
+  /**
+   * Keeps a chain after all, when `freeze` came before any group could be kept: a pass that keeps none would leave the
+   * next one the same rows, for ever.
+   */
+  keepFirst(chain: RowChain): void {
+    assert(this.#kept.length === 0, 'the first chain is kept when there is none')
+    this.#heaps.push(this.#table.takePartition(0))
+    this.#table = this.#options.openTable()
+    this.keep(chain)
+    this.#table.freeze()
   }
 
   /** From here on no group is added. */
