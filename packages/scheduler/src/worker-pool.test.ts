@@ -61,9 +61,10 @@ it('shows why the exits of threads are not awaited with `once`: an error rejects
   await expect(once(thread, 'exit')).rejects.toThrow('no start')
 })
 
+const scheduler = new URL('../dist/index.js', import.meta.url).href
 /** Answers pings; a ping with an odd ticket keeps worker 1 from its messages for a while. */
 const slowWorker = `
-  const { ControlBlock, runWorkerLoop } = await import(${JSON.stringify(new URL('../dist/index.js', import.meta.url).href)})
+  import { ControlBlock, runWorkerLoop } from ${JSON.stringify(scheduler)}
   let loop
   export default async function run(task) {
     if (task !== undefined) {
