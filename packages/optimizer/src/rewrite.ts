@@ -37,6 +37,8 @@ export function expressionsOf(node: LogicalNode): readonly TypedExpr[] {
     }
     case 'scanParquet':
       return node.predicate === undefined ? [] : [node.predicate]
+    case 'join':
+      return [...node.leftKeys, ...node.rightKeys]
     case 'inMemory':
     case 'generated':
     case 'slice':

@@ -91,5 +91,34 @@ export interface Concat {
   readonly schema: Schema
 }
 
-export type LogicalNode = ScanParquet | InMemory | Generated | Filter | Project | GroupBy | Slice | Concat
+export type JoinHow = 'inner' | 'left' | 'right' | 'full' | 'semi' | 'anti' | 'cross'
+
+/** One output column of a join: a column of one of the inputs, null where that side has no match. */
+export interface JoinOutput {
+  readonly name: string
+  readonly side: 'left' | 'right'
+  /** Its name in that input. */
+  readonly column: string
+}
+
+/** Pairs of rows with equal keys, unordered. Suffix, coalesce, validate and order are expressed by other nodes. */
+export interface Join {
+  readonly kind: 'join'
+  readonly left: LogicalNode
+  readonly right: LogicalNode
+  readonly how: JoinHow
+  /** Over the left and the right input; equal counts, pairwise equal types; empty for cross only. */
+  readonly leftKeys: readonly TypedExpr[]
+  readonly rightKeys: readonly TypedExpr[]
+  /** True: null keys match each other. */
+  readonly nullsEqual: boolean
+  /** Which input is held in memory or spilled; the other one streams past it. */
+  readonly buildSide: 'auto' | 'left' | 'right'
+  /** In output order; left columns only for semi and anti. Empty when only the number of rows is wanted. */
+  readonly outputs: readonly JoinOutput[]
+  /** Columns of a side that can be missing are nullable. */
+  readonly schema: Schema
+}
+
+export type LogicalNode = ScanParquet | InMemory | Generated | Filter | Project | GroupBy | Slice | Concat | Join
 export type LogicalKind = LogicalNode['kind']

@@ -124,6 +124,8 @@ export class Lowering {
         return this.#lowerSlice(node)
       case 'concat':
         return node.inputs.flatMap((input) => this.lower(input).map((stream) => addSelection(stream, node.schema)))
+      case 'join':
+        throw makeError('INVALID_PLAN', 'Joins cannot be executed yet.')
       default:
         return unreachable(node)
     }

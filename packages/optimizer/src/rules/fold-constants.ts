@@ -58,6 +58,7 @@ function foldNode(node: LogicalNode): LogicalNode {
     case 'generated':
     case 'slice':
     case 'concat':
+    case 'join':
       return node
     default:
       return unreachable(node)

@@ -17,6 +17,7 @@ import {
   makeGenerated,
   makeGroupBy,
   makeInMemory,
+  makeJoin,
   makeProject,
   makeScanParquet,
   mayRaise,
@@ -49,6 +50,8 @@ function prune(node: LogicalNode, needed: Names): LogicalNode {
       return pruneGroupBy(node, needed)
     case 'concat':
       return pruneConcat(node, needed)
+    case 'join':
+      return pruneJoin(node, needed)
     case 'scanParquet':
     case 'inMemory':
     case 'generated':
@@ -105,6 +108,18 @@ function pruneConcat(node: Extract<LogicalNode, { kind: 'concat' }>, needed: Nam
     )
   })
   return inputs === node.inputs ? node : makeConcat(inputs)
+}
+
+/** A join may put out no column at all: it knows its number of rows. Both sides keep their keys. */
+function pruneJoin(node: Extract<LogicalNode, { kind: 'join' }>, needed: Names): LogicalNode {
+  const { how, leftKeys, rightKeys, nullsEqual, buildSide } = node
+  const outputs = filterSame(node.outputs, ({ name }) => needed.has(name))
+  const neededOf = (wanted: 'left' | 'right', keys: readonly TypedExpr[]): Names =>
+    union(new Set(outputs.filter(({ side }) => side === wanted).map(({ column }) => column)), keys)
+  const left = prune(node.left, neededOf('left', leftKeys))
+  const right = prune(node.right, neededOf('right', rightKeys))
+  if (outputs === node.outputs && left === node.left && right === node.right) return node
+  return makeJoin(left, right, { how, leftKeys, rightKeys, nullsEqual, buildSide, outputs })
 }
 
 type Source = Extract<LogicalNode, { kind: 'scanParquet' | 'inMemory' | 'generated' }>

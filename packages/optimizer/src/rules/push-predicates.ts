@@ -55,6 +55,10 @@ function push(node: LogicalNode, conjuncts: readonly TypedExpr[]): LogicalNode {
         node,
         mapSame(node.inputs, (input) => push(input, conjuncts)),
       )
+    case 'join': {
+      const sides = mapSame([node.left, node.right], (side) => push(side, []))
+      return filtered(withChildren(node, sides), conjuncts)
+    }
     case 'slice':
       return filtered(withChildren(node, [push(node.input, [])]), conjuncts)
     case 'scanParquet':

@@ -61,6 +61,7 @@ function push(node: LogicalNode, range: RowRange): LogicalNode {
       return makeGenerated({ rowCount: node.rowCount, columns: node.columns, slice: within(node.slice, range) })
     case 'filter':
     case 'groupBy':
+    case 'join':
       return sliced(node, range)
     default:
       return unreachable(node)
@@ -106,6 +107,8 @@ function rowsAtMost(node: LogicalNode): number {
       return node.keys.length === 0 ? 1 : rowsAtMost(node.input)
     case 'concat':
       return node.inputs.reduce((rows, input) => rows + rowsAtMost(input), 0)
+    case 'join':
+      return Number.POSITIVE_INFINITY
     default:
       return unreachable(node)
   }

@@ -1,5 +1,12 @@
 /** Plans over arrays of rows, evaluated as plainly as possible: every expression runs on every row that reaches it. */
-import type { LiteralValue, LogicalNode, NamedAggregate, RowRange } from '@spillway/plan'
+import {
+  canBeMissing,
+  type LiteralValue,
+  type LogicalNode,
+  type NamedAggregate,
+  type RowRange,
+  type TypedExpr,
+} from '@spillway/plan'
 import { compare, evaluate, type Row } from './naive-expr.ts'
 
 /** Rows of the sources: Parquet scans by their first file, in-memory tables by their handle. */
@@ -55,6 +62,8 @@ function runNode(node: LogicalNode, sources: NaiveSources): Row[] {
       return cut(run(node.input, sources), node)
     case 'concat':
       return node.inputs.flatMap((input) => run(input, sources))
+    case 'join':
+      return runJoin(node, sources)
   }
 }
 
@@ -87,6 +96,33 @@ function runGroupBy(node: Extract<LogicalNode, { kind: 'groupBy' }>, sources: Na
       ...outputs,
     ])
   })
+}
+
+/** Nested loops; the text of a key tells null from any value, and has one form for NaN and for both zeros. */
+function runJoin(node: Extract<LogicalNode, { kind: 'join' }>, sources: NaiveSources): Row[] {
+  const keyed = (input: LogicalNode, exprs: readonly TypedExpr[]) =>
+    run(input, sources).map((row) => {
+      const keys = exprs.map((expr) => evaluate(expr, row)).map((key) => (key === 0 ? 0 : key))
+      const matches = node.nullsEqual || keys.every((key) => key !== null)
+      return { row, key: matches ? keys.map((key) => `${typeof key}:${key}`).join('|') : undefined }
+    })
+  const lefts = keyed(node.left, node.leftKeys)
+  const rights = keyed(node.right, node.rightKeys)
+  const output = (left: Row | undefined, right: Row | undefined): Row =>
+    Object.fromEntries(
+      node.outputs.map(({ name, side, column }) => [name, (side === 'left' ? left : right)?.[column] ?? null]),
+    )
+  const matched = new Set<Row>()
+  const rows = lefts.flatMap((left) => {
+    const found = rights.filter((right) => left.key !== undefined && left.key === right.key)
+    for (const { row } of found) matched.add(row)
+    if (node.how === 'semi') return found.length > 0 ? [output(left.row, undefined)] : []
+    if (node.how === 'anti') return found.length > 0 ? [] : [output(left.row, undefined)]
+    if (found.length > 0) return found.map((right) => output(left.row, right.row))
+    return canBeMissing(node.how, 'right') ? [output(left.row, undefined)] : []
+  })
+  const unmatched = canBeMissing(node.how, 'left') ? rights.filter(({ row }) => !matched.has(row)) : []
+  return [...rows, ...unmatched.map(({ row }) => output(undefined, row))]
 }
 
 function aggregateOf(aggregate: NamedAggregate, values: readonly LiteralValue[]): LiteralValue {

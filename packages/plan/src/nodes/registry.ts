@@ -6,6 +6,7 @@ import { filter } from './filter.ts'
 import { generated } from './generated.ts'
 import { groupBy } from './group-by.ts'
 import { inMemory } from './in-memory.ts'
+import { join } from './join.ts'
 import { project } from './project.ts'
 import { scanParquet } from './scan-parquet.ts'
 import { slice } from './slice.ts'
@@ -19,6 +20,7 @@ export const nodes: { readonly [K in LogicalKind]: NodeDef<Extract<LogicalNode, 
   groupBy,
   slice,
   concat,
+  join,
 }
 
 /** The definition for a node. The registry's type ties kind and definition; indexing by a union loses that tie. */
