@@ -37,6 +37,8 @@ export function expressionsOf(node: LogicalNode): readonly TypedExpr[] {
     }
     case 'scanParquet':
       return node.predicate === undefined ? [] : [node.predicate]
+    case 'sort':
+      return node.keys.map(({ expr }) => expr)
     case 'inMemory':
     case 'generated':
     case 'slice':

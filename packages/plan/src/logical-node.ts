@@ -84,6 +84,25 @@ export interface Slice {
   readonly schema: Schema
 }
 
+/** One key of a sort. */
+export interface SortKey {
+  readonly expr: TypedExpr
+  readonly descending: boolean
+  /** Where nulls stand, whatever the direction: first, or last. */
+  readonly nullsLast: boolean
+}
+
+/** The input's rows in the order of the keys; rows with equal keys keep the order of the input. */
+export interface Sort {
+  readonly kind: 'sort'
+  readonly input: LogicalNode
+  /** At least one. */
+  readonly keys: readonly SortKey[]
+  /** Only so many rows from the start (top-k); undefined = all. */
+  readonly limit: number | undefined
+  readonly schema: Schema
+}
+
 /** All rows of the first input, then of the second …; schemas have equal names and types. */
 export interface Concat {
   readonly kind: 'concat'
@@ -91,5 +110,5 @@ export interface Concat {
   readonly schema: Schema
 }
 
-export type LogicalNode = ScanParquet | InMemory | Generated | Filter | Project | GroupBy | Slice | Concat
+export type LogicalNode = ScanParquet | InMemory | Generated | Filter | Project | GroupBy | Slice | Sort | Concat
 export type LogicalKind = LogicalNode['kind']

@@ -13,6 +13,7 @@ import {
   makeProject,
   makeScanParquet,
   makeSlice,
+  makeSort,
   nodeOf,
   outputNameOf,
   typeExpr,
@@ -48,6 +49,15 @@ export class Frame {
   groupBy(keys: Selector[], ...aggregates: Expr[]): Frame {
     const outputs = aggregates.map((aggregate) => aggregate.node)
     return new Frame(makeAggregation(this.plan, this.#named(keys), outputs))
+  }
+
+  sort(keys: Selector[], descending: readonly boolean[] = [], nullsLast: readonly boolean[] = []): Frame {
+    const sortKeys = this.#named(keys).map(({ expr }, index) => ({
+      expr,
+      descending: descending[index] ?? false,
+      nullsLast: nullsLast[index] ?? false,
+    }))
+    return new Frame(makeSort(this.plan, sortKeys, undefined))
   }
 
   slice(offset: number, length: number): Frame {

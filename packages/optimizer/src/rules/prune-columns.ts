@@ -41,6 +41,10 @@ function prune(node: LogicalNode, needed: Names): LogicalNode {
   switch (node.kind) {
     case 'filter':
       return withChildren(node, [prune(node.input, union(needed, [node.predicate]))])
+    case 'sort': {
+      const exprs = node.keys.map(({ expr }) => expr)
+      return withChildren(node, [prune(node.input, union(needed, exprs))])
+    }
     case 'slice':
       return withChildren(node, [prune(node.input, needed)])
     case 'project':

@@ -8,7 +8,7 @@
  *         FILTER c = 1                                 PARQUET SCAN predicate c = 1 and a + 1.5 < 5
  *           PARQUET SCAN
  *
- * Stops at a slice, at a groupBy when the condition reads an aggregate, and at whatever may raise an error: a row that
+ * Stops at a slice, at a sort with a limit, at a groupBy when the condition reads an aggregate, and at whatever may raise an error: a row that
  * a pushed filter removes would no longer raise it. For the same reason a condition that may raise stays where it is,
  * and with it those before it that can be null (AND evaluates its right side where the left one is null, a filter below
  * would not). The overflow of a sum is the exception: a filter on keys removes whole groups, and their sums with them.
@@ -55,6 +55,8 @@ function push(node: LogicalNode, conjuncts: readonly TypedExpr[]): LogicalNode {
         node,
         mapSame(node.inputs, (input) => push(input, conjuncts)),
       )
+    case 'sort':
+      return pushThroughSort(node, conjuncts)
     case 'slice':
       return filtered(withChildren(node, [push(node.input, [])]), conjuncts)
     case 'scanParquet':
@@ -117,6 +119,13 @@ function readsOnlyKeys(conjunct: TypedExpr, node: Of<'groupBy'>): boolean {
   if (node.keys.length === 0 || keys.length !== names.length) return false
   // A group's key is 0 for rows of -0: below, a condition must not tell them apart.
   return !keys.some((key) => isFloat(key.expr.type)) || !seesSignOfZero(conjunct)
+}
+
+/** A filter and a full sort may change places; a top-k of fewer rows is another one. */
+function pushThroughSort(node: Of<'sort'>, conjuncts: readonly TypedExpr[]): LogicalNode {
+  const isFixed = node.limit !== undefined || expressionsOf(node).some(mayRaise)
+  const sorted = withChildren(node, [push(node.input, isFixed ? [] : conjuncts)])
+  return isFixed ? filtered(sorted, conjuncts) : sorted
 }
 
 function pushIntoScan(node: Of<'scanParquet'>, conjuncts: readonly TypedExpr[]): LogicalNode {

@@ -110,7 +110,7 @@ export class PlanGenerator {
 
   #tryStep(frame: Frame): Frame {
     const names = frame.plan.schema.fields.map((field) => field.name)
-    const choice = this.#below(10)
+    const choice = this.#below(11)
     if (choice < 4) return frame.filter(this.#expr('boolean', frame, 3))
     if (choice < 6)
       return frame.withColumns(this.#expr(this.#kind(), frame, 2).alias(this.#pick([...names, 'new', 'more'])))
@@ -120,6 +120,12 @@ export class PlanGenerator {
     }
     if (choice === 7) return frame.slice(this.#below(3), this.#pick([0, 1, 3, 7, Number.POSITIVE_INFINITY]))
     if (choice === 8) return this.#groupBy(frame, names)
+    if (choice === 9) {
+      const keys = Array.from({ length: 1 + this.#below(3) }, () => this.#expr(this.#kind(), frame, 1))
+      const flags = () => keys.map(() => this.#random() < 0.5)
+      const sorted = frame.sort(keys, flags(), flags())
+      return this.#random() < 0.4 ? sorted.slice(this.#below(3), this.#pick([0, 1, 3, 7])) : sorted
+    }
     const other = frame.filter(this.#expr('boolean', frame, 2))
     return concat(frame, this.#random() < 0.5 ? other : concat(other, frame.slice(0, 2)))
   }

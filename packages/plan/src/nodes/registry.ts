@@ -9,6 +9,7 @@ import { inMemory } from './in-memory.ts'
 import { project } from './project.ts'
 import { scanParquet } from './scan-parquet.ts'
 import { slice } from './slice.ts'
+import { sort } from './sort.ts'
 
 export const nodes: { readonly [K in LogicalKind]: NodeDef<Extract<LogicalNode, { kind: K }>> } = {
   scanParquet,
@@ -18,6 +19,7 @@ export const nodes: { readonly [K in LogicalKind]: NodeDef<Extract<LogicalNode, 
   project,
   groupBy,
   slice,
+  sort,
   concat,
 }
 

@@ -29,6 +29,16 @@ import type { DataFrame } from '../data-frame/data-frame.ts'
 import type { ExplainOptions, QueryOptions, QuerySession, SinkParquetOptions, SinkResult } from '../session.ts'
 import type { Dropped, Merge, Renamed, Selected, SelectorArg } from '../types/frame-types.ts'
 import { nameExprs, planDrop, planRename, planSelect, planWithColumns, selectorNodes } from './select-columns.ts'
+import {
+  type PerKey,
+  planSort,
+  planTop,
+  type SortBy,
+  type SortByOptions,
+  type SortOptions,
+  sortOptions,
+  type TopKOptions,
+} from './sort-rows.ts'
 import { planUnique, type UniqueOptions, uniqueOptions } from './unique-rows.ts'
 
 /** Rows that head and limit take when no number is given. */
@@ -162,6 +172,38 @@ export class LazyFrame<S extends SchemaTypes = SchemaTypes> {
    */
   unique(subset?: string | readonly string[] | UniqueOptions): LazyFrame<S> {
     return this.next(planUnique(this.plan, uniqueOptions(subset)))
+  }
+  /**
+   * All rows in the order of one or more keys, ascending with nulls first unless said otherwise, for all keys or for
+   * each. Rows with equal keys keep their order. NaN is greater than every number; text is ordered by UTF-8 bytes.
+   *
+   * ```ts
+   * orders.sort(['city', col('price').mul(col('quantity'))], { descending: [false, true], nullsLast: true })
+   * // SORT [col("city") nulls last, col("price") * col("quantity") descending nulls last]
+   * //   IN-MEMORY 4 rows ["city", "price", "quantity"]
+   * ```
+   * @throws PlanError COLUMN_NOT_FOUND, TYPE_MISMATCH, INVALID_PLAN (no key, an aggregate), INVALID_OPTION
+   */
+  sort(by: SortBy | SortByOptions, options?: SortOptions | PerKey): LazyFrame<S> {
+    return this.next(planSort(this.plan, sortOptions(by, options)))
+  }
+  /**
+   * The `k` rows with the largest keys, largest first; nulls come after all values. `descending` changes the direction
+   * of single keys. Takes memory for `k` rows. `sort(…).head(k)` is the same for any order.
+   *
+   * ```ts
+   * orders.topK(2, { by: 'price' })
+   * // TOP 2 rows by [col("price") descending nulls last]
+   * //   IN-MEMORY 4 rows ["city", "price", "quantity"]
+   * ```
+   * @throws PlanError as `sort`
+   */
+  topK(k: number, options: TopKOptions): LazyFrame<S> {
+    return this.next(planTop(this.plan, k, options, 'topK'))
+  }
+  /** The `k` rows with the smallest keys, smallest first; nulls come after all values. */
+  bottomK(k: number, options: TopKOptions): LazyFrame<S> {
+    return this.next(planTop(this.plan, k, options, 'bottomK'))
   }
   /**
    * The first rows, 5 if not said.
