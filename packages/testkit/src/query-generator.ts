@@ -27,6 +27,7 @@ export interface FrameLike {
   groupBy(...keys: string[]): { agg(...aggregates: AnyExpr[]): FrameLike }
   unique(): FrameLike
   slice(offset: number, length: number): FrameLike
+  sort(keys: AnyExpr[], options: { descending: boolean[]; nullsLast: boolean[] }): FrameLike
 }
 
 export interface ConcatApi {
@@ -56,6 +57,8 @@ interface State {
   readonly ordered: boolean
   readonly hasSink: boolean
   readonly canSpill: boolean
+  /** After a sort, what canSpill would be without it: a slice makes it a top-k, which need not spill. */
+  readonly canSpillUnsorted: boolean | undefined
   readonly build: GeneratedQuery['build']
   readonly sql: GeneratedQuery['sql']
   readonly steps: readonly string[]
@@ -160,6 +163,7 @@ function groupByStep(state: State, choices: Choices): State {
     ordered: false,
     hasSink: true,
     canSpill: keys.length > 0,
+    canSpillUnsorted: undefined,
     build: (frame, api) => {
       const input = state.build(frame, api)
       return keys.length === 0 ? input.select(...exprs) : input.groupBy(...keyNames).agg(...exprs)
@@ -176,6 +180,7 @@ function uniqueStep(state: State): State {
     ordered: false,
     hasSink: true,
     canSpill: true,
+    canSpillUnsorted: undefined,
     build: (frame, api) => state.build(frame, api).unique(),
     sql: (source) => `SELECT DISTINCT ${names(state.columns)} FROM (${state.sql(source)})`,
     steps: [...state.steps, 'unique'],
@@ -187,9 +192,58 @@ function sliceStep(state: State, choices: Choices): State {
   const length = choices.below(60)
   return {
     ...state,
+    canSpill: state.canSpillUnsorted ?? state.canSpill,
     build: (frame, api) => state.build(frame, api).slice(offset, length),
     sql: (source) => `SELECT * FROM (${state.sql(source)}) ORDER BY ${ROW} LIMIT ${length} OFFSET ${offset}`,
     steps: [...state.steps, `slice ${offset}, ${length}`],
+  }
+}
+
+/**
+ * A stable sort by columns or expressions. Without an order in the input the keys are all columns, so that only equal
+ * rows tie; sums of floats differ in their last bits, so that they make no order that both sides see alike.
+ */
+function sortStep(state: State, choices: Choices): State {
+  const hasFloats = state.columns.some(({ type }) => type.kind === 'float32' || type.kind === 'float64')
+  const count = state.ordered ? 1 + choices.below(3) : state.columns.length
+  const keys = Array.from({ length: count }, (_, index): ExprPair => {
+    if (state.ordered && choices.below(3) === 0) return randomValue(choices, state.columns)
+    const column = state.ordered ? choices.oneOf(state.columns) : state.columns[index]
+    if (column === undefined) throw new RangeError('A key is one of the columns')
+    return { expr: col(column.name), sql: quoteName(column.name), type: column.type }
+  })
+  const flags = keys.map(() => ({ descending: choices.below(2) === 1, nullsLast: choices.below(2) === 1 }))
+  const isTop = choices.below(4) === 0
+  const [offset, length] = [choices.below(4) * 3, choices.below(40)]
+  const order = keys.map(({ sql }, index) => {
+    const { descending, nullsLast } = flags[index] ?? { descending: false, nullsLast: false }
+    return `${sql} ${descending ? 'DESC' : 'ASC'} NULLS ${nullsLast ? 'LAST' : 'FIRST'}`
+  })
+  const ties = state.ordered ? [ROW] : []
+  const ordered = state.ordered || !hasFloats
+  const number = ordered ? `, row_number() OVER (ORDER BY ${[...order, ...ties].join(', ')}) AS ${ROW}` : ''
+  const descending = flags.map((flag) => flag.descending)
+  const nullsLast = flags.map((flag) => flag.nullsLast)
+  const cut = isTop && ordered
+  return {
+    ...state,
+    ordered,
+    hasSink: true,
+    // Keys that turn out to be constants make no sort.
+    canSpill: state.canSpill || (!cut && keys.some(({ expr }) => expr.node.kind === 'column')),
+    canSpillUnsorted: state.canSpillUnsorted ?? state.canSpill,
+    build: (frame, api) => {
+      const sorted = state.build(frame, api).sort(
+        keys.map(({ expr }) => expr),
+        { descending, nullsLast },
+      )
+      return cut ? sorted.slice(offset, length) : sorted
+    },
+    sql: (source) => {
+      const sorted = `SELECT ${names(state.columns)}${number} FROM (${state.sql(source)})`
+      return cut ? `SELECT * FROM (${sorted}) ORDER BY ${ROW} LIMIT ${length} OFFSET ${offset}` : sorted
+    },
+    steps: [...state.steps, `sort ${order.join(', ')}${cut ? ` slice ${offset}, ${length}` : ''}`],
   }
 }
 
@@ -216,8 +270,11 @@ function concatStep(state: State, choices: Choices): State {
   }
 }
 
+/** Kinds of steps that are drawn. */
+const STEP_KINDS = 7
+
 function nextState(state: State, choices: Choices): State {
-  switch (choices.below(7)) {
+  switch (choices.below(STEP_KINDS)) {
     case 0:
     case 1:
       return filterStep(state, choices)
@@ -229,6 +286,8 @@ function nextState(state: State, choices: Choices): State {
       return uniqueStep(state)
     case 5:
       return state.ordered ? sliceStep(state, choices) : filterStep(state, choices)
+    case 7:
+      return sortStep(state, choices)
     default:
       return concatStep(state, choices)
   }
@@ -243,6 +302,7 @@ export function queryOfTape(schema: Schema, tape: readonly number[]): GeneratedQ
     ordered: true,
     hasSink: false,
     canSpill: false,
+    canSpillUnsorted: undefined,
     build: (frame) => frame,
     sql: (source) => `SELECT ${names(columns)}, row_number() OVER () AS ${ROW} FROM ${source}`,
     steps: [],

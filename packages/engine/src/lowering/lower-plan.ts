@@ -122,8 +122,12 @@ export class Lowering {
         return [lowerGroupBy(this, node)]
       case 'slice':
         return this.#lowerSlice(node)
+      case 'sort':
+        throw makeError('INVALID_PLAN', 'Sort cannot be run yet.')
       case 'concat':
         return node.inputs.flatMap((input) => this.lower(input).map((stream) => addSelection(stream, node.schema)))
+      case 'ordinal':
+      case 'guard':
       case 'join':
         throw makeError('INVALID_PLAN', 'Joins cannot be executed yet.')
       default:

@@ -50,6 +50,17 @@ expectKinds<{ readonly id: 'int64' }>()(orders.select('id', 'small', 'name').dro
 expectKinds<{ readonly key: 'int64'; readonly small: 'int32' }>()(orders.select('id', 'small').rename({ id: 'key' }))
 expectKinds<{ readonly id: 'int64' }>()(orders.select('id').filter(col('id').gt(5)).head(3).unique('id'))
 
+// sort, topK and bottomK keep the schema.
+expectKinds<{ readonly id: 'int64'; readonly small: 'int32' }>()(
+  orders
+    .select('id', 'small')
+    .sort(['id', col('small').mul(2)], { descending: [true, false], nullsLast: true })
+    .sort({ by: 'id', descending: true })
+    .sort('small', true)
+    .topK(3, { by: 'id' })
+    .bottomK(2, { by: ['small', 'id'], descending: [true, false] }),
+)
+
 // groupBy: keys, then aggregates with their own types.
 expectKinds<{
   readonly name: 'utf8'
