@@ -46,7 +46,7 @@ type IsOpen<L, R, O> = string extends keyof L
   ? true
   : string extends keyof R
     ? true
-    : string extends ColumnsOf<LeftKeysOf<O>> | ColumnsOf<RightKeysOf<O>> | SuffixOf<O> | HowOf<O>
+    : string extends PlainKeys<LeftKeysOf<O>> | PlainKeys<RightKeysOf<O>> | SuffixOf<O> | HowOf<O>
       ? true
       : IsUnion<HowOf<O>> extends true
         ? true
