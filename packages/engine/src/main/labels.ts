@@ -15,9 +15,11 @@ const labels: { readonly [K in OperatorSpec['kind']]: Label } = {
   generate: { label: 'GENERATE', memoryClass: 'bounded' },
   groupByOutput: { label: 'GROUP_BY OUTPUT', memoryClass: 'spillable' },
   stage: { label: 'STAGE', memoryClass: 'bounded' },
+  ordinal: { label: 'ORDINAL', memoryClass: 'bounded' },
   slice: { label: 'SLICE', memoryClass: 'bounded' },
   groupBy: { label: 'STREAMING_GROUP_BY', memoryClass: 'spillable' },
   collect: { label: 'COLLECT', memoryClass: 'bounded' },
+  raise: { label: 'RAISE', memoryClass: 'bounded' },
   sinkParquet: { label: 'PARQUET SINK', memoryClass: 'bounded' },
 }
 
