@@ -1,6 +1,6 @@
 /**
- * Numbers with gaps let filters and slices pass, dense ones do not; numbers that nobody reads are not made. A guard
- * checks what was written, whatever is filtered above it.
+ * Numbers with gaps let filters and slices pass, dense ones only slices; numbers that nobody reads are not made. A
+ * guard checks what was written, whatever is filtered above it.
  */
 import { col, DataType } from '@spillway/plan'
 import { concat, scan } from './frame.ts'
@@ -17,5 +17,6 @@ export const query = concat(
     .sort(['row'])
     .select('b'),
   frame.ordinal('row', 0).select('b'),
+  frame.ordinal('row', 7).slice(2, 3).sort(['row']).select('b'),
   frame.guard(frame, 'a').filter(col('a').gt(1)).slice(0, 2).select('b'),
 )

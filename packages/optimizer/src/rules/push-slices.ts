@@ -15,6 +15,7 @@ import {
   type LogicalNode,
   makeGenerated,
   makeInMemory,
+  makeOrdinal,
   makeScanParquet,
   makeSlice,
   makeSort,
@@ -65,9 +66,11 @@ function push(node: LogicalNode, range: RowRange): LogicalNode {
     case 'sort':
       return pushIntoSort(node, range)
     case 'ordinal': {
-      // A dense numbering may go below a slice only with another start, and only if all rows before it exist.
-      if (node.denseFrom !== undefined) return sliced(node, range)
-      return withChildren(node, [push(node.input, range)])
+      // The first row that is left keeps its number; where there is none, no number matters.
+      const from = node.denseFrom === undefined ? undefined : node.denseFrom + range.offset
+      const input = push(node.input, range)
+      if (input.kind === 'slice' && input.input === node.input) return sliced(node, range)
+      return Number.isSafeInteger(from ?? 0) ? makeOrdinal(input, node.name, from) : sliced(node, range)
     }
     case 'guard':
       return withChildren(node, [push(node.input, range), node.violations])

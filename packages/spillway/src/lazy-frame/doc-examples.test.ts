@@ -96,6 +96,7 @@ it('every method of a lazy frame that makes a plan has an example', () => {
     'agg',
     'unique',
     'join',
+    'withRowIndex',
     'head',
     'slice',
   ]) {

@@ -38,7 +38,15 @@ import type { Joined } from '../types/join-types.ts'
 import type { Dropped, Merge, Renamed, Selected, SelectorArg } from '../types/frame-types.ts'
 import { planJoin } from './join-frames.ts'
 import { type JoinOptions, resolveJoinOptions } from './join-options.ts'
-import { nameExprs, planDrop, planRename, planSelect, planWithColumns, selectorNodes } from './select-columns.ts'
+import {
+  nameExprs,
+  planDrop,
+  planRename,
+  planRowIndex,
+  planSelect,
+  planWithColumns,
+  selectorNodes,
+} from './select-columns.ts'
 import {
   type PerKey,
   planSort,
@@ -269,6 +277,24 @@ export class LazyFrame<S extends SchemaTypes = SchemaTypes> {
     }
     const session = commonSession(this.session, other.session)
     return new LazyFrame(planJoin(this.plan, other.plan, resolveJoinOptions(options)), session)
+  }
+
+  /**
+   * All columns behind a new first one that numbers the rows in order, from `offset` on, without gaps.
+   *
+   * ```ts
+   * orders.withRowIndex('row', 1)
+   * // PROJECT [col("row"), col("city"), col("price"), col("quantity")]
+   * //   ROW INDEX "row" from 1
+   * //     IN-MEMORY 4 rows ["city", "price", "quantity"]
+   * ```
+   * @throws PlanError DUPLICATE_COLUMN, INVALID_OPTION (not a whole number)
+   */
+  withRowIndex<const N extends string = 'index'>(
+    name: N = 'index' as N,
+    offset: number = 0,
+  ): LazyFrame<Merge<{ readonly [K in N]: Int64Type }, S>> {
+    return this.next(planRowIndex(this.plan, name, offset))
   }
 
   /** Declares the schema to the compiler; nothing is checked at run time. */

@@ -85,6 +85,9 @@ expectKinds<{ readonly bucket: 'int32'; readonly count: 'int64' }>()(
 )
 expectKinds<{ readonly tiny: 'uint64'; readonly len: 'int64' }>()(orders.select(sum('tiny'), len()))
 
+expectKinds<{ readonly index: 'int64'; readonly id: 'int64' }>()(orders.select('id').withRowIndex())
+expectKinds<{ readonly row: 'int64'; readonly id: 'int64' }>()(orders.select('id').withRowIndex('row', 5))
+
 // join: names of both sides, coalesced keys, suffixes.
 const customers = scanParquet('customers.parquet', {
   schema: { id: DataType.Int32, code: DataType.Int64, name: DataType.Utf8 },
