@@ -1,6 +1,6 @@
 /**
  * Guard: the rows of `input`, once it is known that `violations` has none. That one runs first, and its first row ends
- * the query with JOIN_KEYS_NOT_UNIQUE. What happens to the rows of `input` above a guard does not change what it checks.
+ * the query with JOIN_KEYS_NOT_UNIQUE. What happens to the rows above a guard does not change what it checks.
  */
 import { assert } from '@spillway/stdx'
 import type { Guard, LogicalNode, UniqueCheck } from '../logical-node.ts'

@@ -1,4 +1,4 @@
-/** LazyFrame.join: which columns come out under which names, the plan around the join, and every error of the options. */
+/** LazyFrame.join: which columns come out under which names, the plan around the join, every error of the options. */
 import { col, DataType, intRange, lit, repeat, sum } from '@spillway/plan'
 import { describe, expect, it } from 'vitest'
 import { DataFrame } from '../data-frame/data-frame.ts'

@@ -126,7 +126,8 @@ function typePair(leftNode: ExprNode, rightNode: ExprNode, left: LogicalNode, ri
   const rightKey = typeExpr(rightNode, right.schema)
   const common = findSupertype(leftKey.type, rightKey.type)
   if (common === undefined) {
-    const texts = `${exprText(leftNode)} is ${typeName(leftKey.type)}, ${exprText(rightNode)} is ${typeName(rightKey.type)}`
+    const text = (node: ExprNode, key: TypedExpr) => `${exprText(node)} is ${typeName(key.type)}`
+    const texts = `${text(leftNode, leftKey)}, ${text(rightNode, rightKey)}`
     throw makeError('TYPE_MISMATCH', `Join keys have no common type: ${texts}. Cast one side with .cast().`, {
       left: exprText(leftNode),
       right: exprText(rightNode),
@@ -170,8 +171,8 @@ function outputsOf(
     if (taken.has(name)) {
       throw makeError(
         'DUPLICATE_COLUMN',
-        `Duplicate column name after the join: "${name}", from the right frame's "${column}" with suffix "${suffix}". ` +
-          'Give another suffix, or rename a column before the join.',
+        `Duplicate column name after the join: "${name}", from the right frame's "${column}" with suffix ` +
+          `"${suffix}". Give another suffix, or rename a column before the join.`,
         { column: name, suffix },
       )
     }

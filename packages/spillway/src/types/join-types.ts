@@ -1,6 +1,6 @@
 /**
- * The static schema of a join: columns of both frames under the names that they come out with. Where the options are not
- * known to the compiler, or a frame's schema is open, so is the result.
+ * The static schema of a join: columns of both frames under the names that they come out with. Where the options are
+ * not known to the compiler, or a frame's schema is open, so is the result.
  */
 import type { DataType } from '@spillway/columnar'
 import type { Expr, RefTree, SchemaTypes, Supertype } from '@spillway/plan'
