@@ -5,69 +5,14 @@
  */
 import type { DataType, Schema } from '@spillway/columnar'
 import type fc from 'fast-check'
-import { col, type Expr, len } from 'spillway'
+import { col, len } from 'spillway'
 import { Choices, tapes } from './choices.ts'
 import { quoteName } from './duckdb-oracle.ts'
-import {
-  type ExprPair,
-  isAveragable,
-  isSummable,
-  type QueryColumn,
-  randomCondition,
-  randomValue,
-} from './expr-generator.ts'
+import { type ExprPair, isAveragable, isSummable, randomCondition, randomValue } from './expr-generator.ts'
+import { joinStep } from './query-join.ts'
+import { carried, type GeneratedQuery, names, ROW, type State } from './query-state.ts'
 
-type AnyExpr = Expr<string, unknown>
-
-/** The part of LazyFrame that generated queries use. Structural: no import from above, and twins can stand in. */
-export interface FrameLike {
-  filter(predicate: AnyExpr): FrameLike
-  select(...exprs: AnyExpr[]): FrameLike
-  withColumns(...exprs: AnyExpr[]): FrameLike
-  groupBy(...keys: string[]): { agg(...aggregates: AnyExpr[]): FrameLike }
-  unique(): FrameLike
-  slice(offset: number, length: number): FrameLike
-  sort(keys: AnyExpr[], options: { descending: boolean[]; nullsLast: boolean[] }): FrameLike
-}
-
-export interface ConcatApi {
-  concat(frames: FrameLike[]): FrameLike
-}
-
-export interface GeneratedQuery {
-  /** Output columns; their types are what Spillway must report. */
-  readonly columns: readonly QueryColumn[]
-  /** Whether the output order is defined and must be equal. */
-  readonly ordered: boolean
-  /** Whether a blocking sink (group-by, unique) takes part. */
-  readonly hasSink: boolean
-  /** Whether the last sink has keys: with any row in the answer, variants that force spilling must have spilled. */
-  readonly canSpill: boolean
-  readonly build: (frame: FrameLike, api: ConcatApi) => FrameLike
-  /** SQL over a source, a table name or a call like read_parquet('…'). */
-  readonly sql: (source: string) => string
-  /** One line per step, for failure messages. */
-  readonly steps: readonly string[]
-}
-
-const ROW = '__row'
-
-interface State {
-  readonly columns: readonly QueryColumn[]
-  readonly ordered: boolean
-  readonly hasSink: boolean
-  readonly canSpill: boolean
-  /** After a sort, what canSpill would be without it: a slice makes it a top-k, which need not spill. */
-  readonly canSpillUnsorted: boolean | undefined
-  readonly build: GeneratedQuery['build']
-  readonly sql: GeneratedQuery['sql']
-  readonly steps: readonly string[]
-}
-
-const names = (columns: readonly QueryColumn[]): string => columns.map(({ name }) => quoteName(name)).join(', ')
-
-/** The carried row number, as one more select item, when there is an order. */
-const carried = (state: State): string => (state.ordered ? `, ${ROW}` : '')
+export type { ConcatApi, FrameLike, GeneratedQuery } from './query-state.ts'
 
 function filterStep(state: State, choices: Choices): State {
   const condition = randomCondition(choices, state.columns)
@@ -162,6 +107,7 @@ function groupByStep(state: State, choices: Choices): State {
     // Without keys there is exactly one row, in a defined order; numbering starts again.
     ordered: false,
     hasSink: true,
+    hasJoin: state.hasJoin,
     canSpill: keys.length > 0,
     canSpillUnsorted: undefined,
     build: (frame, api) => {
@@ -270,11 +216,12 @@ function concatStep(state: State, choices: Choices): State {
   }
 }
 
-/** Kinds of steps that are drawn. */
+/** Kinds of steps that are drawn: sorts and joins wait. */
 const STEP_KINDS = 7
+export const ALL_STEP_KINDS = 10
 
-function nextState(state: State, choices: Choices): State {
-  switch (choices.below(STEP_KINDS)) {
+function nextState(state: State, source: State, choices: Choices, kinds: number): State {
+  switch (choices.below(kinds)) {
     case 0:
     case 1:
       return filterStep(state, choices)
@@ -288,27 +235,32 @@ function nextState(state: State, choices: Choices): State {
       return state.ordered ? sliceStep(state, choices) : filterStep(state, choices)
     case 7:
       return sortStep(state, choices)
+    case 8:
+    case 9:
+      return state.hasJoin ? filterStep(state, choices) : joinStep(state, source, choices)
     default:
       return concatStep(state, choices)
   }
 }
 
-/** The query that a tape of decisions spells over a schema, of 0 to 4 steps. */
-export function queryOfTape(schema: Schema, tape: readonly number[]): GeneratedQuery {
+/** The query that a tape of decisions spells over a schema, of 0 to 4 steps of the first `kinds` kinds. */
+export function queryOfTape(schema: Schema, tape: readonly number[], kinds = STEP_KINDS): GeneratedQuery {
   const choices = new Choices(tape)
   const columns = schema.fields.map(({ name, type }) => ({ name, type }))
-  let state: State = {
+  const source: State = {
     columns,
     ordered: true,
     hasSink: false,
+    hasJoin: false,
     canSpill: false,
     canSpillUnsorted: undefined,
     build: (frame) => frame,
-    sql: (source) => `SELECT ${names(columns)}, row_number() OVER () AS ${ROW} FROM ${source}`,
+    sql: (table) => `SELECT ${names(columns)}, row_number() OVER () AS ${ROW} FROM ${table}`,
     steps: [],
   }
+  let state = source
   const count = choices.below(5)
-  for (let step = 0; step < count; step++) state = nextState(state, choices)
+  for (let step = 0; step < count; step++) state = nextState(state, source, choices, kinds)
   const done = state
   return {
     ...done,

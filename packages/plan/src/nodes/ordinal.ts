@@ -1,7 +1,7 @@
 /**
  * Ordinal: the input's rows with one more column (int64, never null) that says where a row stands in the input's order.
- * Without `denseFrom` the numbers are unique and increase, with gaps, so filters and slices may move below. With it they
- * are denseFrom, denseFrom + 1, …
+ * Without `denseFrom` the numbers are unique and increase, with gaps, so filters and slices may move below. With it
+ * they are denseFrom, denseFrom + 1, …
  */
 import { type Field, makeSchema } from '@spillway/columnar'
 import { assert } from '@spillway/stdx'
