@@ -11,6 +11,7 @@ import type { StageSpec } from '../operators/stage/stage.ts'
 import type { PhysicalPipeline, PhysicalPlan, PlannedModule, SinkSpec, Sizing } from '../physical/physical-plan.ts'
 import { pipelineFloor, sinkFloor } from '../pipeline/pipeline-floor.ts'
 import { lowerGroupBy } from './lower-group-by.ts'
+import { lowerJoin } from './lower-join.ts'
 import { lowerGenerated, lowerInMemory, lowerScanParquet } from './lower-scan.ts'
 import { addFilter, addProject, addSelection, type StageDraft, type Stream } from './stream.ts'
 
@@ -125,7 +126,7 @@ export class Lowering {
       case 'concat':
         return node.inputs.flatMap((input) => this.lower(input).map((stream) => addSelection(stream, node.schema)))
       case 'join':
-        throw makeError('INVALID_PLAN', 'Joins cannot be executed yet.')
+        return lowerJoin(this, node)
       default:
         return unreachable(node)
     }
