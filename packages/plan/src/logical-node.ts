@@ -84,6 +84,25 @@ export interface Slice {
   readonly schema: Schema
 }
 
+/** One key of a sort. */
+export interface SortKey {
+  readonly expr: TypedExpr
+  readonly descending: boolean
+  /** Where nulls stand, whatever the direction: first, or last. */
+  readonly nullsLast: boolean
+}
+
+/** The input's rows in the order of the keys; rows with equal keys keep the order of the input. */
+export interface Sort {
+  readonly kind: 'sort'
+  readonly input: LogicalNode
+  /** At least one. */
+  readonly keys: readonly SortKey[]
+  /** Only so many rows from the start (top-k); undefined = all. */
+  readonly limit: number | undefined
+  readonly schema: Schema
+}
+
 /** All rows of the first input, then of the second …; schemas have equal names and types. */
 export interface Concat {
   readonly kind: 'concat'
@@ -120,5 +139,47 @@ export interface Join {
   readonly schema: Schema
 }
 
-export type LogicalNode = ScanParquet | InMemory | Generated | Filter | Project | GroupBy | Slice | Concat | Join
+/** The input and a column of numbers that increase with the input's rows. */
+export interface Ordinal {
+  readonly kind: 'ordinal'
+  readonly input: LogicalNode
+  /** Name of the last column, int64. */
+  readonly name: string
+  /** Undefined: unique and increasing, with gaps. Otherwise the first of consecutive numbers. */
+  readonly denseFrom: number | undefined
+  readonly schema: Schema
+}
+
+/** Whose keys must be unique, for messages. */
+export interface UniqueCheck {
+  readonly side: 'left' | 'right'
+  /** The keys as written, in order. */
+  readonly keys: readonly string[]
+  /** The option that asks for it: `m:1`. */
+  readonly validate: string
+}
+
+/** The input, unless `violations` has a row: then the query ends with JOIN_KEYS_NOT_UNIQUE. */
+export interface Guard {
+  readonly kind: 'guard'
+  readonly input: LogicalNode
+  readonly violations: LogicalNode
+  /** Its columns are the keys, then the number of rows that have them. */
+  readonly check: UniqueCheck
+  readonly schema: Schema
+}
+
+export type LogicalNode =
+  | ScanParquet
+  | InMemory
+  | Generated
+  | Filter
+  | Project
+  | GroupBy
+  | Slice
+  | Sort
+  | Concat
+  | Join
+  | Ordinal
+  | Guard
 export type LogicalKind = LogicalNode['kind']

@@ -18,7 +18,7 @@ export function estimateRows(node: LogicalNode): number | undefined {
       return node.predicate === undefined ? rows : rows * FILTER_SHARE
     }
     case 'inMemory':
-      return node.table.rowCount
+      return node.slice === undefined ? node.rowCount : Math.min(node.rowCount, node.slice.length)
     case 'generated':
       return node.rowCount
     case 'filter':

@@ -18,6 +18,8 @@ import {
 } from '../operators/scan-parquet/scan-parquet.source.ts'
 import { openScanTable, sizeScanTable } from '../operators/scan-table/scan-table.source.ts'
 import { openSinkParquet, sizeSinkParquet } from '../operators/sink-parquet/sink-parquet.sink.ts'
+import { openOrdinal, sizeOrdinal } from '../operators/ordinal/ordinal.transform.ts'
+import { openRaise, sizeRaise } from '../operators/raise/raise.sink.ts'
 import { openSlice, sizeSlice } from '../operators/slice/slice.transform.ts'
 import { openStage, sizeStage } from '../operators/stage/stage.transform.ts'
 import type { SinkSpec, SourceSpec, TransformSpec } from '../physical/physical-plan.ts'
@@ -54,6 +56,7 @@ export const sources: { readonly [K in SourceSpec['kind']]: SourceDef<Of<SourceS
 
 export const transforms: { readonly [K in TransformSpec['kind']]: TransformDef<Of<TransformSpec, K>> } = {
   stage: { size: sizeStage, floorPages: none, open: openStage },
+  ordinal: { size: sizeOrdinal, floorPages: none, open: openOrdinal },
   slice: { size: sizeSlice, floorPages: none, open: openSlice },
   joinProbe: { size: sizeJoinProbe, floorPages: joinProbeFloorPages, open: openJoinProbe },
 }
@@ -63,6 +66,7 @@ export const sinks: { readonly [K in SinkSpec['kind']]: SinkDef<Of<SinkSpec, K>>
   joinBuild: { size: sizeJoinBuild, floorPages: joinBuildFloorPages, open: openJoinBuild },
   collect: { size: sizeCollect, floorPages: none, open: openCollect },
   sinkParquet: { size: sizeSinkParquet, floorPages: none, open: openSinkParquet },
+  raise: { size: sizeRaise, floorPages: none, open: openRaise },
 }
 
 /** The definition of a spec; the one place where the union is narrowed by its kind. */

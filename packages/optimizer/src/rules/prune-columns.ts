@@ -42,6 +42,10 @@ function prune(node: LogicalNode, needed: Names): LogicalNode {
   switch (node.kind) {
     case 'filter':
       return withChildren(node, [prune(node.input, union(needed, [node.predicate]))])
+    case 'sort': {
+      const exprs = node.keys.map(({ expr }) => expr)
+      return withChildren(node, [prune(node.input, union(needed, exprs))])
+    }
     case 'slice':
       return withChildren(node, [prune(node.input, needed)])
     case 'project':
@@ -52,6 +56,12 @@ function prune(node: LogicalNode, needed: Names): LogicalNode {
       return pruneConcat(node, needed)
     case 'join':
       return pruneJoin(node, needed)
+    case 'ordinal':
+      return pruneOrdinal(node, needed)
+    case 'guard': {
+      const checked = new Set(node.violations.schema.fields.map((field) => field.name))
+      return withChildren(node, [prune(node.input, needed), prune(node.violations, checked)])
+    }
     case 'scanParquet':
     case 'inMemory':
     case 'generated':
@@ -120,6 +130,14 @@ function pruneJoin(node: Extract<LogicalNode, { kind: 'join' }>, needed: Names):
   const right = prune(node.right, neededOf('right', rightKeys))
   if (outputs === node.outputs && left === node.left && right === node.right) return node
   return makeJoin(left, right, { how, leftKeys, rightKeys, nullsEqual, buildSide, outputs })
+}
+
+/** Nobody reads the numbers: no numbers. Otherwise the input hands on what it likes, as below a filter. */
+function pruneOrdinal(node: Extract<LogicalNode, { kind: 'ordinal' }>, needed: Names): LogicalNode {
+  if (!needed.has(node.name)) return prune(node.input, needed)
+  const below = new Set(needed)
+  below.delete(node.name)
+  return withChildren(node, [prune(node.input, below)])
 }
 
 type Source = Extract<LogicalNode, { kind: 'scanParquet' | 'inMemory' | 'generated' }>

@@ -7,7 +7,7 @@ import {
   type RowRange,
   type TypedExpr,
 } from '@spillway/plan'
-import { compare, evaluate, type Row } from './naive-expr.ts'
+import { compare, evaluate, Raised, type Row } from './naive-expr.ts'
 
 /** Rows of the sources: Parquet scans by their first file, in-memory tables by their handle. */
 export interface NaiveSources {
@@ -60,10 +60,20 @@ function runNode(node: LogicalNode, sources: NaiveSources): Row[] {
       return runGroupBy(node, sources)
     case 'slice':
       return cut(run(node.input, sources), node)
+    case 'sort':
+      return runSort(node, sources)
     case 'concat':
       return node.inputs.flatMap((input) => run(input, sources))
     case 'join':
       return runJoin(node, sources)
+    case 'ordinal':
+      return run(node.input, sources).map((row, index) => ({
+        ...row,
+        [node.name]: BigInt(index) + BigInt(node.denseFrom ?? 0),
+      }))
+    case 'guard':
+      if (run(node.violations, sources).length > 0) throw new Raised()
+      return run(node.input, sources)
   }
 }
 
@@ -72,6 +82,24 @@ const cut = (rows: readonly Row[], range: RowRange | undefined): Row[] =>
 
 const pick = (row: Row, names: readonly string[]): Row =>
   Object.fromEntries(names.map((name) => [name, row[name] as LiteralValue]))
+
+function runSort(node: Extract<LogicalNode, { kind: 'sort' }>, sources: NaiveSources): Row[] {
+  const keyed = run(node.input, sources).map((row) => ({ row, keys: node.keys.map(({ expr }) => evaluate(expr, row)) }))
+  keyed.sort((a, b) => {
+    for (const [index, { descending, nullsLast }] of node.keys.entries()) {
+      const [left, right] = [a.keys[index] as LiteralValue, b.keys[index] as LiteralValue]
+      if (left === null && right === null) continue
+      if (left === null || right === null) return (left === null) === nullsLast ? 1 : -1
+      const order = compare(left, right)
+      if (order !== 0) return descending ? -order : order
+    }
+    return 0
+  })
+  return cut(
+    keyed.map(({ row }) => row),
+    { offset: 0, length: node.limit ?? Number.POSITIVE_INFINITY },
+  )
+}
 
 function runGroupBy(node: Extract<LogicalNode, { kind: 'groupBy' }>, sources: NaiveSources): Row[] {
   const groups = new Map<string, { keys: LiteralValue[]; operands: LiteralValue[][] }>()

@@ -80,6 +80,10 @@ function detailsOf(spec: OperatorSpec, pipeline: PhysicalPipeline): string {
       return spec.text
     case 'slice':
       return `offset=${spec.offset} length=${spec.length}`
+    case 'ordinal':
+      return spec.dense === undefined ? 'with gaps' : `from ${spec.dense.from}`
+    case 'raise':
+      return `join keys [${spec.keys.join(', ')}] of the ${spec.side} frame are not unique`
     case 'groupBy': {
       const kind = pipeline.sinks.find((use) => use.sink === spec)?.inputKind ?? 0
       return `${spec.shape.text}${kind > 0 ? ' (counts distinct values)' : ''} partitions=${2 ** spec.partitionBits}`

@@ -14,28 +14,36 @@ export type JoinKeys = Selector | readonly Selector[]
 
 export interface JoinOptions {
   /** Keys that both frames have; or `leftOn` and `rightOn`, pairwise. A cross join has none. */
-  readonly on?: JoinKeys
-  readonly leftOn?: JoinKeys
-  readonly rightOn?: JoinKeys
+  readonly on?: JoinKeys | undefined
+  readonly leftOn?: JoinKeys | undefined
+  readonly rightOn?: JoinKeys | undefined
   /** Which rows come out. Default `inner`. */
-  readonly how?: JoinKind
+  readonly how?: JoinKind | undefined
   /** Goes behind names of right columns that a left column has too. Default `_right`. */
-  readonly suffix?: string
+  readonly suffix?: string | undefined
   /**
    * One column per pair of keys instead of two. Default true; false for `full` and where a key is not a plain column.
    */
-  readonly coalesce?: boolean
+  readonly coalesce?: boolean | undefined
   /** Null keys match each other. Default false: they match nothing. */
-  readonly nullsEqual?: boolean
+  readonly nullsEqual?: boolean | undefined
   /**
    * Which keys must be unique: those of the left frame (`1:m`), of the right one (`m:1`), of both (`1:1`). A frame that
    * breaks it ends the query with JOIN_KEYS_NOT_UNIQUE. Default `m:m`: nothing is checked.
    */
-  readonly validate?: 'm:m' | '1:m' | 'm:1' | '1:1'
+  readonly validate?: 'm:m' | '1:m' | 'm:1' | '1:1' | undefined
   /** Whose order the rows keep; `leftRight`: the left one's, then the right one's. Default `none`. */
-  readonly maintainOrder?: 'none' | 'left' | 'right' | 'leftRight' | 'rightLeft' | 'left_right' | 'right_left'
+  readonly maintainOrder?:
+    | 'none'
+    | 'left'
+    | 'right'
+    | 'leftRight'
+    | 'rightLeft'
+    | 'left_right'
+    | 'right_left'
+    | undefined
   /** Which frame is held (in memory or in spill files) while the other one streams past. Default `auto`. */
-  readonly buildSide?: 'auto' | 'left' | 'right' | 'force_left' | 'force_right'
+  readonly buildSide?: 'auto' | 'left' | 'right' | 'force_left' | 'force_right' | undefined
 }
 
 const keysSchema = () => {
