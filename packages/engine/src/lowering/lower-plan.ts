@@ -11,6 +11,7 @@ import type { StageSpec } from '../operators/stage/stage.ts'
 import type { PhysicalPipeline, PhysicalPlan, PlannedModule, SinkSpec, Sizing } from '../physical/physical-plan.ts'
 import { pipelineFloor, sinkFloor } from '../pipeline/pipeline-floor.ts'
 import { lowerGroupBy } from './lower-group-by.ts'
+import { lowerJoin } from './lower-join.ts'
 import { lowerGuard, lowerOrdinal } from './lower-ordinal.ts'
 import { lowerGenerated, lowerInMemory, lowerScanParquet } from './lower-scan.ts'
 import { addFilter, addProject, addSelection, type StageDraft, type Stream } from './stream.ts'
@@ -132,7 +133,7 @@ export class Lowering {
       case 'guard':
         return lowerGuard(this, node)
       case 'join':
-        throw makeError('INVALID_PLAN', 'Joins cannot be executed yet.')
+        return lowerJoin(this, node)
       default:
         return unreachable(node)
     }

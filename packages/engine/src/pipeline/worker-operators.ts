@@ -7,6 +7,10 @@ import { openCollect, sizeCollect } from '../operators/collect/collect.sink.ts'
 import { openGenerate, sizeGenerate } from '../operators/generate/generate.source.ts'
 import { groupByOutputFloorPages, openGroupByOutput, sizeGroupByOutput } from '../operators/group-by/group-by.output.ts'
 import { groupBySinkFloorPages, openGroupBySink, sizeGroupBySink } from '../operators/group-by/group-by.sink.ts'
+import { joinBuildFloorPages, openJoinBuild, sizeJoinBuild } from '../operators/join/join-build.sink.ts'
+import { joinPairsFloorPages, openJoinPairs, sizeJoinPairs } from '../operators/join/join-pairs.source.ts'
+import { joinProbeFloorPages, openJoinProbe, sizeJoinProbe } from '../operators/join/join-probe.transform.ts'
+import { joinTableFloorPages, openJoinTable, sizeJoinTable } from '../operators/join/join-table.source.ts'
 import {
   openScanParquet,
   scanParquetFloorPages,
@@ -46,16 +50,20 @@ export const sources: { readonly [K in SourceSpec['kind']]: SourceDef<Of<SourceS
   scanTable: { size: sizeScanTable, floorPages: none, open: openScanTable },
   generate: { size: sizeGenerate, floorPages: none, open: openGenerate },
   groupByOutput: { size: sizeGroupByOutput, floorPages: groupByOutputFloorPages, open: openGroupByOutput },
+  joinTable: { size: sizeJoinTable, floorPages: joinTableFloorPages, open: openJoinTable },
+  joinPairs: { size: sizeJoinPairs, floorPages: joinPairsFloorPages, open: openJoinPairs },
 }
 
 export const transforms: { readonly [K in TransformSpec['kind']]: TransformDef<Of<TransformSpec, K>> } = {
   stage: { size: sizeStage, floorPages: none, open: openStage },
   ordinal: { size: sizeOrdinal, floorPages: none, open: openOrdinal },
   slice: { size: sizeSlice, floorPages: none, open: openSlice },
+  joinProbe: { size: sizeJoinProbe, floorPages: joinProbeFloorPages, open: openJoinProbe },
 }
 
 export const sinks: { readonly [K in SinkSpec['kind']]: SinkDef<Of<SinkSpec, K>> } = {
   groupBy: { size: sizeGroupBySink, floorPages: groupBySinkFloorPages, open: openGroupBySink },
+  joinBuild: { size: sizeJoinBuild, floorPages: joinBuildFloorPages, open: openJoinBuild },
   collect: { size: sizeCollect, floorPages: none, open: openCollect },
   sinkParquet: { size: sizeSinkParquet, floorPages: none, open: openSinkParquet },
   raise: { size: sizeRaise, floorPages: none, open: openRaise },

@@ -90,6 +90,13 @@ function detailsOf(spec: OperatorSpec, pipeline: PhysicalPipeline): string {
     }
     case 'groupByOutput':
       return spec.shape.text
+    case 'joinBuild':
+      return `${spec.shape.text} partitions=${2 ** spec.partitionBits}`
+    case 'joinProbe':
+      return `${spec.shape.text} ${spec.reason}`
+    case 'joinTable':
+    case 'joinPairs':
+      return spec.shape.text
     case 'collect':
       return ''
     case 'sinkParquet':
