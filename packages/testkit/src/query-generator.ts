@@ -216,8 +216,8 @@ function concatStep(state: State, choices: Choices): State {
   }
 }
 
-/** Kinds of steps that are drawn: sorts and joins wait. */
-const STEP_KINDS = 7
+/** Kinds of steps that are drawn: sorts wait. */
+const STEP_KINDS = 9
 export const ALL_STEP_KINDS = 10
 
 function nextState(state: State, source: State, choices: Choices, kinds: number): State {
@@ -234,10 +234,10 @@ function nextState(state: State, source: State, choices: Choices, kinds: number)
     case 5:
       return state.ordered ? sliceStep(state, choices) : filterStep(state, choices)
     case 7:
-      return sortStep(state, choices)
     case 8:
+      return state.hasJoin ? filterStep(state, choices) : joinStep(state, source, choices, kinds === ALL_STEP_KINDS)
     case 9:
-      return state.hasJoin ? filterStep(state, choices) : joinStep(state, source, choices)
+      return sortStep(state, choices)
     default:
       return concatStep(state, choices)
   }
