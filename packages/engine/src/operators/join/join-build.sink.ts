@@ -198,6 +198,7 @@ class JoinBuildLocal implements Sink {
   #leaveRoomForProbing(): void {
     const { query, reservation } = this.#context
     if (!query.canSpill) return
+    if (query.setup.testing.forceSpill) while (this.#spillLarge() > 0);
     const hasSpilled = this.#files.some((file) => file !== undefined)
     const share = hasSpilled ? KEPT_SHARE_AFTER_SPILLING : KEPT_SHARE
     const kept = query.setup.isStreamed ? Math.min(share, KEPT_SHARE_STREAMED) : share
