@@ -33,8 +33,8 @@ export interface Source {
 }
 
 export interface Transform {
-  /** Address of the resulting batch, or 0 when no row is left. */
-  apply(batch: number): number
+  /** Address of the resulting batch, or 0 when no row is left. `sequence` is that of the source's morsel. */
+  apply(batch: number, sequence: number): number
   /** True when no further input can produce output (a slice that is full). */
   readonly isFinished: boolean
   /** True while the last input may give further batches. A transform that gives one per input has none of this. */

@@ -152,7 +152,7 @@ export class PullLoop implements RunningPipeline {
       const { operator, meter } = transforms[index] as Metered<Transform>
       const before = performance.now()
       meter.counts.rowsIn += selectedRows(context.arena, batch)
-      batch = operator.apply(batch)
+      batch = operator.apply(batch, this.#sequence)
       meter.counts.timeMs += performance.now() - before
       if (operator.isFinished) this.#parts.exhaust()
       if (batch === 0) return

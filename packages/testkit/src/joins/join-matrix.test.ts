@@ -13,9 +13,9 @@ import {
   type LazyFrame,
 } from 'spillway'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { tableOfArrow } from './arrow-cells.ts'
-import { tableDifference } from './compare-tables.ts'
-import { Oracle } from './duckdb-oracle.ts'
+import { tableOfArrow } from '../arrow-cells.ts'
+import { tableDifference } from '../compare-tables.ts'
+import { Oracle } from '../duckdb-oracle.ts'
 
 interface Shape {
   readonly name: string
