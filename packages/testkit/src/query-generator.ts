@@ -270,11 +270,8 @@ function concatStep(state: State, choices: Choices): State {
   }
 }
 
-/** Kinds of steps that are drawn. */
-const STEP_KINDS = 7
-
 function nextState(state: State, choices: Choices): State {
-  switch (choices.below(STEP_KINDS)) {
+  switch (choices.below(8)) {
     case 0:
     case 1:
       return filterStep(state, choices)

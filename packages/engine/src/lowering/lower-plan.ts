@@ -4,7 +4,7 @@
  */
 import { compileStage } from '@spillway/codegen'
 import { type Schema, widthOf } from '@spillway/columnar'
-import { exprText, type LogicalNode, namedExprText, type Slice, type TypedExpr } from '@spillway/plan'
+import { exprText, type LogicalNode, namedExprText, type Sort, type TypedExpr } from '@spillway/plan'
 import { SLICE_COUNTERS } from '@spillway/scheduler'
 import { makeError, unreachable } from '@spillway/stdx'
 import type { StageSpec } from '../operators/stage/stage.ts'
@@ -12,6 +12,7 @@ import type { PhysicalPipeline, PhysicalPlan, PlannedModule, SinkSpec, Sizing } 
 import { pipelineFloor, sinkFloor } from '../pipeline/pipeline-floor.ts'
 import { lowerGroupBy } from './lower-group-by.ts'
 import { lowerGenerated, lowerInMemory, lowerScanParquet } from './lower-scan.ts'
+import { lowerSort } from './lower-sort.ts'
 import { addFilter, addProject, addSelection, type StageDraft, type Stream } from './stream.ts'
 
 /** What lowering needs from the engine. */
@@ -21,6 +22,8 @@ export interface LoweringContext {
   readonly tableIdOf: (table: object) => number
   /** Test only: and-mask over group hashes. */
   readonly hashMask: bigint | undefined
+  /** Test only: most runs that a sort merges at a time. */
+  readonly sortFanIn: number | undefined
 }
 
 /** Makes the query's last sink for its input. */
@@ -121,9 +124,9 @@ export class Lowering {
       case 'groupBy':
         return [lowerGroupBy(this, node)]
       case 'slice':
-        return this.#lowerSlice(node)
+        return this.#slice(this.lower(node.input), node.offset, node.length)
       case 'sort':
-        throw makeError('INVALID_PLAN', 'Sort cannot be run yet.')
+        return this.#lowerSort(node)
       case 'concat':
         return node.inputs.flatMap((input) => this.lower(input).map((stream) => addSelection(stream, node.schema)))
       default:
@@ -131,8 +134,12 @@ export class Lowering {
     }
   }
 
-  #lowerSlice(node: Slice): readonly Stream[] {
-    const streams = this.lower(node.input)
+  #lowerSort(node: Sort): readonly Stream[] {
+    const stream = lowerSort(this, node)
+    return node.limit === undefined ? [stream] : this.#slice([stream], 0, node.limit)
+  }
+
+  #slice(streams: readonly Stream[], offset: number, length: number): readonly Stream[] {
     if (this.#slices >= SLICE_COUNTERS) {
       throw makeError('INVALID_PLAN', `Too many slices in one query: at most ${SLICE_COUNTERS}. Collect in between.`)
     }
@@ -145,8 +152,8 @@ export class Lowering {
         {
           kind: 'slice',
           operatorId: this.nextOperatorId(),
-          offset: node.offset,
-          length: node.length,
+          offset,
+          length,
           widths: stream.schema.fields.map((field) => widthOf(field.type)),
           counter,
         },

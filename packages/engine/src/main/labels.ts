@@ -17,6 +17,8 @@ const labels: { readonly [K in OperatorSpec['kind']]: Label } = {
   stage: { label: 'STAGE', memoryClass: 'bounded' },
   slice: { label: 'SLICE', memoryClass: 'bounded' },
   groupBy: { label: 'STREAMING_GROUP_BY', memoryClass: 'spillable' },
+  sort: { label: 'STREAMING_SORT', memoryClass: 'spillable' },
+  sortOutput: { label: 'SORT OUTPUT', memoryClass: 'spillable' },
   collect: { label: 'COLLECT', memoryClass: 'bounded' },
   sinkParquet: { label: 'PARQUET SINK', memoryClass: 'bounded' },
 }

@@ -89,7 +89,7 @@ export class QueryRun {
     const modules = this.#modulesOf(pipeline).map((planned) => this.#modules.require(planned))
     const { source } = pipeline
     const published =
-      source.kind === 'groupByOutput'
+      source.kind === 'groupByOutput' || source.kind === 'sortOutput'
         ? [{ sinkId: source.sinkId, states: this.#published.get(source.sinkId) ?? [] }]
         : []
     const pinnedShare = setup.isStreamed ? PINNED_SHARE_STREAMED : PINNED_SHARE
@@ -126,6 +126,7 @@ export class QueryRun {
     for (const spec of operatorsOf(pipeline)) {
       if (spec.kind === 'stage') keys.add(spec.moduleKey)
       if (spec.kind === 'groupBy' || spec.kind === 'groupByOutput') keys.add(spec.shape.moduleKey)
+      if (spec.kind === 'sort' || spec.kind === 'sortOutput') keys.add(spec.shape.moduleKey)
     }
     return this.facts.physical.modules.filter((module) => keys.has(module.key))
   }

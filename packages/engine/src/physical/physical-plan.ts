@@ -13,11 +13,12 @@ import type { ScanParquetSpec } from '../operators/scan-parquet/scan-parquet.ts'
 import type { ScanTableSpec } from '../operators/scan-table/scan-table.ts'
 import type { SinkParquetSpec } from '../operators/sink-parquet/sink-parquet.ts'
 import type { SliceSpec } from '../operators/slice/slice.ts'
+import type { SortOutputSpec, SortSinkSpec } from '../operators/sort/sort.ts'
 import type { StageSpec } from '../operators/stage/stage.ts'
 
-export type SourceSpec = ScanParquetSpec | ScanTableSpec | GenerateSpec | GroupByOutputSpec
+export type SourceSpec = ScanParquetSpec | ScanTableSpec | GenerateSpec | GroupByOutputSpec | SortOutputSpec
 export type TransformSpec = StageSpec | SliceSpec
-export type SinkSpec = GroupBySinkSpec | CollectSpec | SinkParquetSpec
+export type SinkSpec = GroupBySinkSpec | SortSinkSpec | CollectSpec | SinkParquetSpec
 export type OperatorSpec = SourceSpec | TransformSpec | SinkSpec
 
 /** Fields that every operator's spec has. */

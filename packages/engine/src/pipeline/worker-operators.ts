@@ -15,6 +15,8 @@ import {
 import { openScanTable, sizeScanTable } from '../operators/scan-table/scan-table.source.ts'
 import { openSinkParquet, sizeSinkParquet } from '../operators/sink-parquet/sink-parquet.sink.ts'
 import { openSlice, sizeSlice } from '../operators/slice/slice.transform.ts'
+import { openSortOutput, sizeSortOutput, sortOutputFloorPages } from '../operators/sort/sort.output.ts'
+import { openSortSink, sizeSortSink, sortSinkFloorPages } from '../operators/sort/sort.sink.ts'
 import { openStage, sizeStage } from '../operators/stage/stage.transform.ts'
 import type { SinkSpec, SourceSpec, TransformSpec } from '../physical/physical-plan.ts'
 import type { OpenContext, Sink, Source, Transform } from './contracts.ts'
@@ -43,6 +45,7 @@ export const sources: { readonly [K in SourceSpec['kind']]: SourceDef<Of<SourceS
   scanParquet: { size: sizeScanParquet, floorPages: scanParquetFloorPages, open: openScanParquet },
   scanTable: { size: sizeScanTable, floorPages: none, open: openScanTable },
   generate: { size: sizeGenerate, floorPages: none, open: openGenerate },
+  sortOutput: { size: sizeSortOutput, floorPages: sortOutputFloorPages, open: openSortOutput },
   groupByOutput: { size: sizeGroupByOutput, floorPages: groupByOutputFloorPages, open: openGroupByOutput },
 }
 
@@ -52,6 +55,7 @@ export const transforms: { readonly [K in TransformSpec['kind']]: TransformDef<O
 }
 
 export const sinks: { readonly [K in SinkSpec['kind']]: SinkDef<Of<SinkSpec, K>> } = {
+  sort: { size: sizeSortSink, floorPages: sortSinkFloorPages, open: openSortSink },
   groupBy: { size: sizeGroupBySink, floorPages: groupBySinkFloorPages, open: openGroupBySink },
   collect: { size: sizeCollect, floorPages: none, open: openCollect },
   sinkParquet: { size: sizeSinkParquet, floorPages: none, open: openSinkParquet },

@@ -86,6 +86,9 @@ function detailsOf(spec: OperatorSpec, pipeline: PhysicalPipeline): string {
     }
     case 'groupByOutput':
       return spec.shape.text
+    case 'sort':
+    case 'sortOutput':
+      return spec.shape.text
     case 'collect':
       return ''
     case 'sinkParquet':
