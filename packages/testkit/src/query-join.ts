@@ -20,7 +20,7 @@ interface KeyPair {
   readonly right: ExprPair
 }
 
-export function joinStep(state: State, source: State, choices: Choices, canSort: boolean): State {
+export function joinStep(state: State, source: State, choices: Choices): State {
   const how = choices.oneOf(KINDS)
   const right = rightSide(state, source, choices)
   const keys = how === 'cross' ? [] : randomKeys(choices, state, right)
@@ -32,7 +32,7 @@ export function joinStep(state: State, source: State, choices: Choices, canSort:
   const nullsEqual = choices.below(3) === 0
   const order = choices.oneOf(['none', 'none', 'leftRight', 'rightLeft'] as const)
   const isOneSided = how === 'semi' || how === 'anti'
-  const maintainOrder = canSort && state.ordered && !(isOneSided && order === 'rightLeft') ? order : 'none'
+  const maintainOrder = state.ordered && !(isOneSided && order === 'rightLeft') ? order : 'none'
   const suffix = `_s${state.steps.length}`
   const options: JoinChoices = {
     how,

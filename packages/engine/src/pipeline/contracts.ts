@@ -49,10 +49,15 @@ export interface Transform {
 export interface Sink {
   /** A pipeline that feeds it starts: how it claims morsels. A sink may outlive several pipelines. */
   setClaims(claims: MorselClaims): void
-  /** Takes a batch, or says `blocked`: nothing was taken, offer the same batch again later. */
-  consume(batch: number, sequence: number, inputKind: number): 'taken' | 'blocked'
+  /**
+   * Takes a batch, or not yet: offer the same batch again, after others had their turn (`blocked`), or at once
+   * (`working`: a bounded piece of work was done that must come first).
+   */
+  consume(batch: number, sequence: number, inputKind: number): 'taken' | 'blocked' | 'working'
   /** The morsel's batches have all been offered. */
   endMorsel(sequence: number): 'taken' | 'blocked'
+  /** A bounded piece of work before `publish`; false = there is more. Left out: there is none. */
+  settle?(): boolean
   /** Links local state into global state. Own worker, once. Returns plain data for the coordinator. */
   publish(): unknown
   /** Frees about `pages` pages by spilling; returns the pages freed. */

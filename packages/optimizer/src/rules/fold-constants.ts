@@ -5,7 +5,8 @@
  *   FILTER (1 + 1 = 2) and a < 5        FILTER a < 5
  *     scan                          →     scan
  *
- * A sort key that is one value for all rows is none. A filter that keeps nothing becomes an empty slice, unless its input may raise an error.
+ * A sort key that is one value for all rows is none.
+ * A filter that keeps nothing becomes an empty slice, unless its input may raise an error.
  */
 import {
   type LogicalNode,
