@@ -98,6 +98,62 @@ describe('rows of a join', () => {
   })
 })
 
+describe('maintainOrder', () => {
+  /** Values in the order in which they come. */
+  const ordered = async (options: JoinOptions) => {
+    const frame = left().join(right(), options) as unknown as LazyFrame
+    return (await frame.collect()).toRecords().map((record) => Object.values(record))
+  }
+
+  it('keeps the order of one side, then of the other', async () => {
+    const cross = { how: 'cross' } as const
+    const xr = async (maintainOrder: 'leftRight' | 'rightLeft') =>
+      (await ordered({ ...cross, maintainOrder })).map(([, x, , , r]) => `${x}${r}`)
+    expect(await xr('leftRight')).toEqual(['11', '12', '13', '21', '22', '23', '31', '32', '33'])
+    expect(await xr('rightLeft')).toEqual(['11', '21', '31', '12', '22', '32', '13', '23', '33'])
+  })
+
+  it('puts rows without a row of that side last', async () => {
+    expect(await ordered({ on: 'k', how: 'full', coalesce: true, maintainOrder: 'leftRight' })).toEqual([
+      [1, 1, 7, 1, 5],
+      [1, 1, 7, 2, 6],
+      [2, 2, 8, null, null],
+      [null, 3, 9, null, null],
+      [null, null, null, 3, 7],
+    ])
+    expect((await ordered({ on: 'k', how: 'right', maintainOrder: 'right' })).map(([, , , r]) => r)).toEqual([1, 2, 3])
+    expect((await ordered({ on: 'k', how: 'anti', maintainOrder: 'left' })).map(([, x]) => x)).toEqual([2, 3])
+  })
+
+  it('holds for many rows, also when the join and the sort spill', async () => {
+    const side = (period: number) =>
+      LazyFrame({ n: intRange(0, 20_000) }, { session: engine }).withColumns(col('n').mod(period).alias('k'))
+    const joined = side(7000).join(side(9000), { on: 'k', maintainOrder: 'leftRight' })
+    const wrong = joined
+      .withRowIndex('row')
+      .join(joined.withRowIndex('row').withColumns(col('row').sub(1)).select('row', 'n', 'n_right'), {
+        on: 'row',
+        suffix: '_next',
+      })
+    const misplaced = col('n')
+      .gt(col('n_next'))
+      .or(
+        col('n')
+          .eq(col('n_next'))
+          .and(col('n_right').gtEq(col('n_right_next'))),
+      )
+    for (const forceSpill of [false, true]) {
+      const counted = await wrong.select(len(), misplaced.cast(Int32).sum().alias('misplaced')).collect({
+        testing: { forceSpill },
+      })
+      const total = await joined.select(len()).collect()
+      const [{ len: rows }] = total.toRecords() as unknown as [{ len: bigint }]
+      expect(counted.toRecords()).toEqual([{ len: rows - 1n, misplaced: 0n }])
+      expect((counted.metrics?.spilledBytes ?? 0) > 0).toBe(forceSpill)
+    }
+  })
+})
+
 describe('validate', () => {
   const caught = async (options: JoinOptions, settings = {}) => {
     const frame = left().join(right(), options)
