@@ -38,6 +38,7 @@ export class RowStore implements RowHolder {
   readonly #fields: StoreFields
   readonly partitionCount: number
   #job: (() => JobStatus) | undefined
+  #takenBytes = 0
   jobProgress = 0
 
   constructor(options: RowStoreOptions) {
@@ -103,8 +104,18 @@ export class RowStore implements RowHolder {
     return (this.#fields.part(partition, 'rowPages') + this.#fields.part(partition, 'heapPages')) * PAGE_BYTES
   }
 
-  partitionRows(partition: number): number {
-    return this.#fields.part(partition, 'rowCount')
+  /** Bytes of rows and strings, without what is still free in their pages. */
+  partitionFilledBytes(partition: number): number {
+    const free = this.#fields.part(partition, 'heapEnd') - this.#fields.part(partition, 'heapCursor')
+    const heap = this.#fields.part(partition, 'heapPages') * PAGE_BYTES - free
+    return this.#fields.part(partition, 'rowCount') * this.#options.layout.rowBytes + heap
+  }
+
+  /** Bytes of all rows and strings that were ever put in: what amplification is measured by. */
+  get filledBytes(): number {
+    let bytes = this.#takenBytes
+    for (let partition = 0; partition < this.partitionCount; partition++) bytes += this.partitionFilledBytes(partition)
+    return bytes
   }
 
   /** Bytes of all pages. */
@@ -116,7 +127,9 @@ export class RowStore implements RowHolder {
 
   totalRows(): number {
     let rows = 0
-    for (let partition = 0; partition < this.partitionCount; partition++) rows += this.partitionRows(partition)
+    for (let partition = 0; partition < this.partitionCount; partition++) {
+      rows += this.#fields.part(partition, 'rowCount')
+    }
     return rows
   }
 
@@ -125,17 +138,17 @@ export class RowStore implements RowHolder {
   }
 
   /**
-   * The last partition with at least `share` of the bytes of the largest one, or -1 when all are empty. Workers that
-   * spill by this rule spill the same partitions, as long as their sizes are alike.
+   * The last partition that is filled with at least `share` of the bytes of the fullest one, or -1 when all are empty.
+   * Workers that spill by this rule spill the same partitions, as long as their sizes are alike. What counts is how
+   * full they are: one that was just spilled has a page again, but hardly a row.
    */
   lastOfLarge(share: number): number {
     let most = 0
     for (let partition = 0; partition < this.partitionCount; partition++) {
-      most = Math.max(most, this.partitionBytes(partition))
+      most = Math.max(most, this.partitionFilledBytes(partition))
     }
-    if (most === 0) return -1
     let last = this.partitionCount - 1
-    while (this.partitionBytes(last) < most * share) last -= 1
+    while (last >= 0 && (this.partitionBytes(last) === 0 || this.partitionFilledBytes(last) < most * share)) last -= 1
     return last
   }
 
@@ -148,6 +161,7 @@ export class RowStore implements RowHolder {
       rowPages: this.#fields.part(partition, 'rowPages'),
       heapPages: this.#fields.part(partition, 'heapPages'),
     }
+    this.#takenBytes += this.partitionFilledBytes(partition)
     this.#fields.bytesAt(this.#fields.partitionAddress(partition), PARTITION_BYTES).fill(0)
     return chain
   }
