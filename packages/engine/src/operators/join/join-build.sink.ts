@@ -180,7 +180,7 @@ class JoinBuildLocal implements Sink {
     workspace.check(this.#spec.shape.text)
     reservation.give(workspace.address, workspace.pages)
     query.publishPages(reservation.detach())
-    return { worker: query.workerIndex, address: published }
+    return { worker: query.workerIndex, address: published, ...this.#store.keyRange }
   }
 
   #logComplete(): void {

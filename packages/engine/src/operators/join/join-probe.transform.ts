@@ -105,6 +105,7 @@ class JoinProbeTransform implements Transform {
       partitionBits,
       levelShift: partitionBits,
       hasDuplicates: entries.some((entry) => entry.hasDuplicates),
+      direct: this.#published.findDirectMap(),
     })
     const most = Math.max(2 ** partitionBits, Math.floor(reservation.maxPages * PENDING_SHARE))
     this.#pendingPages = Math.min(most, 2 ** partitionBits * PENDING_PAGES)

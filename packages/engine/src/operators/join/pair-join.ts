@@ -393,7 +393,13 @@ export class PairJoin {
     const entry = this.#tableEntry >>> 2
     arena.u32[entry] = address
     arena.u32[entry + 1] = 64 - bits
-    matcher.setTable({ address: this.#tableEntry, partitionBits: 0, levelShift: input.hashBits, hasDuplicates })
+    matcher.setTable({
+      address: this.#tableEntry,
+      partitionBits: 0,
+      levelShift: input.hashBits,
+      hasDuplicates,
+      direct: undefined,
+    })
   }
 
   /** The rows of the other side pass by. */

@@ -4,7 +4,14 @@
  *
  * One job (a batch, a chain) is under way at a time. Between jobs, and while one is refused, any partition may be taken.
  */
-import { type JoinRowsExports, LOCAL_HEADER_BYTES, localStore, PARTITION_BYTES, stopReason } from '@spillway/codegen'
+import {
+  joinStore,
+  type JoinRowsExports,
+  LOCAL_HEADER_BYTES,
+  localStore,
+  PARTITION_BYTES,
+  stopReason,
+} from '@spillway/codegen'
 import type { RowLayout } from '@spillway/codegen'
 import { descriptor } from '@spillway/columnar'
 import { type ArenaKernels, PAGE_BYTES, type RowKernels } from '@spillway/kernels'
@@ -28,6 +35,9 @@ export interface RowStoreOptions {
   readonly levelShift: number
 }
 
+const NO_LEAST_KEY = 2n ** 63n - 1n
+const NO_GREATEST_KEY = -(2n ** 63n)
+
 /** Bytes of workspace that a store needs. */
 export function rowStoreBytes(partitionBits: number): number {
   return LOCAL_HEADER_BYTES + PARTITION_BYTES * 2 ** partitionBits
@@ -37,6 +47,7 @@ export class RowStore implements RowHolder {
   readonly #options: RowStoreOptions
   readonly #fields: StoreFields
   readonly partitionCount: number
+  readonly #header: BigInt64Array
   #job: (() => JobStatus) | undefined
   #takenBytes = 0
   jobProgress = 0
@@ -50,6 +61,10 @@ export class RowStore implements RowHolder {
     this.#fields.bytesAt(workspace, rowStoreBytes(partitionBits)).fill(0)
     this.#fields.set(localStore.partitionBits, partitionBits)
     this.#fields.set(localStore.levelShift, levelShift)
+    const header = new BigInt64Array(memory.buffer, workspace, LOCAL_HEADER_BYTES / 8)
+    header[joinStore.leastKey / 8] = NO_LEAST_KEY
+    header[joinStore.greatestKey / 8] = NO_GREATEST_KEY
+    this.#header = header
   }
 
   /** Appends the selected rows of a batch, which must stay as it is until the job is done. */
@@ -116,6 +131,14 @@ export class RowStore implements RowHolder {
     let bytes = this.#takenBytes
     for (let partition = 0; partition < this.partitionCount; partition++) bytes += this.partitionFilledBytes(partition)
     return bytes
+  }
+
+  /** Of rows with a single integer key: the bounds of the keys that `append` met; least > greatest without any. */
+  get keyRange(): { readonly leastKey: bigint; readonly greatestKey: bigint } {
+    return {
+      leastKey: this.#header[joinStore.leastKey / 8] ?? 0n,
+      greatestKey: this.#header[joinStore.greatestKey / 8] ?? 0n,
+    }
   }
 
   /** Bytes of all pages. */
