@@ -1,6 +1,7 @@
 export * from './arena-layout.ts'
 export * from './cast-kernels.ts'
 export * from './decimal-kernels.ts'
+export * from './join-kernels.ts'
 export * from './kernels.ts'
 export * from './load-kernels.ts'
 export * from './parquet-codec-kernels.ts'

@@ -11,6 +11,8 @@ import type { StageSpec } from '../operators/stage/stage.ts'
 import type { PhysicalPipeline, PhysicalPlan, PlannedModule, SinkSpec, Sizing } from '../physical/physical-plan.ts'
 import { pipelineFloor, sinkFloor } from '../pipeline/pipeline-floor.ts'
 import { lowerGroupBy } from './lower-group-by.ts'
+import { lowerJoin } from './lower-join.ts'
+import { lowerGuard, lowerOrdinal } from './lower-ordinal.ts'
 import { lowerGenerated, lowerInMemory, lowerScanParquet } from './lower-scan.ts'
 import { addFilter, addProject, addSelection, type StageDraft, type Stream } from './stream.ts'
 
@@ -40,7 +42,7 @@ export class Lowering {
   readonly #sinks: SinkSpec[] = []
   #operators = 0
   #sinkCount = 0
-  #slices = 0
+  #rowCounters = 0
 
   constructor(context: LoweringContext) {
     this.context = context
@@ -122,19 +124,35 @@ export class Lowering {
         return [lowerGroupBy(this, node)]
       case 'slice':
         return this.#lowerSlice(node)
+      case 'sort':
+        throw makeError('INVALID_PLAN', 'Sort cannot be run yet.')
       case 'concat':
         return node.inputs.flatMap((input) => this.lower(input).map((stream) => addSelection(stream, node.schema)))
+      case 'ordinal':
+        return lowerOrdinal(this, node)
+      case 'guard':
+        return lowerGuard(this, node)
+      case 'join':
+        return lowerJoin(this, node)
       default:
         return unreachable(node)
     }
   }
 
+  /** A counter of rows that all workers and pipelines share. */
+  nextRowCounter(): number {
+    if (this.#rowCounters >= SLICE_COUNTERS) {
+      throw makeError(
+        'INVALID_PLAN',
+        `Too many slices and row indexes in one query: at most ${SLICE_COUNTERS}. Collect in between.`,
+      )
+    }
+    return this.#rowCounters++
+  }
+
   #lowerSlice(node: Slice): readonly Stream[] {
     const streams = this.lower(node.input)
-    if (this.#slices >= SLICE_COUNTERS) {
-      throw makeError('INVALID_PLAN', `Too many slices in one query: at most ${SLICE_COUNTERS}. Collect in between.`)
-    }
-    const counter = this.#slices++
+    const counter = this.nextRowCounter()
     return streams.map((stream) => ({
       ...stream,
       isSerial: stream.isSerial || stream.isOrdered,

@@ -15,9 +15,15 @@ const labels: { readonly [K in OperatorSpec['kind']]: Label } = {
   generate: { label: 'GENERATE', memoryClass: 'bounded' },
   groupByOutput: { label: 'GROUP_BY OUTPUT', memoryClass: 'spillable' },
   stage: { label: 'STAGE', memoryClass: 'bounded' },
+  ordinal: { label: 'ORDINAL', memoryClass: 'bounded' },
   slice: { label: 'SLICE', memoryClass: 'bounded' },
+  joinBuild: { label: 'EQUI_JOIN BUILD', memoryClass: 'spillable' },
+  joinTable: { label: 'EQUI_JOIN TABLE', memoryClass: 'bounded' },
+  joinProbe: { label: 'STREAMING_EQUI_JOIN', memoryClass: 'spillable' },
+  joinPairs: { label: 'EQUI_JOIN PAIRS', memoryClass: 'spillable' },
   groupBy: { label: 'STREAMING_GROUP_BY', memoryClass: 'spillable' },
   collect: { label: 'COLLECT', memoryClass: 'bounded' },
+  raise: { label: 'RAISE', memoryClass: 'bounded' },
   sinkParquet: { label: 'PARQUET SINK', memoryClass: 'bounded' },
 }
 

@@ -37,6 +37,12 @@ export interface Transform {
   apply(batch: number): number
   /** True when no further input can produce output (a slice that is full). */
   readonly isFinished: boolean
+  /** True while the last input may give further batches. A transform that gives one per input has none of this. */
+  readonly hasMore?: boolean
+  /** The next batch of the last input, or 0: none at the moment. Asked for while `hasMore`. */
+  resume?(): number
+  /** At the end of the pipeline: state that later pipelines read. Own worker, once. */
+  publish?(): { readonly sinkId: number; readonly state: unknown }
   close(): void
 }
 

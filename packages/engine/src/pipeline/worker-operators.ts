@@ -7,6 +7,10 @@ import { openCollect, sizeCollect } from '../operators/collect/collect.sink.ts'
 import { openGenerate, sizeGenerate } from '../operators/generate/generate.source.ts'
 import { groupByOutputFloorPages, openGroupByOutput, sizeGroupByOutput } from '../operators/group-by/group-by.output.ts'
 import { groupBySinkFloorPages, openGroupBySink, sizeGroupBySink } from '../operators/group-by/group-by.sink.ts'
+import { joinBuildFloorPages, openJoinBuild, sizeJoinBuild } from '../operators/join/join-build.sink.ts'
+import { joinPairsFloorPages, openJoinPairs, sizeJoinPairs } from '../operators/join/join-pairs.source.ts'
+import { joinProbeFloorPages, openJoinProbe, sizeJoinProbe } from '../operators/join/join-probe.transform.ts'
+import { joinTableFloorPages, openJoinTable, sizeJoinTable } from '../operators/join/join-table.source.ts'
 import {
   openScanParquet,
   scanParquetFloorPages,
@@ -14,6 +18,8 @@ import {
 } from '../operators/scan-parquet/scan-parquet.source.ts'
 import { openScanTable, sizeScanTable } from '../operators/scan-table/scan-table.source.ts'
 import { openSinkParquet, sizeSinkParquet } from '../operators/sink-parquet/sink-parquet.sink.ts'
+import { openOrdinal, sizeOrdinal } from '../operators/ordinal/ordinal.transform.ts'
+import { openRaise, sizeRaise } from '../operators/raise/raise.sink.ts'
 import { openSlice, sizeSlice } from '../operators/slice/slice.transform.ts'
 import { openStage, sizeStage } from '../operators/stage/stage.transform.ts'
 import type { SinkSpec, SourceSpec, TransformSpec } from '../physical/physical-plan.ts'
@@ -44,17 +50,23 @@ export const sources: { readonly [K in SourceSpec['kind']]: SourceDef<Of<SourceS
   scanTable: { size: sizeScanTable, floorPages: none, open: openScanTable },
   generate: { size: sizeGenerate, floorPages: none, open: openGenerate },
   groupByOutput: { size: sizeGroupByOutput, floorPages: groupByOutputFloorPages, open: openGroupByOutput },
+  joinTable: { size: sizeJoinTable, floorPages: joinTableFloorPages, open: openJoinTable },
+  joinPairs: { size: sizeJoinPairs, floorPages: joinPairsFloorPages, open: openJoinPairs },
 }
 
 export const transforms: { readonly [K in TransformSpec['kind']]: TransformDef<Of<TransformSpec, K>> } = {
   stage: { size: sizeStage, floorPages: none, open: openStage },
+  ordinal: { size: sizeOrdinal, floorPages: none, open: openOrdinal },
   slice: { size: sizeSlice, floorPages: none, open: openSlice },
+  joinProbe: { size: sizeJoinProbe, floorPages: joinProbeFloorPages, open: openJoinProbe },
 }
 
 export const sinks: { readonly [K in SinkSpec['kind']]: SinkDef<Of<SinkSpec, K>> } = {
   groupBy: { size: sizeGroupBySink, floorPages: groupBySinkFloorPages, open: openGroupBySink },
+  joinBuild: { size: sizeJoinBuild, floorPages: joinBuildFloorPages, open: openJoinBuild },
   collect: { size: sizeCollect, floorPages: none, open: openCollect },
   sinkParquet: { size: sizeSinkParquet, floorPages: none, open: openSinkParquet },
+  raise: { size: sizeRaise, floorPages: none, open: openRaise },
 }
 
 /** The definition of a spec; the one place where the union is narrowed by its kind. */

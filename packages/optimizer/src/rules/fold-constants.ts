@@ -5,7 +5,7 @@
  *   FILTER (1 + 1 = 2) and a < 5        FILTER a < 5
  *     scan                          →     scan
  *
- * A filter that keeps nothing becomes an empty slice, unless its input may raise an error.
+ * A sort key that is one value for all rows is none. A filter that keeps nothing becomes an empty slice, unless its input may raise an error.
  */
 import {
   type LogicalNode,
@@ -14,8 +14,10 @@ import {
   makeProject,
   makeScanParquet,
   makeSlice,
+  makeSort,
   type NamedAggregate,
   type NamedExpr,
+  type SortKey,
 } from '@spillway/plan'
 import { unreachable } from '@spillway/stdx'
 import { foldExpr } from '../fold-expr.ts'
@@ -54,10 +56,19 @@ function foldNode(node: LogicalNode): LogicalNode {
       const { files, fileSchema, columns, slice } = node
       return makeScanParquet({ files, fileSchema, columns, predicate: isTrue ? undefined : predicate, slice })
     }
+    case 'sort': {
+      const keys = mapSame(node.keys, foldSortKey).filter(({ expr }) => expr.kind !== 'literal')
+      if (keys.length === 0) return node.limit === undefined ? node.input : makeSlice(node.input, 0, node.limit)
+      const isSame = keys.length === node.keys.length && keys.every((key, index) => key === node.keys[index])
+      return isSame ? node : makeSort(node.input, keys, node.limit)
+    }
     case 'inMemory':
     case 'generated':
     case 'slice':
     case 'concat':
+    case 'join':
+    case 'ordinal':
+    case 'guard':
       return node
     default:
       return unreachable(node)
@@ -67,6 +78,11 @@ function foldNode(node: LogicalNode): LogicalNode {
 function foldNamed(named: NamedExpr): NamedExpr {
   const expr = foldExpr(named.expr)
   return expr === named.expr ? named : { name: named.name, expr }
+}
+
+function foldSortKey(key: SortKey): SortKey {
+  const expr = foldExpr(key.expr)
+  return expr === key.expr ? key : { expr, descending: key.descending, nullsLast: key.nullsLast }
 }
 
 function foldAggregate(aggregate: NamedAggregate): NamedAggregate {

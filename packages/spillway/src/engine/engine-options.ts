@@ -103,7 +103,7 @@ export type SinkParquetOptions = z.input<ReturnType<typeof sinkParquetSchema>>
 export type ExplainOptions = z.input<ReturnType<typeof explainSchema>>
 
 /** A schema is made when options are first checked against it: most programs use one or two of them. */
-function madeOnce<T>(make: () => T): () => T {
+export function madeOnce<T>(make: () => T): () => T {
   let made: T | undefined
   return () => {
     made ??= make()

@@ -226,7 +226,8 @@ export class PartitionMerge {
     const rows = chains.reduce((sum, { chain }) => sum + chain.rowCount, 0) + loader.rowsLeft
     query.log(`group-by: split partition ${input.label} rows=${rows} depth=${input.depth + 1}`)
     const table = this.#openTable(this.#splitArea, splitSizes(this.#spec.batchRows), input.hashBits)
-    const parts = new SplitParts(this.#context, this.#spec, this.#spiller, table, input.label)
+    const stem = `s${this.#spec.sinkId}-w${query.workerIndex}`
+    const parts = new SplitParts(this.#context, this.#spec.shape, stem, this.#spiller, table, input.label)
     // In the order in which they were linked: a row's strings may lie in the heaps of later chains, never of earlier
     // ones.
     for (let owned = chains.shift(); owned !== undefined; owned = chains.shift()) {
