@@ -118,7 +118,7 @@ const VIEW_LANES = memory.data<u8>([
 
 /** Writes the view of the `length` bytes at `address`; its only branch is on long strings. */
 @inline
-function storeView(target: usize, address: u32, length: u32): void {
+export function storeView(target: usize, address: u32, length: u32): void {
   const lanes = v128.load(VIEW_LANES + (<usize>min<u32>(length, INLINE_MAX + 1) << 4))
   const bytes = i8x16.swizzle(v128.load(address), lanes)
   v128.store(target, i32x4.replace_lane(bytes, 0, length))

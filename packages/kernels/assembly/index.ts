@@ -2,9 +2,23 @@
 // State lives in the arena, never in globals: module globals are per instance and static data is shared by all threads.
 export * from './arena'
 export * from './cast'
-export * from './convert'
+export {
+  andValidity,
+  bitmapToBytes,
+  bytesToBitmap,
+  fillValue,
+  gather,
+  iota64,
+  masksToSelection,
+  sanitizeIndices,
+  utf8ToViews,
+  viewsByteLength,
+  viewsLengthMax,
+  viewsToUtf8,
+} from './convert'
 export * from './decimal'
 export * from './join'
+export * from './ipc'
 export * from './parquet/byte-stream-split'
 export * from './parquet/crc32'
 export * from './parquet/delta'

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs'
 import type { CastKernels } from './cast-kernels.ts'
 import type { DecimalKernels } from './decimal-kernels.ts'
 import type { JoinKernels } from './join-kernels.ts'
+import type { IpcKernels } from './ipc-kernels.ts'
 import type { ArenaKernels, ConvertKernels, StringKernels } from './kernels.ts'
 import type { ParquetCodecKernels } from './parquet-codec-kernels.ts'
 import type { ParquetDecodeKernels } from './parquet-decode-kernels.ts'
@@ -26,6 +27,7 @@ export interface KernelExports
     RowKernels,
     JoinKernels,
     SortKernels,
+    IpcKernels,
     ParquetCodecKernels,
     ParquetDecodeKernels,
     ZstdKernels,

@@ -36,6 +36,7 @@ export function expressionsOf(node: LogicalNode): readonly TypedExpr[] {
       return [...node.keys.map(({ expr }) => expr), ...operands]
     }
     case 'scanParquet':
+    case 'scanIpc':
       return node.predicate === undefined ? [] : [node.predicate]
     case 'join':
       return [...node.leftKeys, ...node.rightKeys]

@@ -6,9 +6,8 @@ import type { Schema } from '@spillway/columnar'
 import type { LiteralValue, NamedAggregate, NamedExpr, TypedExpr } from './expr-node.ts'
 import type { DataType } from '@spillway/columnar'
 
-/** What a Parquet scan was asked for; `files` are resolved, sorted absolute paths. */
-export interface ScanParquet {
-  readonly kind: 'scanParquet'
+/** What a scan of files was asked for; `files` are resolved, sorted absolute paths. */
+export interface FileScanFields {
   readonly files: readonly string[]
   readonly schema: Schema
   /** Columns to read, in output order: the schema's names after projection pushdown. */
@@ -20,6 +19,17 @@ export interface ScanParquet {
   /** The whole file schema. */
   readonly fileSchema: Schema
 }
+
+export interface ScanParquet extends FileScanFields {
+  readonly kind: 'scanParquet'
+}
+
+/** Arrow IPC files (Feather version 2). */
+export interface ScanIpc extends FileScanFields {
+  readonly kind: 'scanIpc'
+}
+
+export type FileScan = ScanParquet | ScanIpc
 
 /** Columns already in memory. `table` is an opaque handle that the engine resolves (never the data itself). */
 export interface InMemory {
@@ -171,6 +181,7 @@ export interface Guard {
 
 export type LogicalNode =
   | ScanParquet
+  | ScanIpc
   | InMemory
   | Generated
   | Filter

@@ -7,7 +7,7 @@ import { makeError } from '@spillway/stdx'
 import type { RecordBatch } from 'apache-arrow'
 import type { QueryMetrics } from '@spillway/engine'
 import type { DataFrame } from './data-frame/data-frame.ts'
-import type { ExplainOptions, QueryOptions, SinkParquetOptions } from './engine/engine-options.ts'
+import type { ExplainOptions, QueryOptions, SinkIpcOptions, SinkParquetOptions } from './engine/engine-options.ts'
 
 /** What a file sink wrote. */
 export interface SinkResult {
@@ -17,7 +17,7 @@ export interface SinkResult {
   readonly metrics: QueryMetrics
 }
 
-export type { ExplainOptions, QueryOptions, SinkParquetOptions }
+export type { ExplainOptions, QueryOptions, SinkIpcOptions, SinkParquetOptions }
 
 /** Runs plans. All promises reject with a SpillwayError. */
 export interface QuerySession {
@@ -25,6 +25,7 @@ export interface QuerySession {
   /** Pulls the query as batches are taken; `break` cancels it. */
   collectBatches(plan: LogicalNode, options: QueryOptions): AsyncIterableIterator<RecordBatch>
   sinkParquet(plan: LogicalNode, path: string, options: SinkParquetOptions): Promise<SinkResult>
+  sinkIpc(plan: LogicalNode, path: string, options: SinkIpcOptions): Promise<SinkResult>
   explain(plan: LogicalNode, options: ExplainOptions): Promise<string>
 }
 

@@ -13,6 +13,7 @@ import { pipelineFloor, sinkFloor } from '../pipeline/pipeline-floor.ts'
 import { lowerGroupBy } from './lower-group-by.ts'
 import { lowerJoin } from './lower-join.ts'
 import { lowerGuard, lowerOrdinal } from './lower-ordinal.ts'
+import { lowerScanIpc } from './lower-scan-ipc.ts'
 import { lowerGenerated, lowerInMemory, lowerScanParquet } from './lower-scan.ts'
 import { lowerSort } from './lower-sort.ts'
 import { addFilter, addProject, addSelection, type StageDraft, type Stream } from './stream.ts'
@@ -115,6 +116,8 @@ export class Lowering {
     switch (node.kind) {
       case 'scanParquet':
         return [lowerScanParquet(this, node)]
+      case 'scanIpc':
+        return [lowerScanIpc(this, node)]
       case 'inMemory':
         return [lowerInMemory(this, node)]
       case 'generated':

@@ -14,26 +14,31 @@ import {
   type RowRange,
 } from '@spillway/formats'
 import { PAGE_BYTES } from '@spillway/kernels'
-import { columnsUsed, type Generated, type InMemory, type ScanParquet } from '@spillway/plan'
+import { columnsUsed, type FileScan, type Generated, type InMemory, type ScanParquet } from '@spillway/plan'
 import { assert, makeError } from '@spillway/stdx'
 import type { ParquetMorsel } from '../operators/scan-parquet/scan-parquet.ts'
 import { cutTable } from '../operators/scan-table/scan-table.ts'
 import type { Lowering } from './lower-plan.ts'
 import { addSelection, type Stream } from './stream.ts'
 
-export function lowerScanParquet(lowering: Lowering, node: ScanParquet): Stream {
+/** The columns that a scan reads: its output's, then those that only its predicate needs. */
+export function scanFields(node: FileScan): Field[] {
   const needed = new Set(node.columns)
   if (node.predicate !== undefined) for (const name of columnsUsed(node.predicate)) needed.add(name)
-  const fields = [
+  return [
     ...node.schema.fields,
     ...node.fileSchema.fields.filter(
       (field) => needed.has(field.name) && !node.schema.fields.some((own) => own.name === field.name),
     ),
   ]
+}
+
+export function lowerScanParquet(lowering: Lowering, node: ScanParquet): Stream {
+  const fields = scanFields(node)
   const schema = makeSchema(fields)
   const versions = node.files.map((path) => {
     const meta = readFileMeta(path)
-    requirePlannedColumns(meta, fields)
+    requirePlannedColumns(meta, fields, 'scanParquet')
     return { fileBytes: meta.fileBytes, modifiedNs: meta.modifiedNs }
   })
   const { morsels, total } = listMorsels(node)
@@ -129,7 +134,11 @@ const WINDOW_BYTES_MIN = 160 * 1024
 const WINDOW_SLACK_BYTES = 4096
 
 /** The file may have been replaced since the plan was made: the code was typed for the columns of then. */
-function requirePlannedColumns(meta: ParquetFileMeta, planned: readonly Field[]): void {
+export function requirePlannedColumns(
+  meta: Pick<ParquetFileMeta, 'path' | 'schema' | 'leftOut'>,
+  planned: readonly Field[],
+  call: string,
+): void {
   for (const { name, type, nullable } of planned) {
     const found = meta.schema.fields.find((field) => field.name === name)
     if (found === undefined) throw columnError(meta.path, meta.leftOut, name)
@@ -139,7 +148,7 @@ function requirePlannedColumns(meta: ParquetFileMeta, planned: readonly Field[])
     throw makeError(
       'SCHEMA_MISMATCH',
       `File changed since the query was built: column "${name}" is ${now} instead of ${then} in ${meta.path}. ` +
-        'Call scanParquet again.',
+        `Call ${call} again.`,
       { file: meta.path, column: name },
     )
   }
@@ -185,7 +194,7 @@ function findMorsels(node: ScanParquet): ListedMorsels {
 }
 
 /** The parts of `ranges` within [start, end). */
-function intersect(ranges: readonly RowRange[], start: number, end: number): RowRange[] {
+export function intersect(ranges: readonly RowRange[], start: number, end: number): RowRange[] {
   return ranges.flatMap((range) => {
     const from = Math.max(range.start, start)
     const to = Math.min(range.start + range.rows, end)

@@ -11,6 +11,7 @@ interface Label {
 
 const labels: { readonly [K in OperatorSpec['kind']]: Label } = {
   scanParquet: { label: 'PARQUET SCAN', memoryClass: 'bounded' },
+  scanIpc: { label: 'IPC SCAN', memoryClass: 'bounded' },
   scanTable: { label: 'IN-MEMORY SCAN', memoryClass: 'bounded' },
   generate: { label: 'GENERATE', memoryClass: 'bounded' },
   groupByOutput: { label: 'GROUP_BY OUTPUT', memoryClass: 'spillable' },
@@ -27,6 +28,7 @@ const labels: { readonly [K in OperatorSpec['kind']]: Label } = {
   collect: { label: 'COLLECT', memoryClass: 'bounded' },
   raise: { label: 'RAISE', memoryClass: 'bounded' },
   sinkParquet: { label: 'PARQUET SINK', memoryClass: 'bounded' },
+  sinkIpc: { label: 'IPC SINK', memoryClass: 'bounded' },
 }
 
 export const labelOf = (spec: OperatorSpec): string => (spec.kind === 'generate' ? spec.label : labels[spec.kind].label)

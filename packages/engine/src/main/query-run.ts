@@ -274,7 +274,8 @@ export class QueryRun {
 
 export function operatorsOf(pipeline: PhysicalPipeline): OperatorSpec[] {
   const { source } = pipeline
-  const filter = source.kind === 'scanParquet' && source.filter !== undefined ? [source.filter] : []
+  const filter =
+    (source.kind === 'scanParquet' || source.kind === 'scanIpc') && source.filter !== undefined ? [source.filter] : []
   return [source, ...filter, ...pipeline.transforms, ...pipeline.sinks.map((use) => use.sink)]
 }
 

@@ -11,12 +11,11 @@ import { joinBuildFloorPages, openJoinBuild, sizeJoinBuild } from '../operators/
 import { joinPairsFloorPages, openJoinPairs, sizeJoinPairs } from '../operators/join/join-pairs.source.ts'
 import { joinProbeFloorPages, openJoinProbe, sizeJoinProbe } from '../operators/join/join-probe.transform.ts'
 import { joinTableFloorPages, openJoinTable, sizeJoinTable } from '../operators/join/join-table.source.ts'
-import {
-  openScanParquet,
-  scanParquetFloorPages,
-  sizeScanParquet,
-} from '../operators/scan-parquet/scan-parquet.source.ts'
+import { openScanIpc, scanIpcFloorPages, sizeScanIpc } from '../operators/scan-ipc/scan-ipc.source.ts'
+import { openScanParquet, scanParquetFloorPages, sizeScanParquet } from '../operators/scan-parquet/open-scan-parquet.ts'
 import { openScanTable, sizeScanTable } from '../operators/scan-table/scan-table.source.ts'
+import { openSinkIpc } from '../operators/sink-ipc/sink-ipc.sink.ts'
+import { sizeSinkIpc } from '../operators/sink-ipc/size-sink-ipc.ts'
 import { openSinkParquet, sizeSinkParquet } from '../operators/sink-parquet/sink-parquet.sink.ts'
 import { openOrdinal, sizeOrdinal } from '../operators/ordinal/ordinal.transform.ts'
 import { openRaise, sizeRaise } from '../operators/raise/raise.sink.ts'
@@ -49,6 +48,7 @@ const none = () => 0
 
 export const sources: { readonly [K in SourceSpec['kind']]: SourceDef<Of<SourceSpec, K>> } = {
   scanParquet: { size: sizeScanParquet, floorPages: scanParquetFloorPages, open: openScanParquet },
+  scanIpc: { size: sizeScanIpc, floorPages: scanIpcFloorPages, open: openScanIpc },
   scanTable: { size: sizeScanTable, floorPages: none, open: openScanTable },
   generate: { size: sizeGenerate, floorPages: none, open: openGenerate },
   sortOutput: { size: sizeSortOutput, floorPages: sortOutputFloorPages, open: openSortOutput },
@@ -71,6 +71,7 @@ export const sinks: { readonly [K in SinkSpec['kind']]: SinkDef<Of<SinkSpec, K>>
   collect: { size: sizeCollect, floorPages: none, open: openCollect },
   sinkParquet: { size: sizeSinkParquet, floorPages: none, open: openSinkParquet },
   raise: { size: sizeRaise, floorPages: none, open: openRaise },
+  sinkIpc: { size: sizeSinkIpc, floorPages: none, open: openSinkIpc },
 }
 
 /** The definition of a spec; the one place where the union is narrowed by its kind. */

@@ -14,7 +14,7 @@ import {
   makeGroupBy,
   makeJoin,
   makeProject,
-  makeScanParquet,
+  makeFileScan,
   makeSlice,
   makeSort,
   type NamedAggregate,
@@ -50,13 +50,15 @@ function foldNode(node: LogicalNode): LogicalNode {
       const aggregates = mapSame(node.aggregates, foldAggregate)
       return keys === node.keys && aggregates === node.aggregates ? node : makeGroupBy(node.input, keys, aggregates)
     }
-    case 'scanParquet': {
+    case 'scanParquet':
+    case 'scanIpc': {
       if (node.predicate === undefined) return node
       const predicate = foldExpr(node.predicate)
       if (predicate === node.predicate) return node
       const isTrue = predicate.kind === 'literal' && predicate.value === true
       const { files, fileSchema, columns, slice } = node
-      return makeScanParquet({ files, fileSchema, columns, predicate: isTrue ? undefined : predicate, slice })
+      const kept = isTrue ? undefined : predicate
+      return makeFileScan(node.kind, { files, fileSchema, columns, predicate: kept, slice })
     }
     case 'sort': {
       const keys = mapSame(node.keys, foldSortKey).filter(({ expr }) => expr.kind !== 'literal')

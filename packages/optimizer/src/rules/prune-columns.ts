@@ -19,7 +19,7 @@ import {
   makeInMemory,
   makeJoin,
   makeProject,
-  makeScanParquet,
+  makeFileScan,
   mayRaise,
   type TypedExpr,
   withChildren,
@@ -63,6 +63,7 @@ function prune(node: LogicalNode, needed: Names): LogicalNode {
       return withChildren(node, [prune(node.input, needed), prune(node.violations, checked)])
     }
     case 'scanParquet':
+    case 'scanIpc':
     case 'inMemory':
     case 'generated':
       return pruneSource(node, needed)
@@ -140,16 +141,17 @@ function pruneOrdinal(node: Extract<LogicalNode, { kind: 'ordinal' }>, needed: N
   return withChildren(node, [prune(node.input, below)])
 }
 
-type Source = Extract<LogicalNode, { kind: 'scanParquet' | 'inMemory' | 'generated' }>
+type Source = Extract<LogicalNode, { kind: 'scanParquet' | 'scanIpc' | 'inMemory' | 'generated' }>
 
 function pruneSource(node: Source, needed: Names): LogicalNode {
   const fields = atLeastOne(node.schema.fields, (field) => needed.has(field.name), byWidth)
   if (fields === node.schema.fields) return node
   const columns = fields.map((field) => field.name)
   switch (node.kind) {
-    case 'scanParquet': {
+    case 'scanParquet':
+    case 'scanIpc': {
       const { files, fileSchema, predicate, slice } = node
-      return makeScanParquet({ files, fileSchema, columns, predicate, slice })
+      return makeFileScan(node.kind, { files, fileSchema, columns, predicate, slice })
     }
     case 'inMemory': {
       const { schema, rowCount, table, slice } = node

@@ -22,7 +22,7 @@ import {
   exprEquals,
   type LogicalNode,
   makeFilter,
-  makeScanParquet,
+  makeFileScan,
   mapColumns,
   mayRaise,
   type NamedExpr,
@@ -72,6 +72,7 @@ function push(node: LogicalNode, conjuncts: readonly TypedExpr[]): LogicalNode {
     case 'slice':
       return filtered(withChildren(node, [push(node.input, [])]), conjuncts)
     case 'scanParquet':
+    case 'scanIpc':
       return pushIntoScan(node, conjuncts)
     case 'inMemory':
     case 'generated':
@@ -165,12 +166,12 @@ function pushThroughJoin(written: Of<'join'>, conjuncts: readonly TypedExpr[]): 
   return filtered(withChildren(node, [push(node.left, left), push(node.right, right)]), above)
 }
 
-function pushIntoScan(node: Of<'scanParquet'>, conjuncts: readonly TypedExpr[]): LogicalNode {
+function pushIntoScan(node: Of<'scanParquet' | 'scanIpc'>, conjuncts: readonly TypedExpr[]): LogicalNode {
   if (conjuncts.length === 0) return node
   if (node.slice !== undefined) return filtered(node, conjuncts)
   const predicate = joinConjuncts(node.predicate === undefined ? conjuncts : [node.predicate, ...conjuncts])
   const { files, fileSchema, columns } = node
-  return makeScanParquet({ files, fileSchema, columns, predicate, slice: undefined })
+  return makeFileScan(node.kind, { files, fileSchema, columns, predicate, slice: undefined })
 }
 
 /** The condition over the inputs of `exprs` instead of over their outputs. */

@@ -16,7 +16,7 @@ import {
   makeGenerated,
   makeInMemory,
   makeOrdinal,
-  makeScanParquet,
+  makeFileScan,
   makeSlice,
   makeSort,
   mayRaise,
@@ -52,10 +52,12 @@ function push(node: LogicalNode, range: RowRange): LogicalNode {
     }
     case 'concat':
       return pushIntoConcat(node, range)
-    case 'scanParquet': {
+    case 'scanParquet':
+    case 'scanIpc': {
       if (node.predicate !== undefined) return sliced(node, range)
       const { files, fileSchema, columns } = node
-      return makeScanParquet({ files, fileSchema, columns, predicate: undefined, slice: within(node.slice, range) })
+      const slice = within(node.slice, range)
+      return makeFileScan(node.kind, { files, fileSchema, columns, predicate: undefined, slice })
     }
     case 'inMemory': {
       const { schema, rowCount, table, columns } = node
@@ -120,6 +122,7 @@ function rowsAtMost(node: LogicalNode): number {
     case 'slice':
       return Math.min(node.length, rowsAtMost(node.input))
     case 'scanParquet':
+    case 'scanIpc':
       return node.slice?.length ?? Number.POSITIVE_INFINITY
     case 'inMemory':
     case 'generated':

@@ -30,7 +30,8 @@ export function run(node: LogicalNode, sources: NaiveSources): Row[] {
 
 function runNode(node: LogicalNode, sources: NaiveSources): Row[] {
   switch (node.kind) {
-    case 'scanParquet': {
+    case 'scanParquet':
+    case 'scanIpc': {
       const rows = cut(sources.files.get(node.files[0] as string) ?? [], node.slice)
       const { predicate } = node
       return rows

@@ -10,12 +10,14 @@ import { inMemory } from './in-memory.ts'
 import { join } from './join.ts'
 import { ordinal } from './ordinal.ts'
 import { project } from './project.ts'
+import { scanIpc } from './scan-ipc.ts'
 import { scanParquet } from './scan-parquet.ts'
 import { slice } from './slice.ts'
 import { sort } from './sort.ts'
 
 export const nodes: { readonly [K in LogicalKind]: NodeDef<Extract<LogicalNode, { kind: K }>> } = {
   scanParquet,
+  scanIpc,
   inMemory,
   generated,
   filter,

@@ -85,22 +85,33 @@ const sinkParquetShape = () => ({
   keyValueMetadata: z.optional(z.record(z.string(), z.string())),
 })
 
+const sinkIpcShape = () => ({
+  ...queryShape(),
+  /**
+   * Most rows of a record batch, 65,536 by default. Fewer where their strings pass 32 bytes on average, where a small
+   * memory limit gives less room, and, as with row groups of `sinkParquet`, where a worker's share ends.
+   */
+  recordBatchSize: z.optional(integer(1)),
+})
+
 const explainShape = () => ({
   ...queryShape(),
   optimized: z.optional(z.boolean()),
   physical: z.optional(z.boolean()),
   /** What the query is going to end in: floor and memory differ. Default `batches`. */
-  sink: z.optional(z.enum(['collect', 'batches', 'parquet'])),
+  sink: z.optional(z.enum(['collect', 'batches', 'parquet', 'ipc'])),
 })
 
 export const engineSchema = madeOnce(() => z.strictObject(engineShape()))
 export const querySchema = madeOnce(() => z.strictObject(queryShape()))
 export const sinkParquetSchema = madeOnce(() => z.strictObject(sinkParquetShape()))
+export const sinkIpcSchema = madeOnce(() => z.strictObject(sinkIpcShape()))
 export const explainSchema = madeOnce(() => z.strictObject(explainShape()))
 
 export type EngineOptions = z.input<ReturnType<typeof engineSchema>>
 export type QueryOptions = z.input<ReturnType<typeof querySchema>>
 export type SinkParquetOptions = z.input<ReturnType<typeof sinkParquetSchema>>
+export type SinkIpcOptions = z.input<ReturnType<typeof sinkIpcSchema>>
 export type ExplainOptions = z.input<ReturnType<typeof explainSchema>>
 
 /** A schema is made when options are first checked against it: most programs use one or two of them. */

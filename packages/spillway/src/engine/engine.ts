@@ -9,6 +9,7 @@ import { makeError } from '@spillway/stdx'
 import type { RecordBatch } from 'apache-arrow'
 import type { DataFrame } from '../data-frame/data-frame.ts'
 import type { LazyFrame } from '../lazy-frame/lazy-frame.ts'
+import { type ScanIpcOptions, scanIpc } from '../scan-ipc.ts'
 import { type ScanParquetOptions, scanParquet } from '../scan-parquet.ts'
 import type { QuerySession, SinkResult } from '../session.ts'
 import { streamBatches } from './batch-stream.ts'
@@ -23,10 +24,13 @@ import {
   querySchema,
   resolveOptions,
   resolveThreads,
+  type SinkIpcOptions,
   type SinkParquetOptions,
+  sinkIpcSchema,
   sinkParquetSchema,
 } from './engine-options.ts'
 import { explainPhysical } from './explain-physical.ts'
+import { writeIpc } from './sink-ipc-file.ts'
 import { writeParquet } from './sink-parquet-file.ts'
 
 /** What an engine holds at this moment; all zero when no query runs. */
@@ -64,6 +68,12 @@ export class Engine implements QuerySession, AsyncDisposable {
     return writeParquet(this.#core, plan, path, parsed, resolveOptions(queryPart(parsed), this.#options, process.env))
   }
 
+  async sinkIpc(plan: LogicalNode, path: string, options: SinkIpcOptions = {}): Promise<SinkResult> {
+    const { recordBatchSize, ...query } = parseOptions(sinkIpcSchema, withEngine(options), 'sinkIpc')
+    const resolved = resolveOptions(query, this.#options, process.env)
+    return writeIpc(this.#core, plan, path, { recordBatchSize }, resolved)
+  }
+
   async explain(plan: LogicalNode, options: ExplainOptions = {}): Promise<string> {
     const { optimized, physical, sink, ...query } = parseOptions(explainSchema, withEngine(options), 'explain')
     const resolved = resolveOptions(query, this.#options, process.env)
@@ -83,6 +93,14 @@ export class Engine implements QuerySession, AsyncDisposable {
     options: Omit<ScanParquetOptions<S>, 'session'> = {},
   ): LazyFrame<S> {
     return scanParquet<S>(paths, { ...options, session: this })
+  }
+
+  /** `scanIpc` on this engine. */
+  scanIpc<const S extends SchemaTypes = SchemaTypes>(
+    paths: string | readonly string[],
+    options: Omit<ScanIpcOptions<S>, 'session'> = {},
+  ): LazyFrame<S> {
+    return scanIpc<S>(paths, { ...options, session: this })
   }
 
   /** What the engine holds at this moment. */

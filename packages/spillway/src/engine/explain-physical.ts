@@ -16,10 +16,11 @@ import {
 import { readFileMeta } from '@spillway/formats'
 import { PAGE_BYTES } from '@spillway/kernels'
 import type { LogicalNode } from '@spillway/plan'
+import { ipcEncoderNeed, ipcSink } from './sink-ipc-file.ts'
 import { encoderNeed, parquetSink } from './sink-parquet-file.ts'
 
 /** What the explained query ends in; results that stay, and encoding, have needs of their own. */
-export type ExplainedSink = 'collect' | 'batches' | 'parquet'
+export type ExplainedSink = 'collect' | 'batches' | 'parquet' | 'ipc'
 
 export async function explainPhysical(
   core: EngineCore,
@@ -36,9 +37,9 @@ export async function explainPhysical(
   const { physical, floorBytes, budgetPages } = await core.plan({
     plan,
     options,
-    makeSink: sink === 'parquet' ? parquetSink('', {}) : collects,
+    makeSink: sink === 'parquet' ? parquetSink('', {}) : sink === 'ipc' ? ipcSink('', {}) : collects,
     keepsResults: sink === 'collect',
-    encoder: sink === 'parquet' ? encoderNeed({}) : noEncoder,
+    encoder: sink === 'parquet' ? encoderNeed({}) : sink === 'ipc' ? ipcEncoderNeed : noEncoder,
     onAdmitted: () => {},
     onOutput: () => {},
   })
@@ -72,6 +73,14 @@ function detailsOf(spec: OperatorSpec, pipeline: PhysicalPipeline): string {
       )
       return `files=${spec.files.length} columns=[${columns}] ${skipped}, rows ${rows}, ${checksums}`
     }
+    case 'scanIpc': {
+      const columns = spec.schema.fields.map((field) => field.name).join(', ')
+      const rows = spec.morsels.reduce(
+        (sum, { ranges }) => sum + ranges.reduce((part, range) => part + range.rows, 0),
+        0,
+      )
+      return `files=${spec.files.length} columns=[${columns}] rows ${rows}`
+    }
     case 'scanTable':
       return `columns=[${spec.schema.fields.map((field) => field.name).join(', ')}]`
     case 'generate':
@@ -102,6 +111,7 @@ function detailsOf(spec: OperatorSpec, pipeline: PhysicalPipeline): string {
     case 'collect':
       return ''
     case 'sinkParquet':
+    case 'sinkIpc':
       return spec.temporaryPath
     default:
       return ''

@@ -53,7 +53,7 @@ const cities = spillway.DataFrame({ city: ['Oslo', 'Rome'], country: ['Norway', 
 
 /** Runs an example in a function with the public names; files go to the test's folder. Gives its last expression. */
 async function run(code: string): Promise<unknown> {
-  const inFolder = code.replace(/'([\w*/]+\.parquet)'/g, (_, name) => JSON.stringify(join(folder, name)))
+  const inFolder = code.replace(/'([\w*/]+\.(?:parquet|arrow))'/g, (_, name) => JSON.stringify(join(folder, name)))
   const lines = inFolder.split('\n')
   const last = lines.pop() ?? ''
   const isStatement = /^(const|for|await using|try|\}|import|\/\/)/.test(last)

@@ -31,6 +31,7 @@ import {
   type QueryOptions,
   type QuerySession,
   requireDefaultSession,
+  type SinkIpcOptions,
   type SinkParquetOptions,
   type SinkResult,
 } from '../session.ts'
@@ -359,6 +360,19 @@ export class LazyFrame<S extends SchemaTypes = SchemaTypes> {
    */
   sinkParquet(path: string, options: SinkParquetOptions = {}): Promise<SinkResult> {
     return this.session.sinkParquet(this.plan, path, options)
+  }
+
+  /**
+   * Runs the query into an Arrow IPC file (Feather version 2), uncompressed: other Arrow libraries map it into memory
+   * as it is. It appears only when it is complete; one of that name is replaced.
+   *
+   * ```ts
+   * const { rowCount, bytes } = await orders.sinkIpc('orders.arrow')
+   * ```
+   * @throws as `collect`, and OUTPUT_FAILED
+   */
+  sinkIpc(path: string, options: SinkIpcOptions = {}): Promise<SinkResult> {
+    return this.session.sinkIpc(this.plan, path, options)
   }
 
   toString(): string {

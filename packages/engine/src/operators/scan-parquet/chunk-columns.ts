@@ -21,6 +21,7 @@ import type { WorkspaceSize } from '@spillway/memory'
 import { assert, makeError, SpillwayError } from '@spillway/stdx'
 import type { OpenContext } from '../../pipeline/contracts.ts'
 import { PipelineMemory } from '../../pipeline/pipeline-memory.ts'
+import type { FileColumns } from '../scan-file/file-source.ts'
 import type { ParquetMorsel, ScanParquetSpec } from './scan-parquet.ts'
 
 export function sizeChunkColumns(spec: ScanParquetSpec, size: WorkspaceSize): void {
@@ -42,7 +43,7 @@ interface OpenColumn {
   aheadPages: number
 }
 
-export class ChunkColumns {
+export class ChunkColumns implements FileColumns<ParquetMorsel> {
   readonly #spec: ScanParquetSpec
   readonly #columns: readonly OpenColumn[]
   #descriptor = -1
@@ -235,6 +236,10 @@ export class ChunkColumns {
 
   get rowsOfGroup(): number {
     return this.#meta === undefined ? 0 : requireRowGroup(this.#meta, this.#rowGroup).rowCount
+  }
+
+  endMorsel(): void {
+    this.close()
   }
 
   /** Ends the row group: memory beyond the fixed buffers and the file are given back. */

@@ -1,12 +1,12 @@
 /**
- * Worker side of PARQUET SCAN: decodes a row group batch by batch, straight into the batch's columns.
+ * Worker side of all scans of files: reads a morsel batch by batch, straight into the batch's columns.
  *
  * With a filter, its columns are read first. The others are read only where rows survive: rows without survivors are
- * passed over, whole pages at a time where that is possible.
+ * passed over, which costs as little as the format allows.
  */
 import { column } from '@spillway/columnar'
 import type { WorkspaceSize } from '@spillway/memory'
-import { assert } from '@spillway/stdx'
+import { assert, type SpillwayError } from '@spillway/stdx'
 import { queryCounter } from '@spillway/scheduler'
 import {
   type BatchBuffers,
@@ -21,57 +21,74 @@ import type { OpenContext, PullStatus, Source } from '../../pipeline/contracts.t
 import type { MorselClaims } from '../../pipeline/morsel-claims.ts'
 import { SelectionParts, SourceFilter } from '../../pipeline/source-filter.ts'
 import { sizeStage } from '../stage/stage.transform.ts'
-import { ChunkColumns, sizeChunkColumns } from './chunk-columns.ts'
-import type { ParquetMorsel, ScanParquetSpec } from './scan-parquet.ts'
+import type { FileMorsel, ScanFileSpec } from './scan-file.ts'
 
-export function sizeScanParquet(spec: ScanParquetSpec, size: WorkspaceSize): void {
+/** The columns of the morsel that a scan reads, positioned together. `M` is a morsel of the format. */
+export interface FileColumns<M> {
+  readonly isOpen: boolean
+  /** @throws DataError when the file is not the one that was planned */
+  open(morsel: M): void
+  /** Passes over rows up to `row`; the range to read ends at `end`. */
+  moveTo(row: number, end: number): void
+  /**
+   * Brings what these columns demand beyond their fixed buffers into memory.
+   * @returns the refusal when there is no room for it now; nothing is lost then, and it may be asked again
+   * @throws DataError
+   */
+  tryLoad(indices: readonly number[]): SpillwayError | undefined
+  /** Rows of a column that the next `read` may take, at least 1 and at most `most`. */
+  readable(index: number, most: number): number
+  /** Reads the next rows of a column. Returns its nulls. */
+  read(index: number, rows: number, values: number, validity: number): number
+  /** Passes over the next rows of one column. */
+  skip(index: number, rows: number): void
+  /** Bytes read from files since the last call. */
+  takeBytesRead(): number
+  endMorsel(): void
+  /** Gives back files and memory. */
+  close(): void
+}
+
+/** Counts the buffers of a scan, those of its columns aside. */
+export function sizeFileSource(spec: ScanFileSpec<FileMorsel>, size: WorkspaceSize): void {
   sizeBatch(batchShape(spec.schema, spec.batchRows), size)
-  sizeChunkColumns(spec, size)
   if (spec.filter !== undefined) sizeStage(spec.filter, size)
-}
-
-/** Pages beyond the workspace: the largest dictionary of each column. */
-export function scanParquetFloorPages(spec: ScanParquetSpec): number {
-  return spec.dictionaryPages
-}
-
-export function openScanParquet(spec: ScanParquetSpec, context: OpenContext, claims: MorselClaims): Source {
-  return new ParquetSource(spec, context, claims)
 }
 
 /** Holders serve a request within some batches; whoever still holds the memory then will not give it. */
 const PATIENCE_MS = 5000
 
-class ParquetSource implements Source {
+export class FileSource<M extends FileMorsel> implements Source {
   sequence = 0
   isParked = false
   readonly batch: number
   readonly filter: SourceFilter | undefined
-  readonly #spec: ScanParquetSpec
+  readonly #spec: ScanFileSpec<M>
   readonly #context: OpenContext
   readonly #claims: MorselClaims
   readonly #buffers: BatchBuffers
-  readonly #columns: ChunkColumns
+  readonly #columns: FileColumns<M>
   /** Columns that the filter reads, and the others. */
   readonly #first: readonly number[]
   readonly #others: readonly number[]
-  #morsel: ParquetMorsel | undefined
-  /** Rows of the row group before the next row, and the row after the present range. */
+  #morsel: M | undefined
+  /** Rows of the file's part (row group, record batch) before the next row, and the row after the present range. */
   #next = 0
   #end = 0
   #range = 0
-  /** When memory for a dictionary was first refused. */
+  /** When memory for what a file demands was first refused. */
   #refusedAt: number | undefined
   /** A filtered batch whose other columns are not read to its end. */
   readonly #parts: SelectionParts
 
-  constructor(spec: ScanParquetSpec, context: OpenContext, claims: MorselClaims) {
+  /** @param openColumns cuts the columns' buffers, after those of the batch */
+  constructor(spec: ScanFileSpec<M>, context: OpenContext, claims: MorselClaims, openColumns: () => FileColumns<M>) {
     this.#spec = spec
     this.#context = context
     this.#claims = claims
     this.#buffers = openBatch(context.arena, context.workspace, batchShape(spec.schema, spec.batchRows))
     this.batch = this.#buffers.address
-    this.#columns = new ChunkColumns(spec, context)
+    this.#columns = openColumns()
     this.filter = spec.filter === undefined ? undefined : new SourceFilter(spec.filter, context)
     this.#parts = new SelectionParts(context.arena, this.batch)
     this.#first = spec.filterColumns
@@ -184,7 +201,7 @@ class ParquetSource implements Source {
   }
 
   /**
-   * Has the dictionaries of these columns in memory. False while there is no room: others are asked to spill, and the
+   * Has in memory what these columns demand, such as dictionaries. False while there is no room: others are asked to spill, and the
    * floor is kept, so that waiting is safe. @throws MemoryLimitError when nobody gives enough
    */
   #load(indices: readonly number[]): boolean {
@@ -222,7 +239,7 @@ class ParquetSource implements Source {
   #closeMorsel(): void {
     const { control, query } = this.#context
     control.count(query.slot, queryCounter.bytesRead, this.#columns.takeBytesRead())
-    this.#columns.close()
+    this.#columns.endMorsel()
     this.#morsel = undefined
   }
 
