@@ -3,7 +3,8 @@
  * A kind that is missing is a compile error. No plan code may be imported here: this is bundled for the workers.
  */
 import type { WorkspaceSize } from '@spillway/memory'
-import { openCollect, sizeCollect } from '../operators/collect/collect.sink.ts'
+import { openCollect } from '../operators/collect/collect.sink.ts'
+import { sizeCollect } from '../operators/collect/size-collect.ts'
 import { openGenerate, sizeGenerate } from '../operators/generate/generate.source.ts'
 import { groupByOutputFloorPages, openGroupByOutput, sizeGroupByOutput } from '../operators/group-by/group-by.output.ts'
 import { groupBySinkFloorPages, openGroupBySink, sizeGroupBySink } from '../operators/group-by/group-by.sink.ts'

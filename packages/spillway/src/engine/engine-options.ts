@@ -7,6 +7,7 @@ import { availableParallelism } from 'node:os'
 import { noTesting, type Progress, type QueryOptions as CoreOptions, type TestingOptions } from '@spillway/engine'
 import { parseByteSize, systemMemoryBytes } from '@spillway/memory'
 import { makeError } from '@spillway/stdx'
+import type { ChunkStrategy } from './chunk-strategy.ts'
 import english from 'zod/v4/locales/en.js'
 import * as z from 'zod/mini'
 
@@ -64,6 +65,19 @@ const queryShape = () => ({
   ),
 })
 
+const batchesShape = () => ({
+  ...queryShape(),
+  /** Bytes of a batch at most ("16MB", or a number); a row that has more is a batch of its own. */
+  maxBatchBytes: z.optional(byteSize()),
+  /** Chooses the rows of each batch; the default adapts to memory and to the pace of the program. */
+  chunkStrategy: z.optional(
+    z.custom<ChunkStrategy>(
+      (value) => typeof (value as ChunkStrategy | null)?.nextRows === 'function',
+      'must have a function nextRows',
+    ),
+  ),
+})
+
 const sinkParquetShape = () => ({
   ...queryShape(),
   compression: z.optional(z.enum(['snappy', 'zstd', 'lz4', 'lz4Raw', 'gzip', 'brotli', 'uncompressed'])),
@@ -104,12 +118,14 @@ const explainShape = () => ({
 
 export const engineSchema = madeOnce(() => z.strictObject(engineShape()))
 export const querySchema = madeOnce(() => z.strictObject(queryShape()))
+export const batchesSchema = madeOnce(() => z.strictObject(batchesShape()))
 export const sinkParquetSchema = madeOnce(() => z.strictObject(sinkParquetShape()))
 export const sinkIpcSchema = madeOnce(() => z.strictObject(sinkIpcShape()))
 export const explainSchema = madeOnce(() => z.strictObject(explainShape()))
 
 export type EngineOptions = z.input<ReturnType<typeof engineSchema>>
 export type QueryOptions = z.input<ReturnType<typeof querySchema>>
+export type CollectBatchesOptions = z.input<ReturnType<typeof batchesSchema>>
 export type SinkParquetOptions = z.input<ReturnType<typeof sinkParquetSchema>>
 export type SinkIpcOptions = z.input<ReturnType<typeof sinkIpcSchema>>
 export type ExplainOptions = z.input<ReturnType<typeof explainSchema>>

@@ -13,8 +13,11 @@ import { type ScanIpcOptions, scanIpc } from '../scan-ipc.ts'
 import { type ScanParquetOptions, scanParquet } from '../scan-parquet.ts'
 import type { QuerySession, SinkResult } from '../session.ts'
 import { streamBatches } from './batch-stream.ts'
+import { adaptiveChunks } from './chunk-strategy.ts'
 import { collectResult } from './collect-result.ts'
 import {
+  batchesSchema,
+  type CollectBatchesOptions,
   type EngineOptions,
   type ExplainOptions,
   engineSchema,
@@ -58,9 +61,14 @@ export class Engine implements QuerySession, AsyncDisposable {
     return collectResult<S>(this.#core, plan, resolved, this)
   }
 
-  collectBatches(plan: LogicalNode, options: QueryOptions = {}): AsyncIterableIterator<RecordBatch> {
-    const parsed = parseOptions(querySchema, withEngine(options), 'collectBatches')
-    return streamBatches(this.#core, plan, resolveOptions(parsed, this.#options, process.env))
+  collectBatches(plan: LogicalNode, options: CollectBatchesOptions = {}): AsyncIterableIterator<RecordBatch> {
+    const parsed = parseOptions(batchesSchema, withEngine(options), 'collectBatches')
+    const { maxBatchBytes, chunkStrategy, ...query } = parsed
+    return streamBatches(this.#core, plan, resolveOptions(query, this.#options, process.env), {
+      strategy: chunkStrategy ?? adaptiveChunks(),
+      maxBatchBytes:
+        maxBatchBytes === undefined ? Number.POSITIVE_INFINITY : parseByteSize(maxBatchBytes, 'maxBatchBytes'),
+    })
   }
 
   async sinkParquet(plan: LogicalNode, path: string, options: SinkParquetOptions = {}): Promise<SinkResult> {

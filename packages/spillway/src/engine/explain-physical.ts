@@ -16,11 +16,19 @@ import {
 import { readFileMeta } from '@spillway/formats'
 import { PAGE_BYTES } from '@spillway/kernels'
 import type { LogicalNode } from '@spillway/plan'
+import { collectAll, collectStream } from './collect-sinks.ts'
 import { ipcEncoderNeed, ipcSink } from './sink-ipc-file.ts'
 import { encoderNeed, parquetSink } from './sink-parquet-file.ts'
 
 /** What the explained query ends in; results that stay, and encoding, have needs of their own. */
 export type ExplainedSink = 'collect' | 'batches' | 'parquet' | 'ipc'
+
+const rootSinks: { readonly [S in ExplainedSink]: RootSink } = {
+  collect: collectAll,
+  batches: collectStream(2, Number.POSITIVE_INFINITY),
+  parquet: parquetSink('', {}),
+  ipc: ipcSink('', {}),
+}
 
 export async function explainPhysical(
   core: EngineCore,
@@ -28,16 +36,10 @@ export async function explainPhysical(
   options: QueryOptions,
   sink: ExplainedSink,
 ): Promise<string> {
-  const collects: RootSink = ({ sizing: _sizing, ...facts }) => ({
-    ...facts,
-    kind: 'collect',
-    mode: sink === 'collect' ? 'all' : 'stream',
-    tokensMax: 2,
-  })
   const { physical, floorBytes, budgetPages } = await core.plan({
     plan,
     options,
-    makeSink: sink === 'parquet' ? parquetSink('', {}) : sink === 'ipc' ? ipcSink('', {}) : collects,
+    makeSink: rootSinks[sink],
     keepsResults: sink === 'collect',
     encoder: sink === 'parquet' ? encoderNeed({}) : sink === 'ipc' ? ipcEncoderNeed : noEncoder,
     onAdmitted: () => {},

@@ -27,6 +27,7 @@ import { makeError } from '@spillway/stdx'
 import type { RecordBatch } from 'apache-arrow'
 import type { DataFrame } from '../data-frame/data-frame.ts'
 import {
+  type CollectBatchesOptions,
   type ExplainOptions,
   type QueryOptions,
   type QuerySession,
@@ -338,16 +339,17 @@ export class LazyFrame<S extends SchemaTypes = SchemaTypes> {
   }
   /**
    * Runs the query as its batches are taken, in order; the engine waits for the program. Leaving the loop cancels the
-   * query.
+   * query. How large batches are adapts to memory and to the program's pace; `maxBatchBytes` bounds them, and a
+   * `chunkStrategy` chooses their rows.
    *
    * ```ts
-   * for await (const batch of orders.collectBatches()) {
+   * for await (const batch of orders.collectBatches({ maxBatchBytes: '4MB' })) {
    *   if (batch.numRows > 2) break // an Arrow record batch
    * }
    * ```
    * @throws as `collect`; INVALID_OPTION at the call, the others from the loop
    */
-  collectBatches(options: QueryOptions = {}): AsyncIterable<RecordBatch> {
+  collectBatches(options: CollectBatchesOptions = {}): AsyncIterable<RecordBatch> {
     return this.session.collectBatches(this.plan, options)
   }
   /**
