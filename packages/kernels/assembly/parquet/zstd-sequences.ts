@@ -1,6 +1,6 @@
 // Sequences of a zstd block (RFC 8878, section 3.1.1.3.2): which tables they use, and carrying them out.
 
-import { copyForward, copyMatch } from './zstd-copy'
+import { copyBack, copyWords } from './window-copy'
 import { buildCells, buildSingle, predefinedCounts, predefinedLog, predefinedSymbols } from './zstd-fse'
 import { readCounts, symbolLimit } from './zstd-fse'
 import { beginSequences, cellsOf, decodeSequences, endsSequences, LIST_BYTES, MATCH_MIN } from './zstd-sequence-bits'
@@ -138,7 +138,7 @@ function carryOut(state: u32, at: u32, end: u32, literals: u32, out: u32, histor
     const matchBytes = load<u32>(at, LIST_BYTES) + MATCH_MIN
     const value = load<u32>(at, LIST_BYTES * 2)
     at += 4
-    copyForward(literals, out, literalBytes)
+    copyWords(out, literals, literalBytes)
     literals += literalBytes
     out += literalBytes
     // Values to 3 mean one of the last offsets, and each the next one where no literals come before. These are chosen
@@ -153,7 +153,7 @@ function carryOut(state: u32, at: u32, end: u32, literals: u32, out: u32, histor
     second = select<u32>(first, second, which > 1)
     first = offset
     if (offset - 1 >= out - history) return refuseOffset(state, offset, out)
-    copyMatch(out, offset, matchBytes)
+    copyBack(out, offset, matchBytes)
     out += matchBytes
   } while (at < end)
   store<u32>(state + REPEAT, first)
