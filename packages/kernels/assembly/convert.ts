@@ -337,6 +337,16 @@ export function iota64(start: i64, step: i64, rowCount: u32, target: usize): voi
   }
 }
 
+/** target[selection[i]] = start + i, int64, for count rows; other rows stay as they are. target overlaps nothing. */
+export function iotaSelected64(start: i64, selection: usize, count: u32, target: usize): void {
+  const end = selection + (<usize>count << 2)
+  while (selection < end) {
+    store<i64>(target + (<usize>load<u32>(selection) << 3), start)
+    start += 1
+    selection += 4
+  }
+}
+
 @inline
 function clampIndices<Index>(indices: usize, validity: usize, rowCount: u32, limit: u32): u32 {
   const width: usize = sizeof<Index>()

@@ -69,6 +69,8 @@ export {
 export { concat } from './concat.ts'
 export { DataFrame, fromArrow } from './data-frame/data-frame.ts'
 export { createEngine, Engine, type EngineUsage, setEngineAffinity } from './engine/engine.ts'
+export type { JoinKeys, JoinKind, JoinOptions } from './lazy-frame/join-options.ts'
+export type { PerKey, SortBy, SortByOptions, SortOptions, TopKOptions } from './lazy-frame/sort-rows.ts'
 export { adaptiveChunks, type ChunkFacts, type ChunkOutcome, type ChunkStrategy } from './engine/chunk-strategy.ts'
 export type {
   CollectBatchesOptions,

@@ -5,17 +5,21 @@
  *   FILTER (1 + 1 = 2) and a < 5        FILTER a < 5
  *     scan                          →     scan
  *
+ * A sort key that is one value for all rows is none.
  * A filter that keeps nothing becomes an empty slice, unless its input may raise an error.
  */
 import {
   type LogicalNode,
   makeFilter,
   makeGroupBy,
+  makeJoin,
   makeProject,
   changeFileScan,
   makeSlice,
+  makeSort,
   type NamedAggregate,
   type NamedExpr,
+  type SortKey,
 } from '@spillway/plan'
 import { unreachable } from '@spillway/stdx'
 import { foldExpr } from '../fold-expr.ts'
@@ -54,10 +58,25 @@ function foldNode(node: LogicalNode): LogicalNode {
       const isTrue = predicate.kind === 'literal' && predicate.value === true
       return changeFileScan(node, { predicate: isTrue ? undefined : predicate })
     }
+    case 'sort': {
+      const keys = mapSame(node.keys, foldSortKey).filter(({ expr }) => expr.kind !== 'literal')
+      if (keys.length === 0) return node.limit === undefined ? node.input : makeSlice(node.input, 0, node.limit)
+      const isSame = keys.length === node.keys.length && keys.every((key, index) => key === node.keys[index])
+      return isSame ? node : makeSort(node.input, keys, node.limit)
+    }
+    case 'join': {
+      const leftKeys = mapSame(node.leftKeys, foldExpr)
+      const rightKeys = mapSame(node.rightKeys, foldExpr)
+      if (leftKeys === node.leftKeys && rightKeys === node.rightKeys) return node
+      const { left, right, how, nullsEqual, buildSide, outputs } = node
+      return makeJoin(left, right, { how, leftKeys, rightKeys, nullsEqual, buildSide, outputs })
+    }
     case 'inMemory':
     case 'generated':
     case 'slice':
     case 'concat':
+    case 'ordinal':
+    case 'guard':
       return node
     default:
       return unreachable(node)
@@ -67,6 +86,11 @@ function foldNode(node: LogicalNode): LogicalNode {
 function foldNamed(named: NamedExpr): NamedExpr {
   const expr = foldExpr(named.expr)
   return expr === named.expr ? named : { name: named.name, expr }
+}
+
+function foldSortKey(key: SortKey): SortKey {
+  const expr = foldExpr(key.expr)
+  return expr === key.expr ? key : { expr, descending: key.descending, nullsLast: key.nullsLast }
 }
 
 function foldAggregate(aggregate: NamedAggregate): NamedAggregate {

@@ -113,7 +113,7 @@ describe('chunkStrategy', () => {
     let index = 0
     const sizes = rowsOf(await take({ chunkStrategy: { nextRows: () => wanted[index++] ?? 65_536 } }))
     expect(sizes[0]).toBeLessThanOrEqual(10)
-    for (const [at, rows] of wanted.entries()) expect(sizes[at]).toBeLessThanOrEqual(rows)
+    for (const [at, most] of wanted.entries()) expect(sizes[at]).toBeLessThanOrEqual(most)
     // Larger than the engine's own batches of 8,192 rows.
     expect(Math.max(...sizes)).toBeGreaterThan(20_000)
   })

@@ -29,6 +29,7 @@ const testingShape = () => ({
   reservationFault: z.optional(z.custom<TestingOptions['reservationFault']>()),
   refuseProbability: z.optional(z.number().check(z.minimum(0), z.maximum(1))),
   workerFault: z.optional(z.custom<TestingOptions['workerFault']>()),
+  sortFanIn: z.optional(z.int().check(z.minimum(2))),
   budgetPages: z.optional(z.int().check(z.positive())),
 })
 
@@ -130,7 +131,7 @@ export type SinkIpcOptions = z.input<ReturnType<typeof sinkIpcSchema>>
 export type ExplainOptions = z.input<ReturnType<typeof explainSchema>>
 
 /** A schema is made when options are first checked against it: most programs use one or two of them. */
-function madeOnce<T>(make: () => T): () => T {
+export function madeOnce<T>(make: () => T): () => T {
   let made: T | undefined
   return () => {
     made ??= make()

@@ -91,11 +91,24 @@ function detailsOf(spec: OperatorSpec, pipeline: PhysicalPipeline): string {
       return spec.text
     case 'slice':
       return `offset=${spec.offset} length=${spec.length}`
+    case 'ordinal':
+      return spec.dense === undefined ? 'with gaps' : `from ${spec.dense.from}`
+    case 'raise':
+      return `join keys [${spec.keys.join(', ')}] of the ${spec.side} frame are not unique`
     case 'groupBy': {
       const kind = pipeline.sinks.find((use) => use.sink === spec)?.inputKind ?? 0
       return `${spec.shape.text}${kind > 0 ? ' (counts distinct values)' : ''} partitions=${2 ** spec.partitionBits}`
     }
     case 'groupByOutput':
+      return spec.shape.text
+    case 'joinBuild':
+      return `${spec.shape.text} partitions=${2 ** spec.partitionBits}`
+    case 'joinProbe':
+      return `${spec.shape.text} ${spec.reason}`
+    case 'joinTable':
+    case 'joinPairs':
+    case 'sort':
+    case 'sortOutput':
       return spec.shape.text
     case 'collect':
       return ''

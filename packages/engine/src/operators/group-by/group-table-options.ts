@@ -1,6 +1,6 @@
 /** What a group table is made with: sizes, generated functions, and where its memory comes from. */
 import { type GroupByExports, LOCAL_HEADER_BYTES, PARTITION_BYTES, type RowLayout } from '@spillway/codegen'
-import type { ArenaKernels, RowKernels } from '@spillway/kernels'
+import type { ArenaKernels, JoinKernels, RowKernels } from '@spillway/kernels'
 import type { PageSource } from './row-chain.ts'
 
 export interface GroupTableSizes {
@@ -16,7 +16,7 @@ export interface GroupTableSizes {
 
 export interface GroupTableOptions extends GroupTableSizes {
   readonly memory: WebAssembly.Memory
-  readonly kernels: ArenaKernels & RowKernels
+  readonly kernels: ArenaKernels & RowKernels & JoinKernels
   readonly exports: GroupByExports
   readonly layout: RowLayout
   readonly pages: PageSource
