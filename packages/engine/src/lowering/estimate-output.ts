@@ -15,13 +15,14 @@ import {
   withFile,
 } from '@spillway/formats'
 import {
-  childrenOf,
   type FileScan,
+  type Join,
   type LogicalNode,
   type ScanIpc,
   type ScanParquet,
   type TypedExpr,
 } from '@spillway/plan'
+import { unreachable } from '@spillway/stdx'
 import { listMorsels } from './lower-scan.ts'
 
 export interface OutputEstimate {
@@ -40,6 +41,7 @@ const SLICE_SKEW = 4
 const SLICE_SLACK_BYTES = 65_536
 /** Entries of a dictionary are not equally frequent: the frequent ones may be longer than the average. */
 const DICTIONARY_SKEW = 2
+const MATCH_SKEW = 2
 
 export function estimateOutput(node: LogicalNode): OutputEstimate {
   switch (node.kind) {
@@ -78,32 +80,48 @@ export function estimateOutput(node: LogicalNode): OutputEstimate {
       const output = { rows, textBytes: new Map([...keys, ...aggregates]), heldBytes: input.heldBytes }
       return { ...output, heldBytes: input.heldBytes + bytesOfRows(node.schema, output) + rows * HELD_ROW_BYTES }
     }
+    case 'sort': {
+      const input = estimateOutput(node.input)
+      const held = bytesOfRows(node.input.schema, input) + input.rows * HELD_ROW_BYTES
+      return { ...cut(input, node.limit), heldBytes: input.heldBytes + held }
+    }
+    case 'join':
+      return joined(node, estimateOutput(node.left), estimateOutput(node.right))
+    case 'guard':
+    case 'ordinal':
+      return estimateOutput(node.input)
+    case 'concat':
+      return concatenated(node.inputs.map(estimateOutput))
     default:
-      return ofInputs(node)
+      return unreachable(node)
   }
 }
 
+function concatenated(inputs: readonly OutputEstimate[]): OutputEstimate {
+  const textBytes = new Map<string, number>()
+  for (const input of inputs) {
+    for (const [name, bytes] of input.textBytes) textBytes.set(name, (textBytes.get(name) ?? 0) + bytes)
+  }
+  const sum = (part: (input: OutputEstimate) => number): number => inputs.reduce((all, each) => all + part(each), 0)
+  return { rows: sum(({ rows }) => rows), textBytes, heldBytes: sum(({ heldBytes }) => heldBytes) }
+}
+
 /**
- * Nodes that put rows of their inputs together or in another order: as many rows as all inputs have. A join may give
- * more, when keys match several times on both sides; how often they do is not known before.
+ * As many rows as both inputs have together, where each row of one side matches at most one of the other. How often keys
+ * match several times on both sides is not known before.
  */
-function ofInputs(node: LogicalNode): OutputEstimate {
-  const inputs = childrenOf(node).map(estimateOutput)
-  const rows = inputs.reduce((sum, input) => sum + input.rows, 0)
-  // Columns that were renamed on the way count as the widest.
-  const widest = Math.max(
-    0,
-    ...inputs.flatMap(({ textBytes, rows: own }) => [...textBytes.values()].map((bytes) => bytes / Math.max(1, own))),
-  )
-  const textBytes = node.schema.fields.map(({ name, type }): [string, number] => {
-    if (type.kind !== 'utf8') return [name, 0]
-    const known = inputs.flatMap((input) => input.textBytes.get(name) ?? [])
-    return [name, known.length === inputs.length ? known.reduce((sum, bytes) => sum + bytes, 0) : rows * widest]
+function joined(node: Join, left: OutputEstimate, right: OutputEstimate): OutputEstimate {
+  const isFilter = node.how === 'semi' || node.how === 'anti'
+  const rows = isFilter ? left.rows : node.how === 'cross' ? left.rows * right.rows : left.rows + right.rows
+  const textBytes = node.outputs.map(({ name, side, column }): [string, number] => {
+    const input = side === 'left' ? left : right
+    const perRow = (input.textBytes.get(column) ?? 0) / Math.max(1, input.rows)
+    // Rows that match often may have longer texts than the others.
+    return [name, rows * perRow * (isFilter || node.how === 'cross' ? 1 : MATCH_SKEW)]
   })
-  const output = { rows, textBytes: new Map(textBytes), heldBytes: 0 }
-  const below = inputs.reduce((sum, { heldBytes }) => sum + heldBytes, 0)
-  const held = node.kind === 'concat' ? 0 : bytesOfRows(node.schema, output) + rows * HELD_ROW_BYTES
-  return { ...output, heldBytes: below + held }
+  const held = [bytesOfRows(node.left.schema, left), bytesOfRows(node.right.schema, right)]
+  const ownBytes = held.reduce((sum, bytes) => sum + bytes, (left.rows + right.rows) * HELD_ROW_BYTES)
+  return { rows, textBytes: new Map(textBytes), heldBytes: left.heldBytes + right.heldBytes + ownBytes }
 }
 
 /** Bytes of such rows in Arrow's layout. */

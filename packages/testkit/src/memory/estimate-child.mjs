@@ -13,6 +13,9 @@ const queries = {
   head: () => engine.scanParquet(parquet).head(1000),
   project: () => engine.scanParquet(parquet).select(col('n').cast({ kind: 'utf8' }), col('text').eq('x').alias('is')),
   groups: () => engine.scanParquet(parquet).groupBy('text').agg(sum('n').alias('n')),
+  sorted: () => engine.scanParquet(parquet).sort('text').head(500_000),
+  joined: () =>
+    engine.scanParquet(parquet).join(engine.scanIpc(ipc).select('n', col('seventh').alias('s')), { on: 'n' }),
   total: () => engine.scanParquet(parquet).select(sum('n')),
 }
 const frame = queries[name]()

@@ -36,6 +36,8 @@ it.each([
   ['head', 1000, 2],
   ['project', ROWS, 3],
   ['groups', ROWS, 3],
+  ['sorted', 500_000, 3],
+  ['joined', ROWS, 4],
   ['total', 1, 2],
 ])('%s', { timeout: 120_000 }, async (query, rows, loosest) => {
   const script = fileURLToPath(new URL('estimate-child.mjs', import.meta.url))
