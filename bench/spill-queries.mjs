@@ -20,7 +20,7 @@ const joinOf = (buildRows, probeRows) => ({
     probe: spillTable('probe', probeRows, buildRows),
   }),
   sql: ({ build, probe }) => `SELECT key, sum(amount) AS amount, min(payload) AS payload
-    FROM ${quote(probe)} JOIN ${quote(build)} USING (key) GROUP BY key`,
+    FROM ${quote(probe)} AS probe JOIN ${quote(build)} AS build USING (key) GROUP BY key`,
   build: (scan, { build, probe }, { col }) =>
     scan(probe)
       .join(scan(build), { on: 'key', how: 'inner' })

@@ -117,7 +117,7 @@ function addHash(module: ProbeModule, body: FunctionBuilder, { rows, keys, hash,
   body.emit(
     forEachRow(rows, [
       load,
-      hashKeys(keys, hash, module.hashBytes, module.spec.hashMask),
+      hashKeys(keys, hash, module.hashBytes, module.spec.hashMask, 'join'),
       i64.store(at8(hashes, rows.position), get(hash)),
     ]),
   )
@@ -139,7 +139,7 @@ function addLookup(module: ProbeModule, body: FunctionBuilder, { rows, keys, has
     set(level, i64.extendI32U(get(levelShift))),
     forEachRow(rows, [
       load,
-      hashKeys(keys, hash, module.hashBytes, module.spec.hashMask),
+      hashKeys(keys, hash, module.hashBytes, module.spec.hashMask, 'join'),
       i64.store(at8(hashes, rows.position), get(hash)),
       set(partition, i32.add(get(table), i32.mul(index, i32.const(JOIN_TABLE_ENTRY_BYTES)))),
       set(entry, i64.load(i32.add(directory, i32.shl(slot, i32.const(3))))),

@@ -153,7 +153,7 @@ function addAppend(builder: ModuleBuilder, plan: RowsPlan, store: StoreFunctions
     forEachRow(rows, [
       loadKeys(keys, keyColumns, get(rows.row), true, scratch),
       ifElse(isKept, [
-        hashKeys(keys, hash, hashBytes, spec.hashMask),
+        hashKeys(keys, hash, hashBytes, spec.hashMask, 'join'),
         set(partition, call(store.partitionAddress, get(storeLocal), get(hash))),
         set(row, call(store.takeRow, get(storeLocal), get(partition), i32.const(layout.rowBytes), need)),
         brIf(2, i32.eqz(get(row))),
