@@ -12,7 +12,7 @@ import { BlockRows, sizeBlockRows } from './block-rows.ts'
 import type { MergeBudget } from './merge-budget.ts'
 import { type PieceSource, RunMerge, sizeRunMerge } from './run-merge.ts'
 import { removeRun, RunWriter, sizeRunWriter } from './run-writer.ts'
-import type { SortShape, SortSizes, SpilledRun } from './sort.ts'
+import type { SortShape, SortSinkSpec, SortSizes, SpilledRun } from './sort.ts'
 
 /** Places beside those of the runs, so that blocks that are written are not cut short whenever a piece ends. */
 const SPARE_PLACES = 4
@@ -30,6 +30,8 @@ export class RunMaker {
   readonly #shape: SortShape
   readonly #budget: MergeBudget
   readonly #fanIn: number
+  /** Only so many rows of a run count. */
+  readonly #rowsMax: number
   readonly #writer: RunWriter
   readonly #loader: BlockRows
   readonly #merge: RunMerge
@@ -37,18 +39,13 @@ export class RunMaker {
   readonly #namePrefix: string
   #names = 0
 
-  constructor(
-    context: OpenContext,
-    spec: { readonly shape: SortShape; readonly sizes: SortSizes; readonly sinkId: number; readonly fanIn?: number },
-    exports: SortExports,
-    order: number,
-    budget: MergeBudget,
-  ) {
+  constructor(context: OpenContext, spec: SortSinkSpec, exports: SortExports, order: number, budget: MergeBudget) {
     const { shape, sizes } = spec
     this.#context = context
     this.#shape = shape
     this.#budget = budget
     this.#fanIn = Math.max(2, spec.fanIn ?? Number.POSITIVE_INFINITY)
+    this.#rowsMax = spec.top?.limit ?? Number.POSITIVE_INFINITY
     this.#writer = new RunWriter(context, shape, sizes, exports)
     this.#loader = new BlockRows(context, shape, sizes, exports)
     this.#merge = new RunMerge(context, shape.text, order)
@@ -73,12 +70,14 @@ export class RunMaker {
         if (depth > 0) yield
       }
       merge.play()
+      let left = this.#rowsMax
       do {
-        const n = merge.fill(this.#rows, writer.blockRows, 0)
+        const n = merge.fill(this.#rows, Math.min(writer.blockRows, left), 0)
         if (n > 0) writer.write(this.#rows, n)
+        left -= n
         places?.reuse()
         yield
-      } while (merge.stopped !== 'ended')
+      } while (merge.stopped !== 'ended' && left > 0)
       return writer.finish()
     } finally {
       merge.close()
