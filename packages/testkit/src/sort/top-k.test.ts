@@ -126,8 +126,8 @@ describe('row groups below a top-k', () => {
       ['growing', false],
     ] as const) {
       const metrics = await check(engine, topQuery(name, descending, true, 10))
-      // The row group with the best rows is read first; it alone holds the answer.
-      expect(skipped(metrics), name).toBe(groups - 1)
+      // The row group with the best rows is read first; it alone holds the answer. Three hold NaN and have no bounds.
+      expect(skipped(metrics), name).toBeGreaterThanOrEqual(name === 'growing' ? groups - 3 : groups - 1)
       expect(metrics.spilledBytes).toBe(0)
     }
   })

@@ -16,6 +16,8 @@ import type { SortShape, SortSinkSpec, SortSizes, SpilledRun } from './sort.ts'
 
 /** Places beside those of the runs, so that blocks that are written are not cut short whenever a piece ends. */
 const SPARE_PLACES = 4
+/** So long a worker waits for memory that others may give. */
+const PATIENCE_MS = 2000
 
 export function sizeRunMaker(shape: SortShape, sizes: SortSizes, size: WorkspaceSize): void {
   sizeRunWriter(shape, sizes, size)
@@ -119,15 +121,9 @@ export class RunMaker {
   *#mergeGroup(group: readonly SpilledRun[], depth: number): Generator<void, void> {
     const { query, meter } = this.#context
     const places = new Places(this.#context)
-    const pieces: BlockPieces[] = []
     try {
-      for (const run of group) {
-        const piece = BlockPieces.tryOpen(this.#context, this.#shape, this.#loader, places, run)
-        if (piece === undefined) break
-        pieces.push(piece)
-      }
+      const pieces = yield* this.#openGroup(group, places)
       const merged = group.slice(0, pieces.length)
-      if (merged.length < 2) throw this.#noRoom(group.slice(0, 2))
       this.runs.push(...group.slice(pieces.length))
       places.addSpares(SPARE_PLACES, Math.ceil(this.#budget.pieceBytes / PAGE_BYTES))
       const rows = merged.reduce((sum, run) => sum + run.rows, 0)
@@ -137,6 +133,25 @@ export class RunMaker {
       for (const run of merged) removeRun(this.#context, this.#shape.text, run)
     } finally {
       places.close()
+    }
+  }
+
+  /** Takes places for at least two of the runs; waits while others are asked for memory. */
+  *#openGroup(group: readonly SpilledRun[], places: Places): Generator<void, BlockPieces[]> {
+    const { query, reservation } = this.#context
+    const started = performance.now()
+    for (;;) {
+      const pieces: BlockPieces[] = []
+      for (const run of group) {
+        const piece = BlockPieces.tryOpen(this.#context, this.#shape, this.#loader, places, run)
+        if (piece === undefined) break
+        pieces.push(piece)
+      }
+      if (pieces.length >= 2) return pieces
+      places.close()
+      query.askLargestHolder(reservation.usedPages)
+      if (performance.now() - started > PATIENCE_MS) throw this.#noRoom(group.slice(0, 2))
+      yield
     }
   }
 
