@@ -116,7 +116,7 @@ it('amplification stays below 2 where partitions are split once', { timeout: 120
     keys: ['id'],
     buildSide: 'left',
   }
-  const result = await stage.checkTotals(joined, { budgetPages: 190, batchRows: 256, partitionBits: 0 }, { threads: 1 })
+  const result = await stage.checkTotals(joined, { budgetPages: 240, batchRows: 256, partitionBits: 0 }, { threads: 1 })
   expect(reached(result).depth).toBe(1)
   for (const { amplification } of result.metrics?.operators ?? []) expect(amplification).toBeLessThanOrEqual(2)
 })
