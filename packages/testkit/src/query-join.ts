@@ -53,13 +53,18 @@ export function joinStep(state: State, source: State, choices: Choices): State {
     ordered: maintainOrder !== 'none',
     hasSink: true,
     hasJoin: true,
-    // With a row in the answer both sides had rows.
-    canSpill: state.canSpill || how === 'inner' || how === 'semi' || how === 'cross',
+    canSpill: canSpillOf(how, state.canSpill),
     canSpillUnsorted: undefined,
     build: (frame, api) => state.build(frame, api).join(right.build(frame, api), options),
     sql: (table) => joinSql(state.sql(table), right.sql(table), outputs, shape),
     steps: [...state.steps, `${how} join ${JSON.stringify(options, shorten)} with ${right.steps.join(', ')}`],
   }
+}
+
+/** With a row in the answer of an inner join both sides had rows; that of a full join may come from the right alone. */
+function canSpillOf(how: JoinChoices['how'], leftCanSpill: boolean): boolean {
+  if (how === 'inner' || how === 'semi' || how === 'cross') return true
+  return (how === 'left' || how === 'anti') && leftCanSpill
 }
 
 const shorten = (name: string, value: unknown): unknown =>
