@@ -6,7 +6,11 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
+  col,
   createEngine,
+  len,
+  max,
+  min,
   type Engine,
   type JoinOptions,
   type LazyFrame,
@@ -89,6 +93,36 @@ export class JoinStage {
       relativeFloat: 0,
       absoluteFloat: 0,
     })
+    if (difference !== undefined) throw new Error(`${difference}\n${joined.name}: ${this.sql(joined)}`)
+    return result
+  }
+
+  /**
+   * The same for many rows: their number, those with a left and a right part, and a sum that depends on which rows were
+   * put together, instead of all rows.
+   */
+  async checkTotals(
+    joined: JoinCase,
+    testing: QueryOptions['testing'],
+    options: QueryOptions = {},
+  ): Promise<DataFrame> {
+    const isOneSided = joined.how === 'semi' || joined.how === 'anti'
+    const [left, right] = [col('l_row'), isOneSided ? col('l_row') : col('r_row')]
+    const texts = [max('l_payload').alias('text'), ...(isOneSided ? [] : [min('r_payload').alias('other')])]
+    const frame = this.frame(joined).select(
+      len().alias('n'),
+      left.count().alias('lefts'),
+      right.count().alias('rights'),
+      left.mul(31).add(right.mul(17)).mod(10_007).sum().alias('pairs'),
+      ...texts,
+    )
+    const result = await frame.collect({ ...options, testing })
+    const other = isOneSided ? 'l_row' : 'r_row'
+    const expected = await this.oracle.query(`SELECT count(*) AS n, count(l_row) AS lefts, count(${other}) AS rights,
+      coalesce(sum((l_row * 31 + ${other} * 17) % 10007), 0)::BIGINT AS pairs, max(l_payload) AS text
+      ${isOneSided ? '' : ', min(r_payload) AS other'} ${this.sql(joined)}`)
+    const exact = { ordered: false, relativeFloat: 0, absoluteFloat: 0 }
+    const difference = tableDifference(tableOfArrow(result.toArrow()), expected, exact)
     if (difference !== undefined) throw new Error(`${difference}\n${joined.name}: ${this.sql(joined)}`)
     return result
   }

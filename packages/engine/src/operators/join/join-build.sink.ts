@@ -94,7 +94,6 @@ class JoinBuildLocal implements Sink {
       this.#refusals.settle(status)
       this.#timesAsked = 0
     }
-    meter.counts.inputBytes += (this.#store.jobProgress - before) * this.#spec.shape.build.layout.rowBytes
     this.#rowsKept += this.#store.jobProgress - before
     if (this.#isWaiting) return 'blocked'
     if (query.setup.testing.forceSpill && this.#store.totalBytes() > 0) this.#spillLarge()
@@ -175,12 +174,13 @@ class JoinBuildLocal implements Sink {
       const address = published + partition * PUBLISHED_PARTITION_BYTES
       writePublished(arena.view, address, { chain, spilled: spillTotals(file), isDistinct: false })
     }
+    meter.counts.inputBytes = this.#store.filledBytes
     this.#logComplete()
     meter.counts.peakBytes = Math.max(meter.counts.peakBytes, reservation.peakPages * PAGE_BYTES)
     workspace.check(this.#spec.shape.text)
     reservation.give(workspace.address, workspace.pages)
     query.publishPages(reservation.detach())
-    return { worker: query.workerIndex, address: published }
+    return { worker: query.workerIndex, address: published, ...this.#store.keyRange }
   }
 
   #logComplete(): void {

@@ -320,7 +320,6 @@ export class PairJoin {
     const store = this.#openStore(role, JOIN_SPLIT_BITS, input.hashBits, reservation)
     const stem = `j${this.#spec.probeId}-${role}-w${query.workerIndex}`
     const parts = new SplitParts(this.#context, shape, stem, spiller, store, input.label)
-    meter.counts.inputBytes += loader.rows * shape.layout.rowBytes
     for (let chain = chains.shift(); chain !== undefined; chain = chains.shift()) {
       parts.refusals.settle(store.transferChain(chain))
       this.#free(chain)
@@ -331,7 +330,9 @@ export class PairJoin {
       yield 'working'
     }
     loader.finish()
-    return parts.spillAll()
+    const files = parts.spillAll()
+    meter.counts.inputBytes += store.filledBytes
+    return files
   }
 
   /** Joins chunk by chunk; a pair that fits is a single one. */
@@ -392,7 +393,13 @@ export class PairJoin {
     const entry = this.#tableEntry >>> 2
     arena.u32[entry] = address
     arena.u32[entry + 1] = 64 - bits
-    matcher.setTable({ address: this.#tableEntry, partitionBits: 0, levelShift: input.hashBits, hasDuplicates })
+    matcher.setTable({
+      address: this.#tableEntry,
+      partitionBits: 0,
+      levelShift: input.hashBits,
+      hasDuplicates,
+      direct: undefined,
+    })
   }
 
   /** The rows of the other side pass by. */
