@@ -42,7 +42,7 @@ export function mergeInit(state: u32, runs: u32, leaves: u32, order: u32): void 
   for (let run: u32 = 0; run < leaves; run++) mergeSetPiece(state, run, 0, 0)
 }
 
-/** Gives a run its next entries [cursor, end); an empty piece ends the run. `mergeOpen` or `mergeReplay` must follow. */
+/** Gives a run its next entries [cursor, end); none end the run. `mergeOpen` or `mergeReplay` must follow. */
 export function mergeSetPiece(state: u32, run: u32, cursor: u32, end: u32): void {
   const head = headsOf(state) + run * HEAD
   if (cursor == end) {

@@ -78,7 +78,7 @@ function makeRow(shape: Shape): Row {
 /** Key words, ordinal, view, at row `index` of the arena. */
 function writeRow(row: Row, shape: Shape, index: number): void {
   const address = rows + index * ROW_BYTES
-  row.words.forEach((word, position) => dataView.setBigUint64(address + position * 8, word, true))
+  for (const [position, word] of row.words.entries()) dataView.setBigUint64(address + position * 8, word, true)
   dataView.setBigUint64(address + shape.words * 8, BigInt(index), true)
   if (row.text === undefined) return
   const view = address + 40
@@ -113,7 +113,7 @@ function compareTwin(a: Row, b: Row, shape: Shape): number {
 
 function makeRows(shape: Shape, count: number): Row[] {
   const made = Array.from({ length: count }, () => makeRow(shape))
-  made.forEach((row, index) => writeRow(row, shape, index))
+  for (const [index, row] of made.entries()) writeRow(row, shape, index)
   writeOrder(shape)
   return made
 }
@@ -195,7 +195,7 @@ function mergeRuns(runs: readonly (readonly [number, number])[], pieceRows: numb
     next[run] = end
     kernels.mergeSetPiece(state, run, entries + start * SORT_ENTRY_BYTES, entries + end * SORT_ENTRY_BYTES)
   }
-  runs.forEach((_, run) => setPiece(run))
+  for (const run of runs.keys()) setPiece(run)
   kernels.mergeOpen(state)
   const merged: number[] = []
   for (;;) {

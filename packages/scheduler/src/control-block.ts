@@ -177,6 +177,12 @@ export class ControlBlock {
   usedPages(slot: number, worker: number): number {
     return Atomics.load(this.words, this.#local(slot, worker, localWord.usedPages))
   }
+  /** Pages of a query: what its workers hold, and published state. */
+  heldPages(slot: number): number {
+    let pages = this.load(slot, queryWord.publishedPages)
+    for (let worker = 0; worker < this.workerCount; worker++) pages += this.usedPages(slot, worker)
+    return pages
+  }
   /** Asks a worker to spill `pages` pages of a query's local state at its next batch. */
   requestSpill(slot: number, worker: number, pages: number): void {
     Atomics.store(this.words, this.#local(slot, worker, localWord.spillRequest), pages)

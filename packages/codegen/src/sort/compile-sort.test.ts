@@ -1,6 +1,6 @@
 /**
- * Rows of generated code, ordered by the kernels, against rows ordered by a plain comparison of their values: all types,
- * directions and null orders, all lengths 0 … 130, with and without selection. Then back to columns, both ways.
+ * Rows of generated code, ordered by the kernels, against rows ordered by a plain comparison of their values: all
+ * types, directions and null orders, all lengths 0 … 130, with and without selection. Then back to columns, both ways.
  */
 import { type DataType, descriptor, makeSchema, type Schema } from '@spillway/columnar'
 import { createTestArena, SORT_ENTRY_BYTES, SORT_HISTOGRAM_BYTES } from '@spillway/kernels'

@@ -99,7 +99,7 @@ function writeRow(
   ordinal: Code,
   storeView: (input: Input) => Code,
 ): Code {
-  const valueOf = (column: number): ValueLocals => inputs[column] as Input
+  const localsOf = (column: number): ValueLocals => inputs[column] as Input
   const fields = inputs.map((input): Code => {
     const { field, words, valid } = input
     const value = isView(field.type)
@@ -109,7 +109,7 @@ function writeRow(
     return [value, i32.store8(get(target), get(valid), field.nullOffset)]
   })
   const keyBytes = plan.layout.keyWords * 8
-  return [storeKey(scratch, plan.places, valueOf, target), i64.store(get(target), ordinal, keyBytes), fields]
+  return [storeKey(scratch, plan.places, localsOf, target), i64.store(get(target), ordinal, keyBytes), fields]
 }
 
 /** Exports append. */

@@ -45,11 +45,11 @@ export function openKeyScratch(body: FunctionBuilder, keyWords: number): KeyScra
 export function storeKey(
   scratch: KeyScratch,
   places: readonly KeyPlace[],
-  valueOf: (column: number) => ValueLocals,
+  localsOf: (column: number) => ValueLocals,
   row: number,
 ): Code {
   const statements: Code[] = scratch.words.map((word) => set(word, i64.const(0n)))
-  for (const place of places) statements.push(placeKey(scratch, place, valueOf(place.column)))
+  for (const place of places) statements.push(placeKey(scratch, place, localsOf(place.column)))
   scratch.words.forEach((word, index) => {
     statements.push(i64.store(get(row), get(word), index * 8))
   })

@@ -68,7 +68,7 @@ export class BlockRows {
     const spill = query.requireSpill(this.#shape.text)
     const file = { path, schema: spillSchema, blocks: [block], rows: 0, dataBytes: 0, bytes: 0, footerChecksum: 0n }
     const { columns } = readBlock(spill, file, 0, address)
-    columns.forEach((column, index) => this.#setColumn(column, index, block.rows))
+    for (const [index, column] of columns.entries()) this.#setColumn(column, index, block.rows)
     setRows(arena, this.#batch.address, block.rows, 0, 0)
     const rows = address + align(blockBytes(block))
     const entries = rows + align(block.rows * rowBytes)

@@ -10,7 +10,7 @@ import type { OpenContext } from '../../pipeline/contracts.ts'
 import { BlockPieces, Places, placePages } from './block-pieces.ts'
 import { BlockRows, sizeBlockRows } from './block-rows.ts'
 import type { MergeBudget } from './merge-budget.ts'
-import { type PieceSource, RunMerge } from './run-merge.ts'
+import { type PieceSource, RunMerge, sizeRunMerge } from './run-merge.ts'
 import { removeRun, RunWriter, sizeRunWriter } from './run-writer.ts'
 import type { SortShape, SortSizes, SpilledRun } from './sort.ts'
 
@@ -20,6 +20,7 @@ const SPARE_PLACES = 4
 export function sizeRunMaker(shape: SortShape, sizes: SortSizes, size: WorkspaceSize): void {
   sizeRunWriter(shape, sizes, size)
   sizeBlockRows(shape, sizes, size)
+  sizeRunMerge(size)
   size.add(sizes.blockRows * 4)
 }
 

@@ -3,6 +3,7 @@
  * when one has ended.
  */
 import { mergeState, mergeStopped, PAGE_BYTES } from '@spillway/kernels'
+import type { WorkspaceSize } from '@spillway/memory'
 import { makeError } from '@spillway/stdx'
 import type { OpenContext } from '../../pipeline/contracts.ts'
 
@@ -24,12 +25,23 @@ export interface PieceSource {
 /** Why `fill` came back: enough rows, the bound, the end, or rows must be taken before the merge can go on. */
 export type MergeStop = 'full' | 'bound' | 'ended' | 'busy'
 
+/** A tree for so many runs lies in the workspace; a larger one needs pages. */
+const LEAVES_IN_WORKSPACE = 1024
+const LEAF_BYTES = 28
+const WORKSPACE_BYTES = 64 + LEAVES_IN_WORKSPACE * LEAF_BYTES
+
+export function sizeRunMerge(size: WorkspaceSize): void {
+  size.add(WORKSPACE_BYTES)
+}
+
 export class RunMerge {
   readonly #context: OpenContext
   readonly #operator: string
   readonly #order: number
   #runs: readonly PieceSource[] = []
+  readonly #workspace: number
   #state = 0
+  /** Pages of the state, if it does not lie in the workspace. */
   #pages = 0
   /** A run whose piece has ended; -1 = none. */
   #waiting = -1
@@ -40,6 +52,7 @@ export class RunMerge {
     this.#context = context
     this.#operator = operator
     this.#order = order
+    this.#workspace = context.workspace.take(WORKSPACE_BYTES)
   }
 
   get isOpen(): boolean {
@@ -52,8 +65,9 @@ export class RunMerge {
     let leaves = 1
     while (leaves < runs.length) leaves *= 2
     this.#runs = runs
-    this.#pages = Math.ceil((arena.kernels.mergeStateBytes(leaves) >>> 0) / PAGE_BYTES)
-    this.#state = reservation.take(this.#pages)
+    const bytes = arena.kernels.mergeStateBytes(leaves) >>> 0
+    this.#pages = bytes <= WORKSPACE_BYTES ? 0 : Math.ceil(bytes / PAGE_BYTES)
+    this.#state = this.#pages === 0 ? this.#workspace : reservation.take(this.#pages)
     if (this.#state === 0) throw this.#noRoom()
     arena.kernels.mergeInit(this.#state, runs.length, leaves, this.#order)
   }
@@ -112,8 +126,9 @@ export class RunMerge {
   }
 
   close(): void {
-    if (this.#state !== 0) this.#context.reservation.give(this.#state, this.#pages)
+    if (this.#state !== 0 && this.#pages > 0) this.#context.reservation.give(this.#state, this.#pages)
     this.#state = 0
+    this.#pages = 0
     this.#runs = []
   }
 

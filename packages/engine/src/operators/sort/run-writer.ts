@@ -3,8 +3,7 @@
  * that one, read again, fills a piece; a file has so many blocks that its footer stays short.
  */
 import type { SortExports } from '@spillway/codegen'
-import { type ExportedColumn, exportColumn, exportRoomBytes } from '@spillway/columnar'
-import { PAGE_BYTES } from '@spillway/kernels'
+import { type ExportedColumn, type ExportRoom, exportColumn, STRING_INLINE_MAX } from '@spillway/columnar'
 import {
   appendBlock,
   blockBytes,
@@ -14,7 +13,7 @@ import {
   type SpillFileState,
   type WorkspaceSize,
 } from '@spillway/memory'
-import { assert, makeError } from '@spillway/stdx'
+import { assert } from '@spillway/stdx'
 import { type BatchBuffers, batchShape, columnAddress, openBatch, sizeBatch } from '../../pipeline/batch-buffers.ts'
 import type { OpenContext } from '../../pipeline/contracts.ts'
 import { fileBytesPerRow, placeBytes } from './block-rows.ts'
@@ -86,7 +85,7 @@ export class RunWriter {
     return this.#blockRows
   }
 
-  /** Appends n rows, u32 addresses at `rows`. @throws SPILL_DISK_FULL, SPILL_IO, MEMORY_LIMIT (one row fits nowhere) */
+  /** Appends n rows, u32 addresses at `rows`. @throws SPILL_DISK_FULL, SPILL_IO */
   write(rows: number, n: number): void {
     for (let done = 0; done < n; ) done += this.#writeBlock(rows + done * 4, n - done)
     this.#context.query.throwIfCancelled()
@@ -144,32 +143,39 @@ export class RunWriter {
     return { values: u32[entry] as number, validity: u32[entry + 1] as number }
   }
 
-  /** One row whose strings pass the room gets pages for the time being. */
+  /** One row whose strings pass the room: their bytes are written from where they lie, so no page is needed. */
   #writeOversized(rows: number): void {
-    const { arena, reservation } = this.#context
-    let needBytes = 64
-    for (const [index, { type }] of this.#shape.spillSchema.fields.entries()) {
+    const { arena } = this.#context
+    const room = { cursor: this.#room, end: this.#room + this.#roomBytes }
+    const columns = this.#shape.spillSchema.fields.map(({ type }, index): ExportedColumn => {
       const { values, validity } = this.#columnOf(index)
-      needBytes += exportRoomBytes(arena.kernels, type, values, validity, 0, 1) + 64
-    }
-    const pages = Math.ceil(needBytes / PAGE_BYTES)
-    const address = reservation.take(pages)
-    if (address === 0) throw this.#noRoom(pages * PAGE_BYTES)
-    try {
-      const columns = this.#exportColumns(1, address, pages * PAGE_BYTES)
-      assert(columns !== undefined, 'the need of a row was computed before')
-      this.#append(columns, rows, 1)
-    } finally {
-      reservation.give(address, pages)
-    }
+      if (type.kind === 'utf8') return this.#stringInPlace(values, validity, room)
+      const column = exportColumn(arena.kernels, arena.handle.memory, type, values, validity, 0, 1, room)
+      assert(column !== undefined, 'the room of a block holds a row without its strings')
+      return column
+    })
+    this.#append(columns, rows, 1)
   }
 
-  #noRoom(needBytes: number): Error {
-    return makeError(
-      'MEMORY_LIMIT',
-      `Not enough memory in ${this.#shape.text} to spill a row of ${needBytes} bytes. Raise memoryLimit.`,
-      { operator: this.#shape.text, needBytes },
-    )
+  #stringInPlace(values: number, validity: number, room: ExportRoom): ExportedColumn {
+    const { arena } = this.#context
+    const isNull = validity !== 0 && arena.u8[validity] === 0
+    const bytes = isNull ? 0 : (arena.u32[values >>> 2] as number)
+    const address = bytes <= STRING_INLINE_MAX ? values + 4 : (arena.u32[(values + 8) >>> 2] as number)
+    const pieces = Math.ceil(room.cursor / 64) * 64
+    room.cursor = pieces + 128
+    assert(room.cursor <= room.end, 'the room of a block holds a row without its strings')
+    arena.view.setBigUint64(pieces, 0n, true)
+    arena.view.setUint32(pieces + 64, 0, true)
+    arena.view.setUint32(pieces + 68, bytes, true)
+    return {
+      type: { kind: 'utf8' },
+      length: 1,
+      nullCount: isNull ? 1 : 0,
+      validity: { address: pieces, bytes: isNull ? 1 : 0 },
+      offsets: { address: pieces + 64, bytes: 8 },
+      values: { address, bytes },
+    }
   }
 
   #append(columns: readonly ExportedColumn[], rows: number, count: number): void {

@@ -10,7 +10,7 @@ import { BlockPieces, Places, placePages } from './block-pieces.ts'
 import { BlockRows, sizeBlockRows } from './block-rows.ts'
 import { ChunkPieces } from './chunk-pieces.ts'
 import { cutRanges, type KeyRanges } from './key-ranges.ts'
-import { RunMerge } from './run-merge.ts'
+import { RunMerge, sizeRunMerge } from './run-merge.ts'
 import { type PublishedSort, RANGES_MAX, type SortedChunk, type SortOutputSpec, type SpilledRun } from './sort.ts'
 
 const SPARE_PLACES = 4
@@ -29,6 +29,7 @@ export function sizeSortOutput(spec: SortOutputSpec, size: WorkspaceSize): void 
   size.add(spec.shape.layout.order.byteLength)
   size.add(RANGES_MAX * boundBytes(spec))
   sizeBlockRows(spec.shape, spec.sizes, size)
+  sizeRunMerge(size)
 }
 
 export function sortOutputFloorPages(spec: SortOutputSpec): number {

@@ -11,8 +11,10 @@ import type { PublishedSort, SortSinkSpec } from './sort.ts'
 import { SortedRows, sizeSortedRows } from './sorted-rows.ts'
 
 const TIMES_ASKED_MAX = 3
-/** Share of the budget that published rows may keep: buffers of what follows must find room between them. */
+/** Share of the budget that published rows may keep: buffers of what follows must find room beside them. */
 const KEPT_SHARE = 0.65
+/** Beside large budgets so much is enough for what follows: 512 MiB. */
+const ROOM_PAGES_MAX = 8192
 /** A streamed query stands still while the program runs others. */
 const KEPT_SHARE_STREAMED = 0.15
 /** Beyond places and rows: a merge's tree, strings longer than a page. */
@@ -69,10 +71,16 @@ class SortSinkLocal implements Sink {
     this.#timesAsked = 0
     const { meter, query, reservation } = this.#context
     meter.counts.peakBytes = Math.max(meter.counts.peakBytes, reservation.peakPages * PAGE_BYTES)
-    if (!query.setup.testing.forceSpill || this.#rows.rows === 0) return this.#taken()
+    if (!(query.setup.testing.forceSpill || this.#hasItsShare()) || this.#rows.rows === 0) return this.#taken()
     this.#state = 'taken'
     this.#work = this.#spillRows()
     return 'working'
+  }
+
+  /** One worker that takes most of the memory would leave the others to spill many small runs. */
+  #hasItsShare(): boolean {
+    const { query, reservation } = this.#context
+    return query.canSpill && reservation.usedPages * query.setup.threads > reservation.maxPages
   }
 
   #taken(): 'taken' {
@@ -152,8 +160,10 @@ class SortSinkLocal implements Sink {
     if (!query.canSpill || this.#rows.rows === 0) return false
     if (this.#maker.runs.length > 0 || control.counted(query.slot, queryCounter.spillFiles) > 0) return true
     const { isStreamed, threads } = query.setup
-    const kept = isStreamed ? KEPT_SHARE_STREAMED : KEPT_SHARE
-    return reservation.usedPages > (reservation.maxPages * kept) / threads
+    const most = reservation.maxPages
+    const kept = isStreamed ? most * KEPT_SHARE_STREAMED : Math.max(most * KEPT_SHARE, most - ROOM_PAGES_MAX)
+    // Whoever has less than its share keeps it, if only because others are about to free theirs.
+    return control.heldPages(query.slot) > kept && reservation.usedPages > kept / threads
   }
 
   publish(): PublishedSort {
