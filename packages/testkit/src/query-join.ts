@@ -1,6 +1,6 @@
 /**
- * The join of a random query: the rows so far with some rows of the source. Keys are columns or expressions of one type,
- * nulls are equal or not, keys are coalesced or not, and where both sides have an order it may be kept.
+ * The join of a random query: the rows so far with some rows of the source. Keys are columns or expressions of one
+ * type, nulls are equal or not, keys are coalesced or not, and where both sides have an order it may be kept.
  *
  *   SELECT … FROM (SELECT *, key AS __l0 FROM (left)) l JOIN (SELECT *, key AS __r0 FROM (right)) r ON __l0 = __r0
  */
