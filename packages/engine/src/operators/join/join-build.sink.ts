@@ -177,10 +177,11 @@ class JoinBuildLocal implements Sink {
     meter.counts.inputBytes = this.#store.filledBytes
     this.#logComplete()
     meter.counts.peakBytes = Math.max(meter.counts.peakBytes, reservation.peakPages * PAGE_BYTES)
+    const { keyRange } = this.#store
     workspace.check(this.#spec.shape.text)
     reservation.give(workspace.address, workspace.pages)
     query.publishPages(reservation.detach())
-    return { worker: query.workerIndex, address: published, ...this.#store.keyRange }
+    return { worker: query.workerIndex, address: published, ...keyRange }
   }
 
   #logComplete(): void {
