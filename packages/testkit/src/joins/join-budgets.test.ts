@@ -10,10 +10,17 @@ let stage: JoinStage
 beforeAll(async () => {
   stage = await JoinStage.open()
   const rows = (side: string, key: string, count: number): string => `
-    SELECT ${key}::BIGINT AS ${side}_id, repeat('${side}', i % 60 + 60) || i AS ${side}_payload, i::BIGINT AS ${side}_row
+    SELECT ${key}::BIGINT AS ${side}_id, i::BIGINT AS ${side}_row,
+      repeat('${side}', i % 60 + 60) || i AS ${side}_payload
     FROM range(${count}) t(i)`
   await stage.table('big_l', rows('l', 'CASE WHEN i % 97 = 0 THEN NULL ELSE hash(i) % 24000 END', 24_000))
   await stage.table('big_r', rows('r', 'CASE WHEN i % 89 = 0 THEN NULL ELSE 3000 + hash(i * 3) % 24000 END', 30_000))
+  const wide = (side: string, count: number): string => `
+    SELECT hash(i) % 5000 AS ${side}_id, i::BIGINT AS ${side}_row, repeat('${side}', i % 600 + 700) || i AS ${side}_payload
+    FROM range(${count}) t(i)`
+  await stage.table('thin_l', rows('l', 'CASE WHEN i % 10 < 9 THEN NULL ELSE hash(i) % 24000 END', 40_000))
+  await stage.table('wide_l', wide('l', 5000))
+  await stage.table('wide_r', wide('r', 4000))
   await stage.table('skew_l', rows('l', 'CASE WHEN i % 10 < 9 THEN 77 ELSE hash(i) % 24000 END', 36_000))
   await stage.table('skew_r', rows('r', 'CASE WHEN i % 300 = 0 THEN 77 ELSE hash(i * 3) % 24000 END', 15_000))
 }, 60_000)
@@ -25,7 +32,7 @@ type Facts = ReturnType<typeof reached>
 
 interface Mode {
   readonly name: string
-  readonly tables: 'big' | 'skew'
+  readonly tables: 'big' | 'skew' | 'wide'
   readonly testing: NonNullable<QueryOptions['testing']>
   readonly threads?: number
   readonly expectReached: (facts: Facts) => void
@@ -46,7 +53,7 @@ const modes: readonly Mode[] = [
     name: 'two workers, poisoned',
     tables: 'big',
     threads: 2,
-    testing: { budgetPages: 420, batchRows: 256, partitionBits: 3, poison: true },
+    testing: { budgetPages: 340, batchRows: 256, partitionBits: 3, poison: true },
     expectReached: ({ partitionsSpilled }) => expect(partitionsSpilled).toBeGreaterThanOrEqual(1),
   },
   {
@@ -66,7 +73,7 @@ const modes: readonly Mode[] = [
   },
   {
     name: 'one hash for all rows',
-    tables: 'big',
+    tables: 'wide',
     testing: { budgetPages: 200, batchRows: 256, partitionBits: 2, hashBits: 0 },
     expectReached: ({ chunks, depth }) => {
       expect(chunks).toBeGreaterThanOrEqual(2)
@@ -88,14 +95,13 @@ for (const mode of modes) {
   })
 }
 
-describe('roles reversed', () => {
+describe('the probe side turns out to be the smaller one', () => {
   for (const how of kinds) {
     it(how, { timeout: 120_000 }, async () => {
-      // The right side has one key on few rows: kept instead of the left one, nothing is done in chunks.
-      const joined: JoinCase = { name: 'reversed', how, left: 'skew_l', right: 'skew_r', keys: ['id'] }
-      const testing = { budgetPages: 200, batchRows: 256, partitionBits: 2, forceSpill: true }
-      const result = await stage.checkTotals(joined, testing, { threads: 1 })
-      expect(reached(result).partitionsSpilled).toBeGreaterThanOrEqual(4)
+      const joined: JoinCase = { name: 'reversed', how, left: 'thin_l', right: 'big_r', keys: ['id'] }
+      const testing = { batchRows: 1024, partitionBits: 2, forceSpill: true, poison: true }
+      const result = await stage.checkTotals(joined, testing, { threads: 2 })
+      expect(reached(result).partitionsSpilled).toBeGreaterThanOrEqual(8)
       expect(reached(result).chunks).toBe(0)
     })
   }

@@ -27,7 +27,7 @@ export function sizeJoinBuild(spec: JoinBuildSpec, size: WorkspaceSize): void {
   sizeRowSpiller(spec.shape.build, spec.batchRows, size)
 }
 
-/** Pages beyond the workspace that make progress certain: a row and a heap page per partition, and the published state. */
+/** Pages beyond the workspace that make progress certain: a row and a heap page per partition, the published state. */
 export function joinBuildFloorPages(spec: JoinBuildSpec): number {
   const hasStrings = spec.shape.build.layout.fields.some((field) => field.type.kind === 'utf8')
   return 2 ** spec.partitionBits * (hasStrings ? 2 : 1) + 5 + publishedPages(spec.partitionBits)
