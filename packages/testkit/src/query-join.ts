@@ -21,7 +21,8 @@ interface KeyPair {
 }
 
 export function joinStep(state: State, source: State, choices: Choices): State {
-  const how = choices.oneOf(KINDS)
+  // A second join must not multiply the rows once more.
+  const how = choices.oneOf(state.hasJoin ? (['semi', 'anti'] as const) : KINDS)
   const right = rightSide(state, source, choices)
   const keys = how === 'cross' ? [] : randomKeys(choices, state, right)
   const arePlain = keys.every(({ left, right: other }) => isColumn(left) && isColumn(other))
