@@ -13,6 +13,7 @@ import type { InflateKernels } from './parquet-inflate-kernels.ts'
 import type { ParquetEncodeKernels } from './parquet-encode-kernels.ts'
 import type { ZstdKernels } from './parquet-zstd-kernels.ts'
 import type { RowKernels } from './row-kernels.ts'
+import type { SortKernels } from './sort-kernels.ts'
 import type { SumKernels } from './sum-kernels.ts'
 
 /** Every export of kernels.wasm. */
@@ -24,6 +25,7 @@ export interface KernelExports
     DecimalKernels,
     RowKernels,
     JoinKernels,
+    SortKernels,
     ParquetCodecKernels,
     ParquetDecodeKernels,
     ZstdKernels,

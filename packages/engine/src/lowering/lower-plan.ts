@@ -4,8 +4,8 @@
  */
 import { compileStage } from '@spillway/codegen'
 import { type Schema, widthOf } from '@spillway/columnar'
-import { exprText, type LogicalNode, namedExprText, type Slice, type TypedExpr } from '@spillway/plan'
-import { SLICE_COUNTERS } from '@spillway/scheduler'
+import { exprText, type LogicalNode, namedExprText, type Sort, type TypedExpr } from '@spillway/plan'
+import { queryCounter, SLICE_COUNTERS, TOP_COUNTERS } from '@spillway/scheduler'
 import { makeError, unreachable } from '@spillway/stdx'
 import type { StageSpec } from '../operators/stage/stage.ts'
 import type { PhysicalPipeline, PhysicalPlan, PlannedModule, SinkSpec, Sizing } from '../physical/physical-plan.ts'
@@ -14,6 +14,7 @@ import { lowerGroupBy } from './lower-group-by.ts'
 import { lowerJoin } from './lower-join.ts'
 import { lowerGuard, lowerOrdinal } from './lower-ordinal.ts'
 import { lowerGenerated, lowerInMemory, lowerScanParquet } from './lower-scan.ts'
+import { lowerSort } from './lower-sort.ts'
 import { addFilter, addProject, addSelection, type StageDraft, type Stream } from './stream.ts'
 
 /** What lowering needs from the engine. */
@@ -23,6 +24,8 @@ export interface LoweringContext {
   readonly tableIdOf: (table: object) => number
   /** Test only: and-mask over group hashes. */
   readonly hashMask: bigint | undefined
+  /** Test only: most runs that a sort merges at a time. */
+  readonly sortFanIn: number | undefined
 }
 
 /** Makes the query's last sink for its input. */
@@ -43,6 +46,7 @@ export class Lowering {
   #operators = 0
   #sinkCount = 0
   #rowCounters = 0
+  #tops = 0
 
   constructor(context: LoweringContext) {
     this.context = context
@@ -50,6 +54,10 @@ export class Lowering {
 
   nextOperatorId(): number {
     return this.#operators++
+  }
+  /** Counter for the running bound of a top-k; -1 = all are taken. */
+  nextTopCounter(): number {
+    return this.#tops < TOP_COUNTERS ? queryCounter.topBound + this.#tops++ : -1
   }
   nextSinkId(): number {
     return this.#sinkCount++
@@ -123,9 +131,9 @@ export class Lowering {
       case 'groupBy':
         return [lowerGroupBy(this, node)]
       case 'slice':
-        return this.#lowerSlice(node)
+        return this.#slice(this.lower(node.input), node.offset, node.length)
       case 'sort':
-        throw makeError('INVALID_PLAN', 'Sort cannot be run yet.')
+        return this.#lowerSort(node)
       case 'concat':
         return node.inputs.flatMap((input) => this.lower(input).map((stream) => addSelection(stream, node.schema)))
       case 'ordinal':
@@ -150,8 +158,12 @@ export class Lowering {
     return this.#rowCounters++
   }
 
-  #lowerSlice(node: Slice): readonly Stream[] {
-    const streams = this.lower(node.input)
+  #lowerSort(node: Sort): readonly Stream[] {
+    const stream = lowerSort(this, node)
+    return node.limit === undefined ? [stream] : this.#slice([stream], 0, node.limit)
+  }
+
+  #slice(streams: readonly Stream[], offset: number, length: number): readonly Stream[] {
     const counter = this.nextRowCounter()
     return streams.map((stream) => ({
       ...stream,
@@ -161,8 +173,8 @@ export class Lowering {
         {
           kind: 'slice',
           operatorId: this.nextOperatorId(),
-          offset: node.offset,
-          length: node.length,
+          offset,
+          length,
           widths: stream.schema.fields.map((field) => widthOf(field.type)),
           counter,
         },

@@ -22,6 +22,8 @@ const labels: { readonly [K in OperatorSpec['kind']]: Label } = {
   joinProbe: { label: 'STREAMING_EQUI_JOIN', memoryClass: 'spillable' },
   joinPairs: { label: 'EQUI_JOIN PAIRS', memoryClass: 'spillable' },
   groupBy: { label: 'STREAMING_GROUP_BY', memoryClass: 'spillable' },
+  sort: { label: 'STREAMING_SORT', memoryClass: 'spillable' },
+  sortOutput: { label: 'SORT OUTPUT', memoryClass: 'spillable' },
   collect: { label: 'COLLECT', memoryClass: 'bounded' },
   raise: { label: 'RAISE', memoryClass: 'bounded' },
   sinkParquet: { label: 'PARQUET SINK', memoryClass: 'bounded' },

@@ -131,6 +131,7 @@ export class QueryRun {
       if (spec.kind === 'stage') keys.add(spec.moduleKey)
       if (spec.kind === 'groupBy' || spec.kind === 'groupByOutput') keys.add(spec.shape.moduleKey)
       if (isJoin(spec)) for (const key of joinModuleKeys(spec)) keys.add(key)
+      if (spec.kind === 'sort' || spec.kind === 'sortOutput') keys.add(spec.shape.moduleKey)
     }
     return this.facts.physical.modules.filter((module) => keys.has(module.key))
   }
@@ -259,6 +260,7 @@ export class QueryRun {
           partitionsSpilled: counts.partitionsSpilled,
           recursionDepth: counts.recursionDepth,
           terminalChunks: counts.terminalChunks,
+          rowGroupsSkipped: counts.rowGroupsSkipped,
           amplification,
         }
       })
@@ -284,7 +286,7 @@ const isJoin = (spec: OperatorSpec): spec is JoinSpec => spec.kind.startsWith('j
 /** Ids of the published states that a pipeline's operators read. */
 function statesReadBy(pipeline: PhysicalPipeline): number[] {
   const ids = operatorsOf(pipeline).flatMap((spec) => {
-    if (spec.kind === 'groupByOutput') return [spec.sinkId]
+    if (spec.kind === 'groupByOutput' || spec.kind === 'sortOutput') return [spec.sinkId]
     return isJoin(spec) ? joinStatesRead(spec) : []
   })
   return [...new Set(ids)]

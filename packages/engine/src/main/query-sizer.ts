@@ -98,7 +98,12 @@ export class QuerySizer {
     const hashMask = hashBits === undefined ? undefined : lowBitsMask(hashBits)
     const { tables } = this.#crew
     const tableIdOf = (table: object): number => tables.idOf(table)
-    const physical = lowerPlan(this.#plan, makeSink, { sizing, tableIdOf, hashMask })
+    const physical = lowerPlan(this.#plan, makeSink, {
+      sizing,
+      tableIdOf,
+      hashMask,
+      sortFanIn: options.testing.sortFanIn,
+    })
     this.#plans.set(key, physical)
     return physical
   }

@@ -16,6 +16,7 @@ import type { ScanParquetSpec } from '../operators/scan-parquet/scan-parquet.ts'
 import type { ScanTableSpec } from '../operators/scan-table/scan-table.ts'
 import type { SinkParquetSpec } from '../operators/sink-parquet/sink-parquet.ts'
 import type { SliceSpec } from '../operators/slice/slice.ts'
+import type { SortOutputSpec, SortSinkSpec } from '../operators/sort/sort.ts'
 import type { StageSpec } from '../operators/stage/stage.ts'
 
 export type SourceSpec =
@@ -23,10 +24,11 @@ export type SourceSpec =
   | ScanTableSpec
   | GenerateSpec
   | GroupByOutputSpec
+  | SortOutputSpec
   | JoinTableSpec
   | JoinPairsSpec
 export type TransformSpec = StageSpec | SliceSpec | OrdinalSpec | JoinProbeSpec
-export type SinkSpec = GroupBySinkSpec | JoinBuildSpec | CollectSpec | SinkParquetSpec | RaiseSpec
+export type SinkSpec = GroupBySinkSpec | SortSinkSpec | JoinBuildSpec | CollectSpec | SinkParquetSpec | RaiseSpec
 export type OperatorSpec = SourceSpec | TransformSpec | SinkSpec
 
 /** Fields that every operator's spec has. */

@@ -76,8 +76,17 @@ export class PullLoop implements RunningPipeline {
     this.#serveSpillRequest()
     const end = performance.now() + STEP_BUDGET_MS
     do {
-      if (!this.#offerPending()) return 'blocked'
-      if (this.#isDrained) return this.#finish()
+      const offered = this.#offerPending()
+      if (offered === 'blocked') return 'blocked'
+      if (offered === 'working') {
+        if (context.isCancelled()) throw makeError('CANCELLED', 'The query was cancelled.')
+        continue
+      }
+      if (this.#isDrained) {
+        if (this.#settle()) return this.#finish()
+        if (context.isCancelled()) throw makeError('CANCELLED', 'The query was cancelled.')
+        continue
+      }
       context.strike()
       const status = this.#pull()
       if (status === 'blocked') return 'blocked'
@@ -152,7 +161,7 @@ export class PullLoop implements RunningPipeline {
       const { operator, meter } = transforms[index] as Metered<Transform>
       const before = performance.now()
       meter.counts.rowsIn += selectedRows(context.arena, batch)
-      batch = operator.apply(batch)
+      batch = operator.apply(batch, this.#sequence)
       meter.counts.timeMs += performance.now() - before
       if (operator.isFinished) this.#parts.exhaust()
       if (batch === 0) return
@@ -162,9 +171,21 @@ export class PullLoop implements RunningPipeline {
     this.#pendingSink = 0
   }
 
-  /** True when nothing is pending any more. */
-  #offerPending(): boolean {
-    if (this.#pendingBatch === 0 && !this.#isMorselEnding) return true
+  /** Work of the sinks before they publish; false = there is more. */
+  #settle(): boolean {
+    for (const { operator, meter, publishes } of this.#parts.sinks) {
+      if (!publishes || operator.settle === undefined) continue
+      const started = performance.now()
+      const isDone = operator.settle()
+      meter.counts.timeMs += performance.now() - started
+      if (!isDone) return false
+    }
+    return true
+  }
+
+  /** `taken` when nothing is pending any more. */
+  #offerPending(): 'taken' | 'blocked' | 'working' {
+    if (this.#pendingBatch === 0 && !this.#isMorselEnding) return 'taken'
     const { sinks, context } = this.#parts
     while (this.#pendingSink < sinks.length) {
       const { operator, meter, inputKind } = sinks[this.#pendingSink] as OpenSink
@@ -174,13 +195,13 @@ export class PullLoop implements RunningPipeline {
           ? operator.consume(this.#pendingBatch, this.#sequence, inputKind)
           : operator.endMorsel(this.#sequence)
       meter.counts.timeMs += performance.now() - started
-      if (taken === 'blocked') return false
+      if (taken !== 'taken') return taken
       if (this.#pendingBatch !== 0) meter.counts.rowsIn += selectedRows(context.arena, this.#pendingBatch)
       this.#pendingSink += 1
     }
     this.#pendingBatch = 0
     this.#isMorselEnding = false
-    return true
+    return 'taken'
   }
 
   #serveSpillRequest(): void {

@@ -21,6 +21,8 @@ import { openSinkParquet, sizeSinkParquet } from '../operators/sink-parquet/sink
 import { openOrdinal, sizeOrdinal } from '../operators/ordinal/ordinal.transform.ts'
 import { openRaise, sizeRaise } from '../operators/raise/raise.sink.ts'
 import { openSlice, sizeSlice } from '../operators/slice/slice.transform.ts'
+import { openSortOutput, sizeSortOutput, sortOutputFloorPages } from '../operators/sort/sort.output.ts'
+import { openSortSink, sizeSortSink, sortSinkFloorPages } from '../operators/sort/sort.sink.ts'
 import { openStage, sizeStage } from '../operators/stage/stage.transform.ts'
 import type { SinkSpec, SourceSpec, TransformSpec } from '../physical/physical-plan.ts'
 import type { OpenContext, Sink, Source, Transform } from './contracts.ts'
@@ -49,6 +51,7 @@ export const sources: { readonly [K in SourceSpec['kind']]: SourceDef<Of<SourceS
   scanParquet: { size: sizeScanParquet, floorPages: scanParquetFloorPages, open: openScanParquet },
   scanTable: { size: sizeScanTable, floorPages: none, open: openScanTable },
   generate: { size: sizeGenerate, floorPages: none, open: openGenerate },
+  sortOutput: { size: sizeSortOutput, floorPages: sortOutputFloorPages, open: openSortOutput },
   groupByOutput: { size: sizeGroupByOutput, floorPages: groupByOutputFloorPages, open: openGroupByOutput },
   joinTable: { size: sizeJoinTable, floorPages: joinTableFloorPages, open: openJoinTable },
   joinPairs: { size: sizeJoinPairs, floorPages: joinPairsFloorPages, open: openJoinPairs },
@@ -62,6 +65,7 @@ export const transforms: { readonly [K in TransformSpec['kind']]: TransformDef<O
 }
 
 export const sinks: { readonly [K in SinkSpec['kind']]: SinkDef<Of<SinkSpec, K>> } = {
+  sort: { size: sizeSortSink, floorPages: sortSinkFloorPages, open: openSortSink },
   groupBy: { size: sizeGroupBySink, floorPages: groupBySinkFloorPages, open: openGroupBySink },
   joinBuild: { size: sizeJoinBuild, floorPages: joinBuildFloorPages, open: openJoinBuild },
   collect: { size: sizeCollect, floorPages: none, open: openCollect },

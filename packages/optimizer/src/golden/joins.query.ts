@@ -38,6 +38,21 @@ export const query = concat(
     .filter(col('a').gt(1).and(col('w').eq('x')))
     .select('a', 'v')
     .slice(2, 3),
+  // Rows without a partner would fail these conditions, so the joins do not make them.
+  join('left')
+    .filter(col('v').lt(1).or(col('w').eq('x')))
+    .select('a', 'v'),
+  join('right').filter(col('a').add(1).isNotNull()).select('a', 'v'),
+  join('full')
+    .filter(col('a').isIn([1, 2]))
+    .select('a', 'v'),
+  join('full')
+    .filter(col('a').gt(1).and(col('v').fillNull(0).lt(5)))
+    .select('a', 'v'),
+  join('full')
+    .filter(col('a').gt(col('v')))
+    .select('a', 'v'),
+  join('left').filter(col('v').isNull().not().not()).select('a', 'v'),
   // An expression as a key is no column of the other side; a float key keeps conditions that see the sign of zero.
   join('inner')
     .join(memory(5, { f: DataType.Float64 }), 'inner', ['a'], ['f'])

@@ -5,12 +5,14 @@
  *   FILTER (1 + 1 = 2) and a < 5        FILTER a < 5
  *     scan                          →     scan
  *
- * A sort key that is one value for all rows is none. A filter that keeps nothing becomes an empty slice, unless its input may raise an error.
+ * A sort key that is one value for all rows is none.
+ * A filter that keeps nothing becomes an empty slice, unless its input may raise an error.
  */
 import {
   type LogicalNode,
   makeFilter,
   makeGroupBy,
+  makeJoin,
   makeProject,
   makeScanParquet,
   makeSlice,
@@ -62,11 +64,17 @@ function foldNode(node: LogicalNode): LogicalNode {
       const isSame = keys.length === node.keys.length && keys.every((key, index) => key === node.keys[index])
       return isSame ? node : makeSort(node.input, keys, node.limit)
     }
+    case 'join': {
+      const leftKeys = mapSame(node.leftKeys, foldExpr)
+      const rightKeys = mapSame(node.rightKeys, foldExpr)
+      if (leftKeys === node.leftKeys && rightKeys === node.rightKeys) return node
+      const { left, right, how, nullsEqual, buildSide, outputs } = node
+      return makeJoin(left, right, { how, leftKeys, rightKeys, nullsEqual, buildSide, outputs })
+    }
     case 'inMemory':
     case 'generated':
     case 'slice':
     case 'concat':
-    case 'join':
     case 'ordinal':
     case 'guard':
       return node

@@ -8,11 +8,13 @@
  *         FILTER c = 1                                 PARQUET SCAN predicate c = 1 and a + 1.5 < 5
  *           PARQUET SCAN
  *
+ * A join whose unmatched rows a condition removes becomes one that does not make them.
+ *
  * Stops at a slice, at a sort with a limit, at a groupBy when the condition reads an aggregate, at a join whose rows of
  * that side may be missing, and at whatever may raise an error: a row that a pushed filter removes would no longer
  * raise it. For the same reason a condition that may raise stays where it is, and with it those before it that can be
- * null (AND evaluates its right side where the left one is null, a filter below would not). The overflow of a sum is the
- * exception: a filter on keys removes whole groups, and their sums with them.
+ * null (AND evaluates its right side where the left one is null, a filter below would not). The overflow of a sum is
+ * the exception: a filter on keys removes whole groups, and their sums with them.
  */
 import { isFloat } from '@spillway/columnar'
 import {
@@ -30,6 +32,7 @@ import {
 import { assert, unreachable } from '@spillway/stdx'
 import { conjunctsOf, joinConjuncts } from '../conjunction.ts'
 import { seesSignOfZero } from '../fold-expr.ts'
+import { withoutRejectedRows } from '../null-rejecting.ts'
 import { expressionsOf, mapSame } from '../rewrite.ts'
 import { sidesOf } from '../join-sides.ts'
 import type { Rule } from '../rule.ts'
@@ -147,7 +150,8 @@ function pushThroughOrdinal(node: Of<'ordinal'>, conjuncts: readonly TypedExpr[]
 }
 
 /** A condition goes to each side that it can be written for; where its rows may be missing it stays above. */
-function pushThroughJoin(node: Of<'join'>, conjuncts: readonly TypedExpr[]): LogicalNode {
+function pushThroughJoin(written: Of<'join'>, conjuncts: readonly TypedExpr[]): LogicalNode {
+  const node = withoutRejectedRows(written, conjuncts)
   const left: TypedExpr[] = []
   const right: TypedExpr[] = []
   const above: TypedExpr[] = []

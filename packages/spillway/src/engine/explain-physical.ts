@@ -96,6 +96,8 @@ function detailsOf(spec: OperatorSpec, pipeline: PhysicalPipeline): string {
       return `${spec.shape.text} ${spec.reason}`
     case 'joinTable':
     case 'joinPairs':
+    case 'sort':
+    case 'sortOutput':
       return spec.shape.text
     case 'collect':
       return ''

@@ -22,6 +22,16 @@ export interface FileVersion {
   readonly modifiedNs: bigint
 }
 
+/** What a scan knows of the top-k that its rows go to. */
+export interface ScanTop {
+  /** Where the running bound stands, see top-bound.ts of sort. */
+  readonly boundCounter: number
+  /** By morsel: the least first word that the keys of its rows may have. */
+  readonly leastWords: BigUint64Array
+  /** By morsel: its place in the order of the input. Morsels are listed with the most promising ones first. */
+  readonly sequences: Uint32Array
+}
+
 export interface ScanParquetSpec extends OperatorBase {
   readonly kind: 'scanParquet'
   readonly files: readonly string[]
@@ -42,6 +52,8 @@ export interface ScanParquetSpec extends OperatorBase {
   readonly filter: StageSpec | undefined
   /** Columns of `schema` that the filter reads. */
   readonly filterColumns: readonly number[]
+  /** A top-k above, which may turn out to need no row of a row group. */
+  readonly top: ScanTop | undefined
   /** For explain and metrics. */
   readonly rowGroupsTotal: number
   readonly rowGroupsSkipped: number

@@ -1,0 +1,208 @@
+/** Worker side of phase 1: rows into sorted chunks, all of them to disk when memory is refused, then publish. */
+import type { SortExports } from '@spillway/codegen'
+import { PAGE_BYTES } from '@spillway/kernels'
+import type { WorkspaceSize } from '@spillway/memory'
+import { queryCounter } from '@spillway/scheduler'
+import { assert, makeError } from '@spillway/stdx'
+import type { OpenContext, Sink } from '../../pipeline/contracts.ts'
+import { mergeBudget } from './merge-budget.ts'
+import { RunMaker, sizeRunMaker } from './run-maker.ts'
+import type { PublishedSort, SortSinkSpec } from './sort.ts'
+import { SortedRows, sizeSortedRows } from './sorted-rows.ts'
+import { sizeTopBound, TopBound } from './top-bound.ts'
+
+const TIMES_ASKED_MAX = 3
+/** A top-k keeps its first rows when it has so many times as many, and at least so many. */
+const TOP_ROWS_MORE = 2
+const TOP_ROWS_LEAST = 4096
+/** Share of the budget that published rows may keep: buffers of what follows must find room beside them. */
+const KEPT_SHARE = 0.65
+/** Beside large budgets so much is enough for what follows: 512 MiB. */
+const ROOM_PAGES_MAX = 8192
+/** A streamed query stands still while the program runs others. */
+const KEPT_SHARE_STREAMED = 0.15
+/** Beyond places and rows: a merge's tree, strings longer than a page. */
+const EXTRA_PAGES = 4
+
+export function sizeSortSink(spec: SortSinkSpec, size: WorkspaceSize): void {
+  sizeSortedRows(spec.shape, spec.sizes, size)
+  sizeRunMaker(spec.shape, spec.sizes, size)
+  sizeTopBound(spec, size)
+}
+
+export function sortSinkFloorPages(spec: SortSinkSpec): number {
+  return spec.sizes.placePages + EXTRA_PAGES
+}
+
+export function openSortSink(spec: SortSinkSpec, context: OpenContext): Sink {
+  return new SortSinkLocal(spec, context)
+}
+
+class SortSinkLocal implements Sink {
+  readonly #spec: SortSinkSpec
+  readonly #context: OpenContext
+  readonly #rows: SortedRows
+  readonly #maker: RunMaker
+  readonly #top: TopBound | undefined
+  /** Spilling under way, a block at a time. */
+  #work: Iterator<void> | undefined
+  #state: 'idle' | 'refused' | 'taken' = 'idle'
+  #timesAsked = 0
+  #settling: Iterator<void> | undefined
+  #isPublished = false
+
+  constructor(spec: SortSinkSpec, context: OpenContext) {
+    this.#spec = spec
+    this.#context = context
+    const exports = context.query.instance(spec.shape.moduleKey) as unknown as SortExports
+    this.#rows = new SortedRows(context, spec.shape, spec.sizes, exports)
+    this.#maker = new RunMaker(context, spec, exports, this.#rows.order, mergeBudget(context, spec.sizes))
+    this.#top = spec.top === undefined ? undefined : new TopBound(context, spec, spec.top, exports)
+  }
+
+  setClaims(): void {}
+
+  consume(batch: number): 'taken' | 'blocked' | 'working' {
+    if (this.#work !== undefined) {
+      this.#stepWork()
+      return 'working'
+    }
+    if (this.#state === 'taken') return this.#taken()
+    const rows = this.#state === 'refused' ? batch : (this.#top?.narrow(batch) ?? batch)
+    if (rows === 0) return 'taken'
+    const status = this.#state === 'refused' ? this.#rows.resume() : this.#rows.append(rows)
+    if (status === 'refused') {
+      this.#state = 'refused'
+      return this.#dropBeyond(1) ? 'working' : this.#refused()
+    }
+    this.#dropBeyond(TOP_ROWS_MORE)
+    this.#timesAsked = 0
+    const { meter, query, reservation } = this.#context
+    meter.counts.peakBytes = Math.max(meter.counts.peakBytes, reservation.peakPages * PAGE_BYTES)
+    if (!(query.setup.testing.forceSpill || this.#hasItsShare()) || this.#rows.rows === 0) return this.#taken()
+    this.#state = 'taken'
+    this.#work = this.#spillRows()
+    return 'working'
+  }
+
+  /** One worker that takes most of the memory would leave the others to spill many small runs. */
+  #hasItsShare(): boolean {
+    const { query, reservation } = this.#context
+    return query.canSpill && reservation.usedPages * query.setup.threads > reservation.maxPages
+  }
+
+  /** Of a top-k: keeps the rows that count when there are more by a factor. False: there is nothing to drop. */
+  #dropBeyond(factor: number): boolean {
+    const { top, sizes } = this.#spec
+    const rows = this.#rows.rows
+    if (this.#top === undefined || top === undefined || top.limit === 0 || this.#rows.chunks.length > 0) return false
+    const least = factor === 1 ? top.limit : Math.max(top.limit * factor, Math.min(TOP_ROWS_LEAST, sizes.chunkRows / 2))
+    if (rows <= least) return false
+    const last = this.#rows.keepFirst(top.limit)
+    if (last !== 0) this.#top.lower(last)
+    return last !== 0
+  }
+
+  #taken(): 'taken' {
+    this.#state = 'idle'
+    return 'taken'
+  }
+
+  /** Others that hold much more are asked to spill, a few times; then all rows go to disk. */
+  #refused(): 'blocked' | 'working' {
+    const { query, reservation, makeRoom } = this.#context
+    if (this.#timesAsked < TIMES_ASKED_MAX && query.askLargestHolder(reservation.usedPages)) {
+      this.#timesAsked += 1
+      return 'blocked'
+    }
+    if (this.#rows.rows > 0) this.#work = this.#spillRows()
+    else if (makeRoom(this.#rows.wantedPages) === 0) throw this.#noRoom()
+    return 'working'
+  }
+
+  #noRoom(): Error {
+    const { query } = this.#context
+    const needBytes = this.#rows.wantedPages * PAGE_BYTES
+    return makeError(
+      'MEMORY_LIMIT',
+      `Not enough memory in ${this.#spec.shape.text}: a row needs ${needBytes} bytes and nothing is left to spill. ` +
+        `The query needs at least ${query.setup.floorText}. Raise memoryLimit or lower threads.`,
+      { operator: this.#spec.shape.text, needBytes },
+    )
+  }
+
+  *#spillRows(): Generator<void, void> {
+    this.#context.query.requireSpill(this.#spec.shape.text)
+    this.#countInput()
+    yield* this.#maker.spillRows(this.#rows.takeRuns())
+    this.#rows.clear()
+  }
+
+  #countInput(): void {
+    this.#context.meter.counts.inputBytes += this.#rows.dataBytes
+  }
+
+  #stepWork(): void {
+    if (this.#work?.next().done === true) this.#work = undefined
+  }
+
+  /** The first bound of a top-k counts most: morsels that are claimed from now on can be passed over. */
+  endMorsel(): 'taken' {
+    if (this.#top?.isKnown === false) this.#dropBeyond(1)
+    return 'taken'
+  }
+
+  spill(): number {
+    if (this.#isPublished || !this.#context.query.canSpill) return 0
+    const { reservation } = this.#context
+    const before = reservation.usedPages
+    if (this.#work === undefined && this.#rows.rows > 0) this.#work = this.#spillRows()
+    while (this.#work !== undefined) this.#stepWork()
+    return Math.max(0, before - reservation.usedPages)
+  }
+
+  settle(): boolean {
+    if (this.#work !== undefined) {
+      this.#stepWork()
+      return false
+    }
+    this.#settling ??= this.#settleAll()
+    return this.#settling.next().done === true
+  }
+
+  *#settleAll(): Generator<void, void> {
+    this.#dropBeyond(1)
+    if (this.#mustSpill() || !this.#rows.closeChunk()) yield* this.#spillRows()
+    yield
+    yield* this.#maker.reduceRuns()
+  }
+
+  /** What was kept beside runs on disk would lie across the memory in which they are merged. */
+  #mustSpill(): boolean {
+    const { query, reservation, control } = this.#context
+    if (!query.canSpill || this.#rows.rows === 0) return false
+    if (this.#maker.runs.length > 0 || control.counted(query.slot, queryCounter.spillFiles) > 0) return true
+    const { isStreamed, threads } = query.setup
+    const most = reservation.maxPages
+    const kept = isStreamed ? most * KEPT_SHARE_STREAMED : Math.max(most * KEPT_SHARE, most - ROOM_PAGES_MAX)
+    // Whoever has less than its share keeps it, if only because others are about to free theirs.
+    return control.heldPages(query.slot) > kept && reservation.usedPages > kept / threads
+  }
+
+  publish(): PublishedSort {
+    assert(!this.#isPublished, 'a local is published once')
+    this.#isPublished = true
+    const { query, reservation, meter, workspace } = this.#context
+    if (this.#rows.rows > 0) this.#countInput()
+    meter.counts.peakBytes = Math.max(meter.counts.peakBytes, reservation.peakPages * PAGE_BYTES)
+    const { chunks } = this.#rows
+    workspace.check(this.#spec.shape.text)
+    reservation.give(workspace.address, workspace.pages)
+    query.publishPages(reservation.detach())
+    return { worker: query.workerIndex, chunks, runs: this.#maker.runs }
+  }
+
+  close(): void {
+    if (!this.#isPublished) this.#context.workspace.check(this.#spec.shape.text)
+  }
+}
