@@ -32,8 +32,8 @@ export interface ReaderColumn {
   /** Codecs that occur among the chunks. */
   readonly codecs: readonly ParquetCodec[]
   /**
-   * Stored bytes read at a time; undefined = a quarter of the window. Of longer pages with a checksum, those that exceed
-   * the window too are read twice.
+   * Stored bytes read at a time; undefined = a quarter of the window. Of longer pages with a checksum, those that
+   * exceed the window too are read twice.
    */
   readonly inputBytes?: number | undefined
 }

@@ -65,7 +65,10 @@ export class PageChecksum {
     this.#passed = this.#ofLevels
   }
 
-  /** Everything that was read has passed; what the codec left unread follows. @throws DataError PAGE_CHECKSUM_MISMATCH */
+  /**
+   * Everything that was read has passed; what the codec left unread follows.
+   * @throws DataError PAGE_CHECKSUM_MISMATCH
+   */
   finish(): void {
     this.#passFrom(this.#end)
     if (this.#passed >>> 0 === this.#expected >>> 0) return
