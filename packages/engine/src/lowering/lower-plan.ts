@@ -5,7 +5,7 @@
 import { compileStage } from '@spillway/codegen'
 import { type Schema, widthOf } from '@spillway/columnar'
 import { exprText, type LogicalNode, namedExprText, type Sort, type TypedExpr } from '@spillway/plan'
-import { SLICE_COUNTERS } from '@spillway/scheduler'
+import { queryCounter, SLICE_COUNTERS, TOP_COUNTERS } from '@spillway/scheduler'
 import { makeError, unreachable } from '@spillway/stdx'
 import type { StageSpec } from '../operators/stage/stage.ts'
 import type { PhysicalPipeline, PhysicalPlan, PlannedModule, SinkSpec, Sizing } from '../physical/physical-plan.ts'
@@ -47,6 +47,7 @@ export class Lowering {
   #operators = 0
   #sinkCount = 0
   #rowCounters = 0
+  #tops = 0
 
   constructor(context: LoweringContext) {
     this.context = context
@@ -54,6 +55,10 @@ export class Lowering {
 
   nextOperatorId(): number {
     return this.#operators++
+  }
+  /** Counter for the running bound of a top-k; -1 = all are taken. */
+  nextTopCounter(): number {
+    return this.#tops < TOP_COUNTERS ? queryCounter.topBound + this.#tops++ : -1
   }
   nextSinkId(): number {
     return this.#sinkCount++
