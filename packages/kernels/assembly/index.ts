@@ -2,20 +2,7 @@
 // State lives in the arena, never in globals: module globals are per instance and static data is shared by all threads.
 export * from './arena'
 export * from './cast'
-export {
-  andValidity,
-  bitmapToBytes,
-  bytesToBitmap,
-  fillValue,
-  gather,
-  iota64,
-  masksToSelection,
-  sanitizeIndices,
-  utf8ToViews,
-  viewsByteLength,
-  viewsLengthMax,
-  viewsToUtf8,
-} from './convert'
+export * from './convert'
 export * from './decimal'
 export * from './join'
 export * from './ipc'
