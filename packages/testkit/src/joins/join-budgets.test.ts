@@ -16,7 +16,8 @@ beforeAll(async () => {
   await stage.table('big_l', rows('l', 'CASE WHEN i % 97 = 0 THEN NULL ELSE hash(i) % 24000 END', 24_000))
   await stage.table('big_r', rows('r', 'CASE WHEN i % 89 = 0 THEN NULL ELSE 3000 + hash(i * 3) % 24000 END', 30_000))
   const wide = (side: string, count: number): string => `
-    SELECT hash(i) % 5000 AS ${side}_id, i::BIGINT AS ${side}_row, repeat('${side}', i % 600 + 700) || i AS ${side}_payload
+    SELECT hash(i) % 5000 AS ${side}_id, i::BIGINT AS ${side}_row,
+      repeat('${side}', i % 600 + 700) || i AS ${side}_payload
     FROM range(${count}) t(i)`
   await stage.table('thin_l', rows('l', 'CASE WHEN i % 10 < 9 THEN NULL ELSE hash(i) % 24000 END', 40_000))
   await stage.table('wide_l', wide('l', 5000))
@@ -108,7 +109,14 @@ describe('the probe side turns out to be the smaller one', () => {
 })
 
 it('amplification stays below 2 where partitions are split once', { timeout: 120_000 }, async () => {
-  const joined: JoinCase = { name: 'split', how: 'inner', left: 'big_l', right: 'big_r', keys: ['id'], buildSide: 'left' }
+  const joined: JoinCase = {
+    name: 'split',
+    how: 'inner',
+    left: 'big_l',
+    right: 'big_r',
+    keys: ['id'],
+    buildSide: 'left',
+  }
   let depth = 2
   for (let budgetPages = 240; depth > 1; budgetPages += 30) {
     const result = await stage.checkTotals(joined, { budgetPages, batchRows: 256, partitionBits: 0 }, { threads: 1 })

@@ -14,7 +14,8 @@ beforeAll(async () => {
   const facts = [1, 2, 3, 4, 5].map((n) => `hash(i * ${n}) % 6000 AS k${n}`).join(', ')
   await stage.table('facts', `SELECT i::BIGINT AS row, ${facts} FROM range(20000) t(i)`)
   for (const n of [1, 2, 3, 4, 5]) {
-    const select = `SELECT (i * 7)::UBIGINT % 5000 AS d${n}, repeat('p${n}', i % 40 + 20) || i AS p${n}, i::BIGINT AS r${n}
+    const select = `SELECT (i * 7)::UBIGINT % 5000 AS d${n}, i::BIGINT AS r${n},
+      repeat('p${n}', i % 40 + 20) || i AS p${n}
       FROM range(5000) t(i)`
     await stage.table(`dim${n}`, select)
   }
