@@ -13,9 +13,11 @@ export const QUERY_SLOTS = 256
 const HEADER_WORDS = 16
 const QUERY_WORDS = 16
 const LOCAL_WORDS = 2
-const QUERY_COUNTERS = 32
+const QUERY_COUNTERS = 64
 /** Slices over several workers or pipelines that one query may have. */
 export const SLICE_COUNTERS = 16
+/** Outputs of one query that may be files. */
+export const OUTPUT_COUNTERS = 32
 
 const header = { wakeEpoch: 0, pressure: 1, faultCounter: 2, residentPages: 3, resultPages: 4 } as const
 
@@ -47,12 +49,12 @@ export const queryCounter = {
   morselsDone: 5,
   /** Bytes of spill files that exist now (quota). */
   spillBytesHeld: 6,
-  /** Next free byte of the output file. */
-  sinkOffset: 7,
   /** Pages promised for results on their way to the caller. */
   resultPages: 8,
   /** Rows seen by slice i, in its input's order: counter sliceRows + i. */
   sliceRows: 16,
+  /** Next free byte of the file of output i: counter sinkOffset + i. */
+  sinkOffset: 32,
 } as const
 
 const localWord = { usedPages: 0, spillRequest: 1 } as const

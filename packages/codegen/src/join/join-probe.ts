@@ -128,9 +128,7 @@ function addLookup(module: ProbeModule, body: FunctionBuilder, { rows, keys, has
   const [partitionShift, level] = [body.local('i64'), body.local('i64')]
   // One bit is shifted out on its own since a shift by 64 would be a shift by 0.
   const index = i32.wrapI64(i64.shrU(i64.shrU(get(hash), i64.const(1n)), get(partitionShift)))
-  const slot = i32.wrapI64(
-    i64.shrU(i64.shl(get(hash), get(level)), i64.load32U(get(partition), joinTable.shift)),
-  )
+  const slot = i32.wrapI64(i64.shrU(i64.shl(get(hash), get(level)), i64.load32U(get(partition), joinTable.shift)))
   const directory = i32.load(get(partition), joinTable.directory)
   const hasTag = i32.wrapI64(i64.and(i64.shrU(get(entry), tagOf(get(hash))), i64.const(1n)))
   const isCandidate = module.spec.nullsEqual ? hasTag : i32.and(hasTag, allValid(keys))
@@ -166,11 +164,7 @@ function addMatch(module: ProbeModule, body: FunctionBuilder, scan: Scan): void 
         set(hash, i64.load(at8(hashes, rows.position))),
         load,
         block(
-          loop([
-            brIf(1, isMatch(module, scan, row)),
-            set(row, i32.load(get(row), module.link)),
-            brIf(0, get(row)),
-          ]),
+          loop([brIf(1, isMatch(module, scan, row)), set(row, i32.load(get(row), module.link)), brIf(0, get(row))]),
         ),
         ifElse(
           get(row),
@@ -214,11 +208,7 @@ function addExpand(module: ProbeModule, body: FunctionBuilder, scan: Scan): void
       loop([
         brIf(1, i32.geU(get(position), get(rows.count))),
         ifElse(i32.eqz(get(row)), set(row, i32.load(at4(candidates, position)))),
-        ifElse(get(row), [
-          set(rows.row, selectedRow(rows)),
-          set(hash, i64.load(at8(hashes, position))),
-          load,
-        ]),
+        ifElse(get(row), [set(rows.row, selectedRow(rows)), set(hash, i64.load(at8(hashes, position))), load]),
         // Outside of the check above, so that the depths are those of the comment.
         ifElse(i32.eqz(get(row)), [set(position, i32.add(get(position), i32.const(1))), br(1)]),
         chain,

@@ -48,7 +48,9 @@ export function compileJoinRows(spec: JoinRowsSpec): CompiledJoinRows {
 function planRows(spec: JoinRowsSpec): RowsPlan {
   const specs = [
     ...spec.keys.map(({ type, nullable }, i): RowFieldSpec => ({ name: `key${i}`, type, nullable, role: 'key' })),
-    ...spec.payload.map(({ type, nullable }, i): RowFieldSpec => ({ name: `value${i}`, type, nullable, role: 'state' })),
+    ...spec.payload.map(
+      ({ type, nullable }, i): RowFieldSpec => ({ name: `value${i}`, type, nullable, role: 'state' }),
+    ),
   ]
   const layout = makeRowLayout(specs, true)
   // The first field is the hash.
@@ -169,9 +171,7 @@ function addLink(builder: ModuleBuilder, plan: RowsPlan): void {
   const [hash, entry] = [body.local('i64'), body.local('i64')]
   const flags = spec.nullsEqual ? [] : plan.keys.flatMap(({ field }) => field.nullOffset ?? [])
   const isLinked = flags.length === 0 ? i32.const(1) : flags.map((at) => i32.load8U(get(row), at)).reduce(i32.and)
-  const home = i32.wrapI64(
-    i64.shrU(i64.shl(get(hash), i64.extendI32U(get(levelShift))), i64.extendI32U(get(shift))),
-  )
+  const home = i32.wrapI64(i64.shrU(i64.shl(get(hash), i64.extendI32U(get(levelShift))), i64.extendI32U(get(shift))))
   body.emit(
     block(
       loop([
@@ -186,7 +186,11 @@ function addLink(builder: ModuleBuilder, plan: RowsPlan): void {
             block(
               loop([
                 brIf(1, i32.eqz(get(other))),
-                ifElse(i64.eq(i64.load(get(other)), get(hash)), [set(found, i32.const(1)), set(checks, i32.const(0)), br(2)]),
+                ifElse(i64.eq(i64.load(get(other)), get(hash)), [
+                  set(found, i32.const(1)),
+                  set(checks, i32.const(0)),
+                  br(2),
+                ]),
                 set(other, i32.load(get(other), link)),
                 br(0),
               ]),

@@ -116,7 +116,10 @@ function layInput(lowering: Lowering, node: Join, side: Side): SideInput {
     return index
   }
   if (streams.length === 1 && keyExprs.every((expr) => expr.kind === 'column')) {
-    const keys = keyExprs.map((expr) => ({ column: expr.kind === 'column' ? indexIn(first.schema, expr.name) : -1, expr }))
+    const keys = keyExprs.map((expr) => ({
+      column: expr.kind === 'column' ? indexIn(first.schema, expr.name) : -1,
+      expr,
+    }))
     return { streams, schema: first.schema, keys, columnOf: (name) => indexIn(first.schema, name) }
   }
   const outputs = [...new Set(node.outputs.filter((output) => output.side === side).map(({ column }) => column))]
@@ -127,9 +130,7 @@ function layInput(lowering: Lowering, node: Join, side: Side): SideInput {
       return { name: `column ${name}`, expr: { kind: 'column', name, type: field.type, nullable: field.nullable } }
     }),
   ]
-  const schema = makeSchema(
-    exprs.map(({ name, expr }): Field => ({ name, type: expr.type, nullable: expr.nullable })),
-  )
+  const schema = makeSchema(exprs.map(({ name, expr }): Field => ({ name, type: expr.type, nullable: expr.nullable })))
   return {
     streams: streams.map((stream) => addProject(stream, exprs, schema)),
     schema,
@@ -211,7 +212,10 @@ function compileShape(
   const spilledKeys = (role: JoinRole): JoinColumn[] =>
     sideRows[role].keys.map((key, index) => ({ ...key, column: 1 + index }))
   const stream = compileProbe('build', sideRows.probe.keys)
-  const pairs = { probe: compileProbe('build', spilledKeys('probe')), build: compileProbe('probe', spilledKeys('build')) }
+  const pairs = {
+    probe: compileProbe('build', spilledKeys('probe')),
+    build: compileProbe('probe', spilledKeys('build')),
+  }
   for (const module of [rows.build, rows.probe, stream, pairs.probe, pairs.build]) lowering.addModule(module)
   const text = joinText(node)
   const sideShape = (role: JoinRole): JoinShape[JoinRole] => ({

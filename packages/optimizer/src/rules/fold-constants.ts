@@ -71,6 +71,7 @@ function foldNode(node: LogicalNode): LogicalNode {
     case 'join':
     case 'ordinal':
     case 'guard':
+    case 'shared':
       return node
     default:
       return unreachable(node)

@@ -72,6 +72,8 @@ function runNode(node: LogicalNode, sources: NaiveSources): Row[] {
         ...row,
         [node.name]: BigInt(index) + BigInt(node.denseFrom ?? 0),
       }))
+    case 'shared':
+      return run(node.own, sources)
     case 'guard':
       if (run(node.violations, sources).length > 0) throw new Raised()
       return run(node.input, sources)

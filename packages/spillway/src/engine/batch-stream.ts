@@ -129,19 +129,17 @@ class BatchStream implements AsyncIterableIterator<RecordBatch> {
     })
     try {
       await this.#core.execute({
-        plan: this.#plan,
+        roots: [{ plan: this.#plan, makeSink, onOutput: (output) => this.#receive(output as CollectOutput) }],
         options: { ...this.#options, signal: both },
-        makeSink,
         keepsResults: false,
         encoder: noEncoder,
-        onAdmitted: ({ slot, isOrdered, control }) => {
+        onAdmitted: ({ slot, roots, control }) => {
           this.#control = control
           this.#slot = slot
-          this.#isOrdered = isOrdered
+          this.#isOrdered = roots.every((root) => root.isOrdered)
           // The first call of `next` came before there was a slot to say so in.
           if (this.#waiting.length > 0) this.#setStarved(1)
         },
-        onOutput: (output) => this.#receive(output as CollectOutput),
       })
     } catch (error) {
       if (!this.#isDone) this.#error = error

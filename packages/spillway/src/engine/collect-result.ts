@@ -1,43 +1,49 @@
 /** `collect`: gathers the batches of a query into a DataFrame. Buffers are moved, not copied, unless they are small. */
-import { type CollectOutput, type EngineCore, noEncoder, type QueryOptions, type RootSink } from '@spillway/engine'
+import { type CollectOutput, noEncoder, type RootSink } from '@spillway/engine'
 import { type PackedColumns, packTable } from '@spillway/columnar'
 import type { LogicalNode, SchemaTypes } from '@spillway/plan'
 import { type DataFrame, dataFrameFromTable } from '../data-frame/data-frame.ts'
 import type { QuerySession } from '../session.ts'
+import type { QueryOutput } from './query-outputs.ts'
 
-export async function collectResult<S extends SchemaTypes>(
-  core: EngineCore,
+const collectSink: RootSink = (facts) => ({
+  kind: 'collect',
+  operatorId: facts.operatorId,
+  sinkId: facts.sinkId,
+  schema: facts.schema,
+  mode: 'all',
+  tokensMax: 0,
+  batchRows: facts.batchRows,
+})
+
+export function frameOutput<S extends SchemaTypes>(
   plan: LogicalNode,
-  options: QueryOptions,
   session: QuerySession,
-): Promise<DataFrame<S>> {
+): QueryOutput<DataFrame<S>> {
   const batches: { readonly sequence: number; readonly packed: PackedColumns }[] = []
-  const makeSink: RootSink = (facts) => ({
-    kind: 'collect',
-    operatorId: facts.operatorId,
-    sinkId: facts.sinkId,
-    schema: facts.schema,
-    mode: 'all',
-    tokensMax: 0,
-    batchRows: facts.batchRows,
-  })
-  const metrics = await core.execute({
-    plan,
-    options,
-    makeSink,
+  return {
+    root: {
+      plan,
+      makeSink: collectSink,
+      onOutput: (output) => {
+        const { sequence, packed } = output as CollectOutput & { kind: 'batch' }
+        batches.push({ sequence, packed })
+      },
+    },
     keepsResults: true,
     encoder: noEncoder,
-    onAdmitted: () => {},
-    onOutput: (output) => {
-      const { sequence, packed } = output as CollectOutput & { kind: 'batch' }
-      batches.push({ sequence, packed })
+    begin: () => {},
+    admitted: () => {},
+    complete: () => {},
+    finish: (metrics) => {
+      // A worker sends the batches of a morsel in order, and the sort is stable: morsels are all that is out of order.
+      batches.sort((a, b) => a.sequence - b.sequence)
+      const table = packTable(
+        plan.schema,
+        batches.map(({ packed }) => packed),
+      )
+      return dataFrameFromTable<S>(table, session, metrics)
     },
-  })
-  // A worker sends the batches of a morsel in order, and the sort is stable: morsels are all that is out of order.
-  batches.sort((a, b) => a.sequence - b.sequence)
-  const table = packTable(
-    plan.schema,
-    batches.map(({ packed }) => packed),
-  )
-  return dataFrameFromTable<S>(table, session, metrics)
+    discard: () => {},
+  }
 }

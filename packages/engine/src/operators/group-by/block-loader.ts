@@ -63,7 +63,9 @@ export class BlockLoader {
     this.rowsLeft = this.rows
     if (this.rows > 0) {
       const bytes = input.files.reduce((sum, { totals }) => sum + totals.bytes, 0)
-      context.query.log(`${shape.logName}: re-loading partition ${input.label} (${formatBytes(bytes)}, rows=${this.rows})`)
+      context.query.log(
+        `${shape.logName}: re-loading partition ${input.label} (${formatBytes(bytes)}, rows=${this.rows})`,
+      )
     }
   }
 

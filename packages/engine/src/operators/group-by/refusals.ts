@@ -24,7 +24,9 @@ export class Refusals {
    */
   constructor(
     table: Pick<RowHolder, 'jobProgress' | 'largestPartition' | 'resume'>,
-    spill: (partition: number) => void, refuse: () => Error) {
+    spill: (partition: number) => void,
+    refuse: () => Error,
+  ) {
     this.#table = table
     this.#spill = spill
     this.#refuse = refuse

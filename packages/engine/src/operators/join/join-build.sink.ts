@@ -202,8 +202,7 @@ class JoinBuildLocal implements Sink {
     const share = hasSpilled ? KEPT_SHARE_AFTER_SPILLING : KEPT_SHARE
     const kept = query.setup.isStreamed ? Math.min(share, KEPT_SHARE_STREAMED) : share
     const most = (reservation.maxPages * kept) / query.setup.threads
-    const need = (): number =>
-      reservation.usedPages + (this.#store.totalRows() * DIRECTORY_BYTES_PER_ROW) / PAGE_BYTES
+    const need = (): number => reservation.usedPages + (this.#store.totalRows() * DIRECTORY_BYTES_PER_ROW) / PAGE_BYTES
     while (need() > most && this.#spillLarge() > 0);
   }
 

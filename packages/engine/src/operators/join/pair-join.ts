@@ -198,12 +198,7 @@ export class PairJoin {
   }
 
   /** Loads rows until there is no more room, or none is left. Returns a directory for them. */
-  *#load(
-    input: PairInput,
-    kept: JoinRole,
-    loader: BlockLoader,
-    chains: RowChain[],
-  ): Generator<'working', Directory> {
+  *#load(input: PairInput, kept: JoinRole, loader: BlockLoader, chains: RowChain[]): Generator<'working', Directory> {
     const { reservation } = this.#context
     // A later join in this pipeline may hold some of the guaranteed pages for rows on their way to disk.
     const aside = Math.max(0, Math.min(PAGES_SET_ASIDE, reservation.guaranteedPages - reservation.usedPages))
@@ -282,12 +277,7 @@ export class PairJoin {
   }
 
   /** Moves both sides into spill files by the next hash bits, then joins those pairs. */
-  *#split(
-    input: PairInput,
-    kept: JoinRole,
-    chains: RowChain[],
-    loader: BlockLoader,
-  ): Generator<'working' | number> {
+  *#split(input: PairInput, kept: JoinRole, chains: RowChain[], loader: BlockLoader): Generator<'working' | number> {
     const { query, meter, reservation } = this.#context
     query.log(`equi-join: split partition ${input.label} rows=${loader.rows} depth=${input.depth + 1}`)
     const other = otherRole(kept)
