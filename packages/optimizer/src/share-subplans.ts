@@ -7,11 +7,12 @@
  *     GROUP BY k: sum(a)                    PARQUET SCAN x
  *       PARQUET SCAN x                  SHARED 1 (as above)
  *
- * Equal subtrees are found by hash-consing: every node gets the number of its class, from its own fields and the classes
- * of its inputs. The largest equal subtrees are shared: nodes that two different places refer to. Scans of the same files
- * that differ in columns or predicate get a scan of the union above which each keeps its own columns and predicate; a
- * scan with a slice stays alone. The engine decides which consumers are served in one pass: where a second pass over a
- * scan costs less than keeping its rows, or reading the union costs more than reading the parts, it reads twice.
+ * Equal subtrees are found by hash-consing: every node gets the number of its class, from its own fields and the
+ * classes of its inputs. The largest equal subtrees are shared: nodes that two different places refer to. Scans of the
+ * same files that differ in columns or predicate get a scan of the union above which each keeps its own columns and
+ * predicate; a scan with a slice stays alone. The engine decides which consumers are served in one pass: where a second
+ * pass over a scan costs less than keeping its rows, or reading the union costs more than reading the parts, it reads
+ * twice.
  *
  * It comes after all rules, so sharing never keeps a condition or a projection from being pushed into a source: plans
  * that differ by what was pushed into them share what lies below that.
@@ -68,7 +69,7 @@ function countEdges(roots: readonly LogicalNode[]): Map<LogicalNode, number> {
   return edges
 }
 
-// --- equal subtrees ---------------------------------------------------------------------------------------------------
+// --- equal subtrees -------------------------------------------------------------------------------------------------
 
 /** Hash-consing: equal plans become the same object. */
 class PlanClasses {
@@ -128,7 +129,7 @@ function schemaText(schema: Schema): string {
   return text
 }
 
-// --- scans of one source ----------------------------------------------------------------------------------------------
+// --- scans of one source --------------------------------------------------------------------------------------------
 
 /** For each scan that others of the same source differ from: the scan that reads what all of them read. */
 function unionScans(nodes: readonly LogicalNode[]): Map<LogicalNode, LogicalNode> {

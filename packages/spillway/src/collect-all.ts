@@ -21,8 +21,8 @@ export type Collected<T extends readonly Collectable[]> = {
 
 /**
  * Runs several lazy frames as one query and gives their results in order. It is admitted once and has one memory limit;
- * what the frames have in common (a scan of one file, an aggregation) runs once. A file sink with `lazy: true` may stand
- * among them. An error in one ends all: no result, no file.
+ * what the frames have in common (a scan of one file, an aggregation) runs once. A file sink with `lazy: true` may
+ * stand among them. An error in one ends all: no result, no file.
  *
  * ```ts
  * const [byCity, all] = await collectAll([
@@ -73,6 +73,6 @@ function sessionOf(frames: readonly Collectable[]): QuerySession | undefined {
   if (sessions.size <= 1) return [...sessions][0]
   throw makeError(
     'INVALID_PLAN',
-    'The frames of collectAll belong to different engines. Make all with the same engine, or collect some of them first.',
+    'The frames of collectAll belong to different engines. Make all with the same engine, or collect some first.',
   )
 }

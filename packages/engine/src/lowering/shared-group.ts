@@ -2,16 +2,19 @@
  * Subplans that several places read, while a plan is being lowered.
  *
  * Every consumer is first lowered as a pipeline of its own whose source is a *tap* into the shared streams. When all of
- * the plan is lowered, each tapped stream is resolved: consumers that can take the rows in the same pass become branches
- * of one pipeline; the others read them later, from a multiplexer that is one more branch.
+ * the plan is lowered, each tapped stream is resolved: consumers that can take the rows in the same pass become
+ * branches of one pipeline; the others read them later, from a multiplexer that is one more branch.
  *
- *   tap → group-by a        scan ─┬─ group-by a         A consumer can take part unless its sink may make a worker wait,
- *   group-by a → collect  →       ├─ group-by b         it needs the rows in order on one worker, or it needs something
- *   tap → group-by b              └─ multiplexer        that is ready only later: the directories of a join whose build
- *   tap → probe of a join   multiplexer → probe         side is read in this very pass.
+ *   tap → group-by a        scan ─┬─ group-by a
+ *   group-by a → collect  →       ├─ group-by b
+ *   tap → group-by b              └─ multiplexer
+ *   tap → probe of a join   multiplexer → probe
  *
- * Rows of a source behind nothing but filters and projections are never stored: reading them again costs about as much as
- * reading a store, and no memory. Such consumers get a scan of their own, with its narrower columns and predicate.
+ * A consumer can take part unless its sink may make a worker wait, it needs the rows in order on one worker, or it
+ * needs something that is ready only later: the directories of a join whose build side is read in this very pass.
+ *
+ * Rows of a source behind nothing but filters and projections are never stored: reading them again costs about as much
+ * as reading a store, and no memory. Such consumers get a scan of their own, with its narrower columns and predicate.
  */
 import { childrenOf, exprEquals, type LogicalNode, type NamedExpr } from '@spillway/plan'
 import type { SinkUse, SourceSpec, TransformSpec } from '../physical/physical-plan.ts'

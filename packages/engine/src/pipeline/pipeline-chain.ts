@@ -2,8 +2,8 @@
  * Transforms and where their batches end: in sinks, and in further chains where a pipeline branches.
  *
  * A chain holds at most one batch that not everybody behind it has taken yet ("pending"). Work goes on in small steps:
- * `advance` offers what is pending, then asks transforms that have more of their last input. Branches take the batch one
- * after the other, each through a descriptor of its own, because a filter narrows the descriptor that it is given.
+ * `advance` offers what is pending, then asks transforms that have more of their last input. Branches take the batch
+ * one after the other, each through a descriptor of its own, because a filter narrows the descriptor that it is given.
  */
 import { descriptor } from '@spillway/columnar'
 import type { QueryContext } from '../worker/query-context.ts'

@@ -1,6 +1,6 @@
 /**
- * Shared: a subplan that several places of a query read. They are told apart from equal ones by identity: nodes with the
- * same `input` object belong together.
+ * Shared: a subplan that several places of a query read. They are told apart from equal ones by identity: nodes with
+ * the same `input` object belong together.
  */
 import { assert } from '@spillway/stdx'
 import type { LogicalNode, Shared } from '../logical-node.ts'

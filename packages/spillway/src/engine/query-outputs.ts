@@ -47,7 +47,9 @@ export async function runOutputs<R>(
       encoder: (sizing) => ({ heapBytes: outputs.reduce((sum, { encoder }) => sum + encoder(sizing).heapBytes, 0) }),
       onAdmitted: (query) => {
         roots = query.roots
-        outputs.forEach((output, index) => output.admitted(query, index))
+        outputs.forEach((output, index) => {
+          output.admitted(query, index)
+        })
       },
     })
     outputs.forEach((output, index) => {

@@ -4,10 +4,10 @@
  * What      a store that one pipeline fills (sink) and several later ones read (source), each all of it. Consumers that
  *           can take the rows at the same time are branches of the filling pipeline and need no store.
  * Order     as the input's: every morsel is read under the sequence with which it was stored.
- * Memory    segments: up to 32 blocks of one morsel, laid out as Arrow columns in pages of the arena, or the same blocks
- *           in a spill file. A refused page sends what follows to disk; when others ask for memory the segments that will
- *           be read last go first, also while other pipelines run. A reader holds one block. What the last consumer has
- *           read is freed or deleted.
+ * Memory    segments: up to 32 blocks of one morsel, laid out as Arrow columns in pages of the arena, or the same
+ *           blocks in a spill file. A refused page sends what follows to disk; when others ask for memory the segments
+ *           that will be read last go first, also while other pipelines run. A reader holds one block. What the last
+ *           consumer has read is freed or deleted.
  * Cost      O(rows) per consumer; amplification 1.
  * Errors    MEMORY_LIMIT (a string that fits nowhere), SPILL_DISK_FULL, SPILL_IO, SPILL_CORRUPTION.
  */

@@ -1,8 +1,9 @@
 /**
- * Where segments are listed: pages of fixed-layout entries in the arena, in the order in which a worker made them. So the
- * segments of a morsel stand one after another, and entries of the same morsel in one worker's list only.
+ * Where segments are listed: pages of fixed-layout entries in the arena, in the order in which a worker made them. So
+ * the segments of a morsel stand one after another, and entries of the same morsel in one worker's list only.
  *
- *   u32 lock | u32 sequence | u32 head | u32 blocks | u32 pages | u32 reads left | u32 part | u32 zero | spill totals (40)
+ *   u32 lock | u32 sequence | u32 head | u32 blocks | u32 pages | u32 reads left | u32 part | u32 zero |
+ *   spill totals (40 bytes)
  *
  * A segment lies in pages (head) or in a spill file (totals). Its lock: free → reading → free, one reader at a time;
  * free → spilling → free. Nobody waits holding it.
