@@ -9,6 +9,7 @@ export {
   fillValue,
   gather,
   iota64,
+  iotaSelected64,
   masksToSelection,
   sanitizeIndices,
   utf8ToViews,

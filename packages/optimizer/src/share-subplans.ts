@@ -14,10 +14,11 @@
  * pass over a scan costs less than keeping its rows, or reading the union costs more than reading the parts, it reads
  * twice.
  *
- * It comes after all rules, so sharing never keeps a condition or a projection from being pushed into a source: plans
- * that differ by what was pushed into them share what lies below that.
+ * It comes after all rules, so sharing never keeps a condition from being pushed into a source: plans that differ by
+ * what was pushed into them share what lies below that. Only columns are pruned for all consumers together, see
+ * prune-shared.ts.
  */
-import { findFieldIndex, makeSchema, type Schema } from '@spillway/columnar'
+import { findFieldIndex, makeSchema } from '@spillway/columnar'
 import {
   childrenOf,
   columnsUsed,
@@ -32,6 +33,7 @@ import {
   withChildren,
 } from '@spillway/plan'
 import { assert } from '@spillway/stdx'
+import { countEdges, PlanClasses, schemaText } from './plan-classes.ts'
 
 /** @returns as many plans as were given; the very same objects when nothing is shared */
 export function shareSubplans(roots: readonly LogicalNode[]): readonly LogicalNode[] {
@@ -49,6 +51,8 @@ export function shareSubplans(roots: readonly LogicalNode[]): readonly LogicalNo
     return result
   }
   const use = (node: LogicalNode): LogicalNode => {
+    // It was shared before columns were pruned, which may have left one consumer.
+    if (node.kind === 'shared') return (edges.get(node) ?? 0) > 1 ? rebuild(node) : use(node.input)
     const union = unions.get(node)
     if (union !== undefined) return makeShared(union, node)
     const result = rebuild(node)
@@ -56,80 +60,6 @@ export function shareSubplans(roots: readonly LogicalNode[]): readonly LogicalNo
   }
   return interned.map(use)
 }
-
-/** How many places refer to each distinct node. */
-function countEdges(roots: readonly LogicalNode[]): Map<LogicalNode, number> {
-  const edges = new Map<LogicalNode, number>()
-  const visit = (node: LogicalNode): void => {
-    const known = edges.get(node)
-    edges.set(node, (known ?? 0) + 1)
-    if (known === undefined) for (const child of childrenOf(node)) visit(child)
-  }
-  for (const root of roots) visit(root)
-  return edges
-}
-
-// --- equal subtrees -------------------------------------------------------------------------------------------------
-
-/** Hash-consing: equal plans become the same object. */
-class PlanClasses {
-  readonly #byText = new Map<string, LogicalNode>()
-  readonly #numbers = new Map<object, number>()
-
-  intern(node: LogicalNode): LogicalNode {
-    const children = childrenOf(node)
-    const interned = children.map((child) => this.intern(child))
-    const own = withChildren(node, interned)
-    const text = this.#textOf(own)
-    const known = this.#byText.get(text)
-    if (known !== undefined) return known
-    this.#byText.set(text, own)
-    return own
-  }
-
-  /** A number per object. */
-  #numberOf(object: object): number {
-    const number = this.#numbers.get(object) ?? this.#numbers.size
-    this.#numbers.set(object, number)
-    return number
-  }
-
-  /** All fields of a node, inputs by number. What follows from the others (the output schema) is left out. */
-  #textOf(node: LogicalNode): string {
-    const inputs = new Set<unknown>(childrenOf(node))
-    const opaque = (key: string, value: unknown): boolean => inputs.has(value) || key === 'table'
-    const parts = Object.entries(node)
-      .filter(([key]) => key !== 'schema')
-      .map(([key, value]) => `${key}:${this.#valueText(key, value, opaque)}`)
-    return parts.join(';')
-  }
-
-  #valueText(key: string, value: unknown, isOpaque: (key: string, value: unknown) => boolean): string {
-    if (typeof value === 'object' && value !== null) {
-      if (isOpaque(key, value)) return `#${this.#numberOf(value)}`
-      if (key === 'fileSchema') return schemaText(value as Schema)
-      if (Array.isArray(value)) return `[${value.map((each) => this.#valueText('', each, isOpaque)).join()}]`
-      const fields = Object.entries(value).map(([name, each]) => `${name}:${this.#valueText(name, each, isOpaque)}`)
-      return `{${fields.join()}}`
-    }
-    if (typeof value === 'string') return JSON.stringify(value)
-    if (typeof value === 'bigint') return `${value}n`
-    return Object.is(value, -0) ? '-0' : String(value)
-  }
-}
-
-const schemaTexts = new WeakMap<Schema, string>()
-
-/** A file may have thousands of columns, and many plans name the same schema object. */
-function schemaText(schema: Schema): string {
-  const known = schemaTexts.get(schema)
-  if (known !== undefined) return known
-  const text = JSON.stringify(schema.fields)
-  schemaTexts.set(schema, text)
-  return text
-}
-
-// --- scans of one source --------------------------------------------------------------------------------------------
 
 /** For each scan that others of the same source differ from: the scan that reads what all of them read. */
 function unionScans(nodes: readonly LogicalNode[]): Map<LogicalNode, LogicalNode> {
