@@ -1,5 +1,5 @@
 /** Optimises the plans of one query: each by the rules, and all together by what they share. */
-import type { LogicalNode } from '@spillway/plan'
+import { childrenOf, type LogicalNode } from '@spillway/plan'
 import { type OptimizeOptions, type OptimizerPass, requireRule, runRules } from './optimize.ts'
 import { pruneShared } from './prune-shared.ts'
 import { rules } from './rules.ts'
@@ -30,10 +30,18 @@ export function optimizeAll(roots: readonly LogicalNode[], options: OptimizeOpti
   }
   const pushed = roots.map((root) => run(root, rules.slice(0, firstPruning)))
   const prune = (plan: LogicalNode): LogicalNode => run(plan, rules.slice(firstPruning))
-  if (disabled.has(SHARING)) return { plans: pushed.map(prune), passes }
+  if (disabled.has(SHARING) || countSources(roots) < 2) return { plans: pushed.map(prune), passes }
   const start = performance.now()
   const pruned = pruneShared(pushed, prune)
   const plans = shareSubplans(pruned)
   const changed = plans.some((plan, index) => plan !== pruned[index])
   return { plans, passes: [...passes, { name: SHARING, ms: performance.now() - start, changed }] }
+}
+
+/** Of all places: what is read in one place only cannot be shared. */
+function countSources(plans: readonly LogicalNode[]): number {
+  return plans.reduce((count, plan) => {
+    const children = childrenOf(plan)
+    return count + (children.length === 0 ? 1 : countSources(children))
+  }, 0)
 }
