@@ -18,7 +18,8 @@ export {
   type TestingOptions,
 } from './main/query-request.ts'
 export { megabytes } from './main/query-sizer.ts'
-export type { CollectOutput } from './operators/collect/collect.ts'
+export type { CollectOutput, CollectSpec } from './operators/collect/collect.ts'
+export { sizeCollect } from './operators/collect/size-collect.ts'
 export type { SinkFileOutput } from './operators/sink-file/sink-file.ts'
 export {
   chainsOf,
@@ -32,6 +33,7 @@ export {
   type Sizing,
 } from './physical/physical-plan.ts'
 export { sizeSinkIpc } from './operators/sink-ipc/size-sink-ipc.ts'
+export { bytesOfRows, estimateOutput, type OutputEstimate } from './lowering/estimate-output.ts'
 export type { RootSink } from './lowering/lower-plan.ts'
 export type { PhysicalRoot } from './physical/physical-plan.ts'
 

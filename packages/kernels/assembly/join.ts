@@ -188,3 +188,11 @@ export function countHashBits(first: u32, rowCount: u32, rowBytes: u32, levelShi
     row += rowBytes
   }
 }
+
+/** The next row of each row's chain, u32 × n; 0 where there is no row. */
+export function loadLinks(rows: u32, n: u32, offset: u32, target: u32): void {
+  for (let k: u32 = 0; k < n; k++) {
+    const row = load<u32>(rows + (k << 2))
+    store<u32>(target + (k << 2), row == 0 ? 0 : load<u32>(row + offset))
+  }
+}

@@ -38,4 +38,6 @@ export interface JoinKernels {
   keepUnseen(seen: number, n: number, target: number): number
   /** Adds to 16 u32 how many rows have each value in the four hash bits behind the first `levelShift` ones. */
   countHashBits(first: number, rowCount: number, rowBytes: number, levelShift: number, counts: number): void
+  /** target[k] = the u32 at `offset` of row k, or 0 without one. */
+  loadLinks(rows: number, n: number, offset: number, target: number): void
 }

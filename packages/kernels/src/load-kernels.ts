@@ -14,6 +14,7 @@ import type { InflateKernels } from './parquet-inflate-kernels.ts'
 import type { ParquetEncodeKernels } from './parquet-encode-kernels.ts'
 import type { ZstdKernels } from './parquet-zstd-kernels.ts'
 import type { RowKernels } from './row-kernels.ts'
+import type { SortKernels } from './sort-kernels.ts'
 import type { SumKernels } from './sum-kernels.ts'
 
 /** Every export of kernels.wasm. */
@@ -25,6 +26,7 @@ export interface KernelExports
     DecimalKernels,
     RowKernels,
     JoinKernels,
+    SortKernels,
     IpcKernels,
     ParquetCodecKernels,
     ParquetDecodeKernels,

@@ -20,13 +20,13 @@
  */
 import { findFieldIndex, makeSchema } from '@spillway/columnar'
 import {
+  changeFileScan,
   childrenOf,
   columnsUsed,
   exprEquals,
   type FileScan,
   type InMemory,
   type LogicalNode,
-  makeFileScan,
   makeInMemory,
   makeShared,
   type TypedExpr,
@@ -81,7 +81,7 @@ function unionScans(nodes: readonly LogicalNode[]): Map<LogicalNode, LogicalNode
 }
 
 function sourceText(node: FileScan | InMemory, tables: Map<object, number>): string {
-  if (node.kind !== 'inMemory') return `${node.kind} ${JSON.stringify(node.files)} ${schemaText(node.fileSchema)}`
+  if (node.kind !== 'inMemory') return `${node.kind} ${JSON.stringify([node.files, node.reading])} ${schemaText(node.fileSchema)}`
   const number = tables.get(node.table) ?? tables.size
   tables.set(node.table, number)
   return `table ${number}`
@@ -106,8 +106,7 @@ function unionOf(scans: readonly (FileScan | InMemory)[]): LogicalNode {
   for (const predicate of predicates) if (predicate !== undefined) addColumns(predicate, wanted)
   const columns = first.fileSchema.fields.map(({ name }) => name).filter((name) => wanted.has(name))
   const predicate = predicates.every((each) => each !== undefined) ? anyOf(predicates) : undefined
-  const { files, fileSchema } = first
-  return makeFileScan(first.kind, { files, fileSchema, columns, predicate, slice: undefined })
+  return changeFileScan(first, { columns, predicate })
 }
 
 function addColumns(predicate: TypedExpr, names: Set<string>): void {

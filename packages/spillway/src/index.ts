@@ -27,6 +27,7 @@ const defaultSession: QuerySession = {
   collectBatches: (plan, options) => requireDefaultEngine().collectBatches(plan, options),
   sinkParquet: async (plan, path, options) => requireDefaultEngine().sinkParquet(plan, path, options),
   sinkIpc: async (plan, path, options) => requireDefaultEngine().sinkIpc(plan, path, options),
+  estimateMemory: async (plan, options) => requireDefaultEngine().estimateMemory(plan, options),
   explain: async (plan, options) => requireDefaultEngine().explain(plan, options),
   runAll: async (outputs, options) => {
     const results = await requireDefaultEngine().runAll(outputs, options)
@@ -78,7 +79,9 @@ export { DataFrame, fromArrow } from './data-frame/data-frame.ts'
 export { createEngine, Engine, type EngineUsage, setEngineAffinity } from './engine/engine.ts'
 export type { JoinKeys, JoinKind, JoinOptions } from './lazy-frame/join-options.ts'
 export type { PerKey, SortBy, SortByOptions, SortOptions, TopKOptions } from './lazy-frame/sort-rows.ts'
+export { adaptiveChunks, type ChunkFacts, type ChunkOutcome, type ChunkStrategy } from './engine/chunk-strategy.ts'
 export type {
+  CollectBatchesOptions,
   EngineOptions,
   ExplainOptions,
   QueryOptions,
@@ -87,6 +90,7 @@ export type {
 } from './engine/engine-options.ts'
 export { LazySink } from './lazy-frame/lazy-sink.ts'
 export { LazyFrame } from './lazy-frame/make-lazy-frame.ts'
+export { ParquetFrame } from './parquet-frame.ts'
 export { type ScanIpcOptions, scanIpc } from './scan-ipc.ts'
 export { type ScanParquetOptions, scanParquet } from './scan-parquet.ts'
-export type { QuerySession, SinkResult } from './session.ts'
+export type { MemoryEstimate, QuerySession, SinkResult } from './session.ts'

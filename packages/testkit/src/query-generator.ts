@@ -216,12 +216,11 @@ function concatStep(state: State, choices: Choices): State {
   }
 }
 
-/** Kinds of steps that are drawn: sorts and joins wait. */
-const STEP_KINDS = 7
-export const ALL_STEP_KINDS = 10
+/** Kinds of steps that are drawn. */
+const STEP_KINDS = 10
 
-function nextState(state: State, source: State, choices: Choices, kinds: number): State {
-  switch (choices.below(kinds)) {
+function nextState(state: State, source: State, choices: Choices): State {
+  switch (choices.below(STEP_KINDS)) {
     case 0:
     case 1:
       return filterStep(state, choices)
@@ -234,17 +233,17 @@ function nextState(state: State, source: State, choices: Choices, kinds: number)
     case 5:
       return state.ordered ? sliceStep(state, choices) : filterStep(state, choices)
     case 7:
-      return sortStep(state, choices)
     case 8:
-    case 9:
       return state.hasJoin ? filterStep(state, choices) : joinStep(state, source, choices)
+    case 9:
+      return sortStep(state, choices)
     default:
       return concatStep(state, choices)
   }
 }
 
-/** The query that a tape of decisions spells over a schema, of 0 to 4 steps of the first `kinds` kinds. */
-export function queryOfTape(schema: Schema, tape: readonly number[], kinds = STEP_KINDS): GeneratedQuery {
+/** The query that a tape of decisions spells over a schema, of 0 to 4 steps. */
+export function queryOfTape(schema: Schema, tape: readonly number[]): GeneratedQuery {
   const choices = new Choices(tape)
   const columns = schema.fields.map(({ name, type }) => ({ name, type }))
   const source: State = {
@@ -260,7 +259,7 @@ export function queryOfTape(schema: Schema, tape: readonly number[], kinds = STE
   }
   let state = source
   const count = choices.below(5)
-  for (let step = 0; step < count; step++) state = nextState(state, source, choices, kinds)
+  for (let step = 0; step < count; step++) state = nextState(state, source, choices)
   const done = state
   return {
     ...done,

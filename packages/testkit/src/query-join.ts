@@ -53,6 +53,8 @@ export function joinStep(state: State, source: State, choices: Choices): State {
     ordered: maintainOrder !== 'none',
     hasSink: true,
     hasJoin: true,
+    // With a row in the answer both sides had rows.
+    canSpill: state.canSpill || how === 'inner' || how === 'semi' || how === 'cross',
     canSpillUnsorted: undefined,
     build: (frame, api) => state.build(frame, api).join(right.build(frame, api), options),
     sql: (table) => joinSql(state.sql(table), right.sql(table), outputs, shape),

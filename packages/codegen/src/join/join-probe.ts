@@ -9,11 +9,11 @@
 import { assert } from '@spillway/stdx'
 import { physicalOf } from '@spillway/columnar'
 import type { KeyPlan } from '../group-by/group-by-plan.ts'
-import { hashKeys, type KeyLocals, keysEqual, loadKeys, openKeys } from '../group-by/key-code.ts'
+import { hasDirectKey, hashKeys, type KeyLocals, keysEqual, loadKeys, openKeys } from '../group-by/key-code.ts'
 import { anyValidity, forEachRow, openColumn, openRowLoop, type RowLoop, selectedRow } from '../rows/batch-code.ts'
 import { block, br, brIf, type Code, call, i32, i64, ifElse, ifValue, local, loop } from '../wasm/instructions.ts'
 import { type FunctionBuilder, ModuleBuilder, type Signature } from '../wasm/module-builder.ts'
-import { allValid, columnsText, tagOf } from './join-rows.ts'
+import { allValid, columnsText, directKey, tagOf } from './join-rows.ts'
 import { type CompiledJoinProbe, JOIN_TABLE_ENTRY_BYTES, type JoinProbeSpec, joinTable } from './join-spec.ts'
 
 const { get, set } = local
@@ -60,6 +60,8 @@ function generateModule(spec: JoinProbeSpec): Uint8Array<ArrayBuffer> {
   const none: Signature['results'] = []
   addVariants(module, 'hash', { params: ['i32', 'i32'], results: none }, addHash)
   addVariants(module, 'lookup', { params: ['i32', 'i32', 'i32', 'i32', 'i32', 'i32'], results: none }, addLookup)
+  const direct: Signature = { params: ['i32', 'i32', 'i64', 'i32', 'i32'], results: ['i32'] }
+  if (hasDirectKey(keys)) addVariants(module, 'lookupDirect', direct, addLookupDirect)
   addVariants(module, 'match', { params: ['i32', 'i32', 'i32', 'i32'], results: ['i32'] }, addMatch)
   const seven = ['i32', 'i32', 'i32', 'i32', 'i32', 'i32', 'i32'] as const
   addVariants(module, 'expand', { params: seven, results: ['i32'] }, addExpand)
@@ -115,7 +117,7 @@ function addHash(module: ProbeModule, body: FunctionBuilder, { rows, keys, hash,
   body.emit(
     forEachRow(rows, [
       load,
-      hashKeys(keys, hash, module.hashBytes, module.spec.hashMask),
+      hashKeys(keys, hash, module.hashBytes, module.spec.hashMask, 'join'),
       i64.store(at8(hashes, rows.position), get(hash)),
     ]),
   )
@@ -137,12 +139,36 @@ function addLookup(module: ProbeModule, body: FunctionBuilder, { rows, keys, has
     set(level, i64.extendI32U(get(levelShift))),
     forEachRow(rows, [
       load,
-      hashKeys(keys, hash, module.hashBytes, module.spec.hashMask),
+      hashKeys(keys, hash, module.hashBytes, module.spec.hashMask, 'join'),
       i64.store(at8(hashes, rows.position), get(hash)),
       set(partition, i32.add(get(table), i32.mul(index, i32.const(JOIN_TABLE_ENTRY_BYTES)))),
       set(entry, i64.load(i32.add(directory, i32.shl(slot, i32.const(3))))),
       i32.store(at4(candidates, rows.position), i32.mul(i32.wrapI64(get(entry)), isCandidate)),
     ]),
+  )
+}
+
+function addLookupDirect(_module: ProbeModule, body: FunctionBuilder, { rows, keys, hash, load }: Scan): void {
+  const [map, least, slots, found] = [1, 2, 3, 4]
+  const [row, matched] = [body.local('i32'), body.local('i32')]
+  const isInside = i64.ltU(get(hash), i64.extendI32U(get(slots)))
+  body.emit(
+    forEachRow(rows, [
+      load,
+      set(hash, i64.sub(directKey(keys), get(least))),
+      set(
+        row,
+        ifValue(
+          'i32',
+          i32.and(isInside, allValid(keys)),
+          i32.load(i32.add(get(map), i32.shl(i32.wrapI64(get(hash)), i32.const(2)))),
+          i32.const(0),
+        ),
+      ),
+      i32.store(at4(found, rows.position), get(row)),
+      set(matched, i32.add(get(matched), i32.ne(get(row), i32.const(0)))),
+    ]),
+    get(matched),
   )
 }
 

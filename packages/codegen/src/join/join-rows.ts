@@ -9,14 +9,23 @@ import { assert } from '@spillway/stdx'
 import { elementAddress, loadWords, storeWords, zeroWords } from '../expr/load-value.ts'
 import { addPageFunction } from '../group-by/find-code.ts'
 import type { KeyPlan } from '../group-by/group-by-plan.ts'
-import { hashKeys, type KeyLocals, keyWordTypes, loadKeys, openKeys, storeKeyWords } from '../group-by/key-code.ts'
+import {
+  hasDirectKey,
+  hashKeys,
+  type KeyLocals,
+  keyWordTypes,
+  loadKeys,
+  loadRowKeys,
+  openKeys,
+  storeKeyWords,
+} from '../group-by/key-code.ts'
 import { forEachRow, openColumn, openRowLoop, validFlag } from '../rows/batch-code.ts'
 import { addLoadRows, addSpillRows, transferRow } from '../rows/move-code.ts'
 import { makeRowLayout, type RowField, type RowFieldSpec, type RowLayout, spillSchemaOf } from '../rows/row-layout.ts'
-import { localStore, stopReason } from '../rows/row-store-layout.ts'
+import { joinStore, localStore, stopReason } from '../rows/row-store-layout.ts'
 import { addStoreFunctions, longLength, type StoreFunctions } from '../rows/string-code.ts'
 import { block, br, brIf, type Code, call, i32, i64, ifElse, local, loop, select } from '../wasm/instructions.ts'
-import { ModuleBuilder } from '../wasm/module-builder.ts'
+import { type FunctionBuilder, ModuleBuilder } from '../wasm/module-builder.ts'
 import type { CompiledJoinRows, JoinColumn, JoinRowsSpec } from './join-spec.ts'
 
 const { get, set } = local
@@ -40,6 +49,7 @@ export function compileJoinRows(spec: JoinRowsSpec): CompiledJoinRows {
     },
     layout: plan.layout,
     spillSchema: spillSchemaOf(plan.layout),
+    hasDirectKey: isDirect(plan),
     keyFields: plan.keys.map((key) => key.field),
     payloadFields: plan.payload.map(({ field }) => field),
   }
@@ -87,7 +97,19 @@ function generateModule(plan: RowsPlan): Uint8Array<ArrayBuffer> {
   addLoadRows(builder, plan.layout, store, (field) => zeroWords(field.type))
   addPageFunction({ builder, plan, store }, 'transfer', (body, page) => transferRow(body, plan.layout, store, page))
   addLink(builder, plan)
+  if (isDirect(plan)) addLinkDirect(builder, plan)
   return builder.encode()
+}
+
+/** Null keys that match each other have no place in an array of keys. */
+const isDirect = ({ keys, spec }: RowsPlan): boolean =>
+  hasDirectKey(keys) && !(spec.nullsEqual && keys.some((key) => key.nullable))
+
+/** A single integer key as i64, for the direct map. */
+export function directKey([first]: readonly KeyLocals[]): Code {
+  const word = first?.words[0]
+  assert(first !== undefined && word !== undefined, 'a direct map has one key')
+  return keyWordTypes(first.key.type)[0] === 'i64' ? get(word) : i64.extendI32S(get(word))
 }
 
 /** Exports append. */
@@ -123,13 +145,15 @@ function addAppend(builder: ModuleBuilder, plan: RowsPlan, store: StoreFunctions
   })
   const drops = !spec.nullsEqual && !spec.keepsNullKeys
   const isKept = drops ? allValid(keys) : i32.const(1)
+  const range = isDirect(plan) ? keyRange(body, storeLocal, keys) : undefined
   body.emit(
     i32.store(get(storeLocal), i32.const(stopReason.none), localStore.stopReason),
     set(rows.position, get(start)),
+    range?.open ?? [],
     forEachRow(rows, [
       loadKeys(keys, keyColumns, get(rows.row), true, scratch),
       ifElse(isKept, [
-        hashKeys(keys, hash, hashBytes, spec.hashMask),
+        hashKeys(keys, hash, hashBytes, spec.hashMask, 'join'),
         set(partition, call(store.partitionAddress, get(storeLocal), get(hash))),
         set(row, call(store.takeRow, get(storeLocal), get(partition), i32.const(layout.rowBytes), need)),
         brIf(2, i32.eqz(get(row))),
@@ -137,10 +161,31 @@ function addAppend(builder: ModuleBuilder, plan: RowsPlan, store: StoreFunctions
         i32.store8(get(row), i32.const(0), layout.deadOffset),
         keys.map((key) => storeKey(key, row, partition, store)),
         storePayload,
+        range?.note ?? [],
       ]),
     ]),
+    range?.close ?? [],
     get(rows.position),
   )
+}
+
+/** Keeps the least and the greatest key of the store. */
+function keyRange(body: FunctionBuilder, store: number, keys: readonly KeyLocals[]) {
+  const [least, greatest] = [body.local('i64'), body.local('i64')]
+  const key = directKey(keys)
+  const keep = (bound: number, isBeyond: Code): Code =>
+    set(bound, select(key, get(bound), i32.and(isBeyond, allValid(keys))))
+  return {
+    open: [
+      set(least, i64.load(get(store), joinStore.leastKey)),
+      set(greatest, i64.load(get(store), joinStore.greatestKey)),
+    ],
+    note: [keep(least, i64.ltS(key, get(least))), keep(greatest, i64.gtS(key, get(greatest)))],
+    close: [
+      i64.store(get(store), get(least), joinStore.leastKey),
+      i64.store(get(store), get(greatest), joinStore.greatestKey),
+    ],
+  }
 }
 
 const isView = (field: RowField): boolean => physicalOf(field.type) === 'view'
@@ -210,6 +255,39 @@ function addLink(builder: ModuleBuilder, plan: RowsPlan): void {
       ]),
     ),
     get(found),
+  )
+}
+
+/** Exports linkDirect. Rows with a null key are left out. */
+function addLinkDirect(builder: ModuleBuilder, plan: RowsPlan): void {
+  const { layout } = plan
+  const link = layout.linkOffset
+  assert(link !== undefined, 'rows of a join have a link')
+  const body = builder.addFunction({ params: ['i32', 'i32', 'i32', 'i64'], results: ['i32'] }, 'linkDirect')
+  const [row, rowsLeft, map, least] = [0, 1, 2, 3]
+  const [slot, other, found] = [body.local('i32'), body.local('i32'), body.local('i32')]
+  const keys = openKeys(body, plan.keys)
+  const { valid } = keys[0] ?? { valid: undefined }
+  const index = i32.wrapI64(i64.sub(directKey(keys), get(least)))
+  const enter = [
+    set(slot, i32.add(get(map), i32.shl(index, i32.const(2)))),
+    set(other, i32.load(get(slot))),
+    i32.store(get(row), get(other), link),
+    i32.store(get(slot), get(row)),
+    set(found, i32.or(get(found), get(other))),
+  ]
+  body.emit(
+    block(
+      loop([
+        brIf(1, i32.eqz(get(rowsLeft))),
+        loadRowKeys(keys, row),
+        valid === undefined ? enter : ifElse(get(valid), enter),
+        set(row, i32.add(get(row), i32.const(layout.rowBytes))),
+        set(rowsLeft, i32.sub(get(rowsLeft), i32.const(1))),
+        br(0),
+      ]),
+    ),
+    i32.ne(get(found), i32.const(0)),
   )
 }
 

@@ -38,6 +38,8 @@ export interface CompiledJoinRows extends CompiledModule {
   readonly layout: RowLayout
   /** One column per field of the layout, in field order: `hash`, keys, payload. */
   readonly spillSchema: Schema
+  /** A single integer key: rows can be found by it without hashing, see linkDirect. */
+  readonly hasDirectKey: boolean
   readonly keyFields: readonly RowField[]
   readonly payloadFields: readonly RowField[]
 }
@@ -68,6 +70,12 @@ export interface JoinRowsExports {
     levelShift: number,
     checksDuplicates: number,
   ) => number
+  /**
+   * With a single integer key: enters adjacent rows in an array of u32, one per key from `leastKey` on. Rows with equal
+   * keys are chained by their links.
+   * @returns 1 when two rows had the same key
+   */
+  readonly linkDirect?: (first: number, rowCount: number, map: number, leastKey: bigint) => number
 }
 
 export interface JoinProbeSpec {
@@ -109,6 +117,12 @@ export interface JoinProbeExports {
     hashes: number,
     candidates: number,
   ) => void
+  /**
+   * With a single integer key: the heads of chains from an array made by linkDirect, all of whose rows match.
+   * @param slots keys from leastKey on that the array has room for
+   * @returns how many rows have a match
+   */
+  readonly lookupDirect?: (batch: number, map: number, leastKey: bigint, slots: number, rows: number) => number
   /**
    * The first match of each row, or 0; the candidate becomes the row after it in the chain (0 without a match).
    * @returns how many rows have a match

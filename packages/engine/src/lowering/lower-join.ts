@@ -224,6 +224,7 @@ function compileShape(
     text,
     logName: 'equi-join',
     keyCount: leftKeys.length,
+    hasDirectKey: rows[role].hasDirectKey,
     moduleKey: rows[role].key,
     probeModuleKey: pairs[role].key,
   })

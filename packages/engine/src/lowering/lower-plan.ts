@@ -4,7 +4,7 @@
  */
 import { compileStage } from '@spillway/codegen'
 import { type Schema, widthOf } from '@spillway/columnar'
-import { exprText, type LogicalNode, namedExprText, type Shared, type Slice, type TypedExpr } from '@spillway/plan'
+import { exprText, type LogicalNode, namedExprText, type Shared, type Sort, type TypedExpr } from '@spillway/plan'
 import { SLICE_COUNTERS } from '@spillway/scheduler'
 import { assert, makeError, unreachable } from '@spillway/stdx'
 import type { StageSpec } from '../operators/stage/stage.ts'
@@ -29,6 +29,7 @@ import { lowerGenerated, lowerInMemory, lowerScanParquet } from './lower-scan.ts
 import { type DraftPipeline, isCheapToRead, type SharedGroup } from './shared-group.ts'
 import { resolveTaps } from './resolve-taps.ts'
 import { addFilter, addProject, addSelection, mergeDrafts, type StageDraft, type Stream } from './stream.ts'
+import { lowerSort } from './lower-sort.ts'
 
 /** What lowering needs from the engine. */
 export interface LoweringContext {
@@ -37,6 +38,8 @@ export interface LoweringContext {
   readonly tableIdOf: (table: object) => number
   /** Test only: and-mask over group hashes. */
   readonly hashMask: bigint | undefined
+  /** Test only: most runs that a sort merges at a time. */
+  readonly sortFanIn: number | undefined
 }
 
 /** Makes the query's last sink for its input. */
@@ -153,9 +156,9 @@ export class Lowering {
       case 'groupBy':
         return [lowerGroupBy(this, node)]
       case 'slice':
-        return this.#lowerSlice(node)
+        return this.#slice(this.lower(node.input), node.offset, node.length)
       case 'sort':
-        throw makeError('INVALID_PLAN', 'Sort cannot be run yet.')
+        return this.#lowerSort(node)
       case 'concat':
         return node.inputs.flatMap((input) => this.lower(input).map((stream) => addSelection(stream, node.schema)))
       case 'ordinal':
@@ -182,8 +185,12 @@ export class Lowering {
     return this.#rowCounters++
   }
 
-  #lowerSlice(node: Slice): readonly Stream[] {
-    const streams = this.lower(node.input)
+  #lowerSort(node: Sort): readonly Stream[] {
+    const stream = lowerSort(this, node)
+    return node.limit === undefined ? [stream] : this.#slice([stream], 0, node.limit)
+  }
+
+  #slice(streams: readonly Stream[], offset: number, length: number): readonly Stream[] {
     const counter = this.nextRowCounter()
     return streams.map((stream) => ({
       ...stream,
@@ -193,8 +200,8 @@ export class Lowering {
         {
           kind: 'slice',
           operatorId: this.nextOperatorId(),
-          offset: node.offset,
-          length: node.length,
+          offset,
+          length,
           widths: stream.schema.fields.map((field) => widthOf(field.type)),
           counter,
         },

@@ -18,6 +18,7 @@ import { columnsUsed, type FileScan, type Generated, type InMemory, type ScanPar
 import { assert, makeError } from '@spillway/stdx'
 import type { ParquetMorsel } from '../operators/scan-parquet/scan-parquet.ts'
 import { cutTable } from '../operators/scan-table/scan-table.ts'
+import type { Sizing } from '../physical/physical-plan.ts'
 import type { Lowering } from './lower-plan.ts'
 import { addSelection, type Stream } from './stream.ts'
 
@@ -43,6 +44,7 @@ export function lowerScanParquet(lowering: Lowering, node: ScanParquet): Stream 
   })
   const { morsels, total } = listMorsels(node)
   const { sizing } = lowering.context
+  const wantedWindow = sharedWindow(node, fields.length, sizing)
   const filterColumns = node.predicate === undefined ? new Set<string>() : columnsUsed(node.predicate)
   const stream: Stream = {
     source: {
@@ -53,12 +55,13 @@ export function lowerScanParquet(lowering: Lowering, node: ScanParquet): Stream 
       schema,
       morsels,
       batchRows: sizing.batchRows,
-      columns: readerColumns(node.files, fields, morsels, sizing.windowBytes),
+      columns: readerColumns(node.files, fields, morsels, wantedWindow),
       widths: fields.map((field) => widthOf(field.type)),
-      windowBytes: windowBytes(node.files, fields, morsels, sizing.windowBytes),
+      windowBytes: windowBytes(node.files, fields, morsels, wantedWindow),
       dictionaryPages: dictionaryPages(node.files, fields, morsels),
       filter: node.predicate === undefined ? undefined : lowering.compileFilter(schema, node.predicate),
       filterColumns: fields.flatMap(({ name }, index) => (filterColumns.has(name) ? [index] : [])),
+      maxConcurrentFiles: node.reading.maxConcurrentFiles,
       rowGroupsTotal: total,
       rowGroupsSkipped: total - new Set(morsels.map(({ file, rowGroup }) => `${file}:${rowGroup}`)).size,
     },
@@ -69,6 +72,13 @@ export function lowerScanParquet(lowering: Lowering, node: ScanParquet): Stream 
     isSerial: false,
   }
   return addSelection(stream, node.schema)
+}
+
+/** One budget for what is decoded ahead in all files: each reading worker has a window for each column. */
+function sharedWindow({ reading }: ScanParquet, columns: number, { threads, windowBytes }: Sizing): number {
+  if (reading.readAheadBytes === undefined) return windowBytes
+  const readers = Math.min(threads, reading.maxConcurrentFiles ?? threads)
+  return Math.min(windowBytes, Math.floor(reading.readAheadBytes / (readers * Math.max(1, columns))))
 }
 
 /** What each column's reader must be able to read, over all row groups. */

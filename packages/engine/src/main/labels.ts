@@ -25,6 +25,8 @@ const labels: { readonly [K in OperatorSpec['kind']]: Label } = {
   groupBy: { label: 'STREAMING_GROUP_BY', memoryClass: 'spillable' },
   multiplexer: { label: 'MULTIPLEXER', memoryClass: 'spillable' },
   multiplexerOutput: { label: 'MULTIPLEXER OUTPUT', memoryClass: 'bounded' },
+  sort: { label: 'STREAMING_SORT', memoryClass: 'spillable' },
+  sortOutput: { label: 'SORT OUTPUT', memoryClass: 'spillable' },
   collect: { label: 'COLLECT', memoryClass: 'bounded' },
   raise: { label: 'RAISE', memoryClass: 'bounded' },
   sinkParquet: { label: 'PARQUET SINK', memoryClass: 'bounded' },

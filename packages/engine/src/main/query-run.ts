@@ -117,7 +117,7 @@ export class QueryRun {
       this.#pipelineDone = resolve
     })
     workers.forEach((worker, index) => {
-      const pulls = !pipeline.isSerial || index === 0
+      const pulls = index < pullersOf(pipeline)
       const { pipelineId } = pipeline
       const message = {
         kind: 'startPipeline',
@@ -140,6 +140,7 @@ export class QueryRun {
       if (spec.kind === 'stage') keys.add(spec.moduleKey)
       if (spec.kind === 'groupBy' || spec.kind === 'groupByOutput') keys.add(spec.shape.moduleKey)
       if (isJoin(spec)) for (const key of joinModuleKeys(spec)) keys.add(key)
+      if (spec.kind === 'sort' || spec.kind === 'sortOutput') keys.add(spec.shape.moduleKey)
     }
     return this.facts.physical.modules.filter((module) => keys.has(module.key))
   }
@@ -292,3 +293,9 @@ export class QueryRun {
 type JoinSpec = JoinBuildSpec | JoinTableSpec | JoinProbeSpec | JoinPairsSpec
 
 const isJoin = (spec: OperatorSpec): spec is JoinSpec => spec.kind.startsWith('join')
+/** Workers that read the source; the others only take part in what follows. A worker reads one file at a time. */
+function pullersOf({ isSerial, source }: PhysicalPipeline): number {
+  if (isSerial) return 1
+  const isScan = source.kind === 'scanParquet' || source.kind === 'scanIpc'
+  return (isScan ? source.maxConcurrentFiles : undefined) ?? Number.POSITIVE_INFINITY
+}

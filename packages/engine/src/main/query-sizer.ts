@@ -99,7 +99,7 @@ export class QuerySizer {
     const { tables } = this.#crew
     const tableIdOf = (table: object): number => tables.idOf(table)
     const targets = roots.map(({ makeSink }, index) => ({ plan: this.#plans[index] as LogicalNode, makeSink }))
-    const physical = lowerPlans(targets, { sizing, tableIdOf, hashMask })
+    const physical = lowerPlans(targets, { sizing, tableIdOf, hashMask, sortFanIn: options.testing.sortFanIn })
     this.#lowered.set(key, physical)
     return physical
   }

@@ -6,6 +6,7 @@ import type { OperatorSpec } from './physical-plan.ts'
 export function statesReadBy(spec: OperatorSpec): number[] {
   switch (spec.kind) {
     case 'groupByOutput':
+    case 'sortOutput':
     case 'multiplexerOutput':
       return [spec.sinkId]
     case 'joinBuild':
@@ -21,6 +22,6 @@ export function statesReadBy(spec: OperatorSpec): number[] {
 /** Ids of the states that an operator makes, adds to, or changes for those that read them later. */
 export function statesWrittenBy(spec: OperatorSpec): number[] {
   if (spec.kind === 'joinProbe') return [spec.probeId]
-  if (spec.kind === 'groupByOutput' || spec.kind === 'multiplexerOutput' || spec.kind === 'joinPairs') return []
+  if (spec.kind === 'groupByOutput' || spec.kind === 'sortOutput' || spec.kind === 'multiplexerOutput' || spec.kind === 'joinPairs') return []
   return 'sinkId' in spec ? [spec.sinkId] : []
 }

@@ -19,6 +19,7 @@ import type { ScanTableSpec } from '../operators/scan-table/scan-table.ts'
 import type { SinkIpcSpec } from '../operators/sink-ipc/sink-ipc.ts'
 import type { SinkParquetSpec } from '../operators/sink-parquet/sink-parquet.ts'
 import type { SliceSpec } from '../operators/slice/slice.ts'
+import type { SortOutputSpec, SortSinkSpec } from '../operators/sort/sort.ts'
 import type { StageSpec } from '../operators/stage/stage.ts'
 
 export type SourceSpec =
@@ -27,12 +28,14 @@ export type SourceSpec =
   | ScanTableSpec
   | GenerateSpec
   | GroupByOutputSpec
+  | SortOutputSpec
   | JoinTableSpec
   | JoinPairsSpec
   | MultiplexerOutputSpec
 export type TransformSpec = StageSpec | SliceSpec | OrdinalSpec | JoinProbeSpec
 export type SinkSpec =
   | GroupBySinkSpec
+  | SortSinkSpec
   | JoinBuildSpec
   | MultiplexerSpec
   | CollectSpec

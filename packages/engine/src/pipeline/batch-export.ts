@@ -118,6 +118,23 @@ export class BatchExport {
     }
   }
 
+  /** Bytes of these rows as columns of Arrow, without padding. */
+  bytesOf(part: BatchPart): number {
+    const bitmap = Math.ceil(part.rows / 8)
+    let bytes = 0
+    for (const [type, values, validity, selection] of this.#columns(part)) {
+      if (type.kind === 'null') continue
+      if (validity !== 0) bytes += bitmap
+      if (type.kind === 'boolean') bytes += bitmap
+      else if (type.kind !== 'utf8') bytes += part.rows * widthOf(type)
+      else {
+        const text = this.#context.arena.kernels.viewsByteLength(values, validity, selection, part.rows) >>> 0
+        bytes += (part.rows + 1) * 4 + text
+      }
+    }
+    return bytes
+  }
+
   /** False when the room is too small: nothing was passed on then. */
   #tryExport(part: BatchPart, room: number, roomBytes: number, use: UseColumns): boolean {
     const { kernels, handle } = this.#context.arena

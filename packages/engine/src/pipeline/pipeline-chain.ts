@@ -84,7 +84,8 @@ export class PipelineChain {
   /** Goes on with the last input, one step. */
   advance(): ChainStatus {
     if (this.#pendingBatch !== 0 || this.#isMorselEnding) {
-      if (!this.#offerToSinks()) return 'blocked'
+      const taken = this.#offerToSinks()
+      if (taken !== 'taken') return taken
       const status = this.#offerToBranches()
       if (status !== 'idle') return status
       this.#pendingBatch = 0
@@ -93,8 +94,8 @@ export class PipelineChain {
     return this.#resume() ? 'working' : 'idle'
   }
 
-  /** True when all sinks have taken what is pending. */
-  #offerToSinks(): boolean {
+  /** `taken` when all sinks have taken what is pending. */
+  #offerToSinks(): 'taken' | 'blocked' | 'working' {
     const { sinks, context } = this.#parts
     while (this.#pendingSink < sinks.length) {
       const { operator, meter, inputKind } = sinks[this.#pendingSink] as OpenSink
@@ -104,11 +105,11 @@ export class PipelineChain {
           ? operator.consume(this.#pendingBatch, this.#sequence, inputKind)
           : operator.endMorsel(this.#sequence)
       meter.counts.timeMs += performance.now() - started
-      if (taken === 'blocked') return false
+      if (taken !== 'taken') return taken
       if (this.#pendingBatch !== 0) meter.counts.rowsIn += selectedRows(context.arena, this.#pendingBatch)
       this.#pendingSink += 1
     }
-    return true
+    return 'taken'
   }
 
   #offerToBranches(): ChainStatus {
@@ -156,7 +157,7 @@ export class PipelineChain {
       const { operator, meter } = transforms[index] as Metered<Transform>
       const before = performance.now()
       meter.counts.rowsIn += selectedRows(context.arena, batch)
-      batch = operator.apply(batch)
+      batch = operator.apply(batch, this.#sequence)
       meter.counts.timeMs += performance.now() - before
       if (batch === 0) return
       meter.counts.rowsOut += selectedRows(context.arena, batch)

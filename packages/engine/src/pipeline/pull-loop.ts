@@ -71,9 +71,9 @@ export class PullLoop implements RunningPipeline {
       const status = this.#parts.chain.advance()
       if (status === 'blocked') return 'blocked'
       if (status === 'idle') {
-        if (this.#isDrained) return this.#finish()
-        context.strike()
-        if (this.#pull() === 'blocked') return 'blocked'
+        if (this.#isDrained && this.#settle()) return this.#finish()
+        if (!this.#isDrained) context.strike()
+        if (!this.#isDrained && this.#pull() === 'blocked') return 'blocked'
       }
       if (context.isCancelled()) throw makeError('CANCELLED', 'The query was cancelled.')
       this.#serveSpillRequest()
@@ -116,6 +116,18 @@ export class PullLoop implements RunningPipeline {
       this.#parts.exhaust()
     }
     return 'pulled'
+  }
+
+  /** Work of the sinks before they publish; false = there is more. */
+  #settle(): boolean {
+    for (const { operator, meter, publishes } of this.#sinks) {
+      if (!publishes || operator.settle === undefined) continue
+      const started = performance.now()
+      const isDone = operator.settle()
+      meter.counts.timeMs += performance.now() - started
+      if (!isDone) return false
+    }
+    return true
   }
 
   #serveSpillRequest(): void {

@@ -24,7 +24,7 @@ export class SourceFilter {
   /** Sets the batch's selection. Only the columns of the filter must be there. Returns the rows that survive. */
   apply(batch: number, rows: number): number {
     const started = performance.now()
-    const selected = this.#stage.apply(batch) === 0 ? 0 : selectedRows(this.#arena, batch)
+    const selected = this.#stage.apply(batch, 0) === 0 ? 0 : selectedRows(this.#arena, batch)
     const { counts } = this.meter
     counts.timeMs += performance.now() - started
     counts.rowsIn += rows

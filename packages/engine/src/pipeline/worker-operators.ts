@@ -3,7 +3,8 @@
  * A kind that is missing is a compile error. No plan code may be imported here: this is bundled for the workers.
  */
 import type { WorkspaceSize } from '@spillway/memory'
-import { openCollect, sizeCollect } from '../operators/collect/collect.sink.ts'
+import { openCollect } from '../operators/collect/collect.sink.ts'
+import { sizeCollect } from '../operators/collect/size-collect.ts'
 import { openGenerate, sizeGenerate } from '../operators/generate/generate.source.ts'
 import { groupByOutputFloorPages, openGroupByOutput, sizeGroupByOutput } from '../operators/group-by/group-by.output.ts'
 import { groupBySinkFloorPages, openGroupBySink, sizeGroupBySink } from '../operators/group-by/group-by.sink.ts'
@@ -22,6 +23,8 @@ import { openSinkParquet, sizeSinkParquet } from '../operators/sink-parquet/sink
 import { openOrdinal, sizeOrdinal } from '../operators/ordinal/ordinal.transform.ts'
 import { openRaise, sizeRaise } from '../operators/raise/raise.sink.ts'
 import { openSlice, sizeSlice } from '../operators/slice/slice.transform.ts'
+import { openSortOutput, sizeSortOutput, sortOutputFloorPages } from '../operators/sort/sort.output.ts'
+import { openSortSink, sizeSortSink, sortSinkFloorPages } from '../operators/sort/sort.sink.ts'
 import { openStage, sizeStage } from '../operators/stage/stage.transform.ts'
 import type { SinkSpec, SourceSpec, TransformSpec } from '../physical/physical-plan.ts'
 import type { OpenContext, Sink, Source, Transform } from './contracts.ts'
@@ -51,6 +54,7 @@ export const sources: { readonly [K in SourceSpec['kind']]: SourceDef<Of<SourceS
   scanIpc: { size: sizeScanIpc, floorPages: scanIpcFloorPages, open: openScanIpc },
   scanTable: { size: sizeScanTable, floorPages: none, open: openScanTable },
   generate: { size: sizeGenerate, floorPages: none, open: openGenerate },
+  sortOutput: { size: sizeSortOutput, floorPages: sortOutputFloorPages, open: openSortOutput },
   groupByOutput: { size: sizeGroupByOutput, floorPages: groupByOutputFloorPages, open: openGroupByOutput },
   joinTable: { size: sizeJoinTable, floorPages: joinTableFloorPages, open: openJoinTable },
   joinPairs: { size: sizeJoinPairs, floorPages: joinPairsFloorPages, open: openJoinPairs },
@@ -65,6 +69,7 @@ export const transforms: { readonly [K in TransformSpec['kind']]: TransformDef<O
 }
 
 export const sinks: { readonly [K in SinkSpec['kind']]: SinkDef<Of<SinkSpec, K>> } = {
+  sort: { size: sizeSortSink, floorPages: sortSinkFloorPages, open: openSortSink },
   groupBy: { size: sizeGroupBySink, floorPages: groupBySinkFloorPages, open: openGroupBySink },
   joinBuild: { size: sizeJoinBuild, floorPages: joinBuildFloorPages, open: openJoinBuild },
   multiplexer: { size: sizeMultiplexer, floorPages: multiplexerFloorPages, open: openMultiplexer },

@@ -178,46 +178,31 @@ export function indicesBelow(indices: usize, count: u32, limit: u32): u32 {
   return u32(count == 0 || most < limit)
 }
 
+/** target[k] = source[indices[k]], values of T, four a turn. */
+// @ts-ignore: decorator
+@inline
+function gatherValues<T>(source: usize, indices: usize, end: usize, target: usize): void {
+  for (; indices + 16 <= end; indices += 16) {
+    store<T>(target, load<T>(source + <usize>load<u32>(indices) * sizeof<T>()))
+    store<T>(target, load<T>(source + <usize>load<u32>(indices, 4) * sizeof<T>()), sizeof<T>())
+    store<T>(target, load<T>(source + <usize>load<u32>(indices, 8) * sizeof<T>()), 2 * sizeof<T>())
+    store<T>(target, load<T>(source + <usize>load<u32>(indices, 12) * sizeof<T>()), 3 * sizeof<T>())
+    target += 4 * sizeof<T>()
+  }
+  for (; indices < end; indices += 4) {
+    store<T>(target, load<T>(source + <usize>load<u32>(indices) * sizeof<T>()))
+    target += sizeof<T>()
+  }
+}
+
 /** target[k] = source[indices[k]]; values of 1 << widthLog2 bytes, up to 16; indices are u32. */
 export function gatherIndices(source: usize, indices: usize, count: u32, widthLog2: u32, target: usize): void {
   const end = indices + (<usize>count << 2)
-  if (widthLog2 == 4) {
-    for (; indices < end; indices += 4) {
-      v128.store(target, v128.load(source + (<usize>load<u32>(indices) << 4)))
-      target += 16
-    }
-  } else if (widthLog2 == 3) {
-    for (; indices + 16 <= end; indices += 16) {
-      store<u64>(target, load<u64>(source + (<usize>load<u32>(indices) << 3)))
-      store<u64>(target, load<u64>(source + (<usize>load<u32>(indices, 4) << 3)), 8)
-      store<u64>(target, load<u64>(source + (<usize>load<u32>(indices, 8) << 3)), 16)
-      store<u64>(target, load<u64>(source + (<usize>load<u32>(indices, 12) << 3)), 24)
-      target += 32
-    }
-    for (; indices < end; indices += 4) {
-      store<u64>(target, load<u64>(source + (<usize>load<u32>(indices) << 3)))
-      target += 8
-    }
-  } else if (widthLog2 == 2) {
-    for (; indices + 16 <= end; indices += 16) {
-      store<u32>(target, load<u32>(source + (<usize>load<u32>(indices) << 2)))
-      store<u32>(target, load<u32>(source + (<usize>load<u32>(indices, 4) << 2)), 4)
-      store<u32>(target, load<u32>(source + (<usize>load<u32>(indices, 8) << 2)), 8)
-      store<u32>(target, load<u32>(source + (<usize>load<u32>(indices, 12) << 2)), 12)
-      target += 16
-    }
-    for (; indices < end; indices += 4) {
-      store<u32>(target, load<u32>(source + (<usize>load<u32>(indices) << 2)))
-      target += 4
-    }
-  } else if (widthLog2 == 1) {
-    for (; indices < end; indices += 4) {
-      store<u16>(target, load<u16>(source + (<usize>load<u32>(indices) << 1)))
-      target += 2
-    }
-  } else {
-    for (; indices < end; indices += 4) store<u8>(target++, load<u8>(source + load<u32>(indices)))
-  }
+  if (widthLog2 == 4) gatherValues<v128>(source, indices, end, target)
+  else if (widthLog2 == 3) gatherValues<u64>(source, indices, end, target)
+  else if (widthLog2 == 2) gatherValues<u32>(source, indices, end, target)
+  else if (widthLog2 == 1) gatherValues<u16>(source, indices, end, target)
+  else gatherValues<u8>(source, indices, end, target)
 }
 
 /**

@@ -5,14 +5,16 @@
  *   FILTER (1 + 1 = 2) and a < 5        FILTER a < 5
  *     scan                          →     scan
  *
- * A sort key that is one value for all rows is none. A filter that keeps nothing becomes an empty slice, unless its input may raise an error.
+ * A sort key that is one value for all rows is none.
+ * A filter that keeps nothing becomes an empty slice, unless its input may raise an error.
  */
 import {
   type LogicalNode,
   makeFilter,
   makeGroupBy,
+  makeJoin,
   makeProject,
-  makeFileScan,
+  changeFileScan,
   makeSlice,
   makeSort,
   type NamedAggregate,
@@ -54,9 +56,7 @@ function foldNode(node: LogicalNode): LogicalNode {
       const predicate = foldExpr(node.predicate)
       if (predicate === node.predicate) return node
       const isTrue = predicate.kind === 'literal' && predicate.value === true
-      const { files, fileSchema, columns, slice } = node
-      const kept = isTrue ? undefined : predicate
-      return makeFileScan(node.kind, { files, fileSchema, columns, predicate: kept, slice })
+      return changeFileScan(node, { predicate: isTrue ? undefined : predicate })
     }
     case 'sort': {
       const keys = mapSame(node.keys, foldSortKey).filter(({ expr }) => expr.kind !== 'literal')
@@ -64,11 +64,17 @@ function foldNode(node: LogicalNode): LogicalNode {
       const isSame = keys.length === node.keys.length && keys.every((key, index) => key === node.keys[index])
       return isSame ? node : makeSort(node.input, keys, node.limit)
     }
+    case 'join': {
+      const leftKeys = mapSame(node.leftKeys, foldExpr)
+      const rightKeys = mapSame(node.rightKeys, foldExpr)
+      if (leftKeys === node.leftKeys && rightKeys === node.rightKeys) return node
+      const { left, right, how, nullsEqual, buildSide, outputs } = node
+      return makeJoin(left, right, { how, leftKeys, rightKeys, nullsEqual, buildSide, outputs })
+    }
     case 'inMemory':
     case 'generated':
     case 'slice':
     case 'concat':
-    case 'join':
     case 'ordinal':
     case 'guard':
     case 'shared':

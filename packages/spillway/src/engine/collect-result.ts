@@ -1,20 +1,11 @@
 /** `collect`: gathers the batches of a query into a DataFrame. Buffers are moved, not copied, unless they are small. */
-import { type CollectOutput, noEncoder, type RootSink } from '@spillway/engine'
+import { type CollectOutput, noEncoder } from '@spillway/engine'
 import { type PackedColumns, packTable } from '@spillway/columnar'
 import type { LogicalNode, SchemaTypes } from '@spillway/plan'
 import { type DataFrame, dataFrameFromTable } from '../data-frame/data-frame.ts'
 import type { QuerySession } from '../session.ts'
+import { collectAll } from './collect-sinks.ts'
 import type { QueryOutput } from './query-outputs.ts'
-
-const collectSink: RootSink = (facts) => ({
-  kind: 'collect',
-  operatorId: facts.operatorId,
-  sinkId: facts.sinkId,
-  schema: facts.schema,
-  mode: 'all',
-  tokensMax: 0,
-  batchRows: facts.batchRows,
-})
 
 export function frameOutput<S extends SchemaTypes>(
   plan: LogicalNode,
@@ -24,7 +15,7 @@ export function frameOutput<S extends SchemaTypes>(
   return {
     root: {
       plan,
-      makeSink: collectSink,
+      makeSink: collectAll,
       onOutput: (output) => {
         const { sequence, packed } = output as CollectOutput & { kind: 'batch' }
         batches.push({ sequence, packed })

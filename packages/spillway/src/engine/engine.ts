@@ -12,11 +12,15 @@ import type { RecordBatch } from 'apache-arrow'
 import type { DataFrame } from '../data-frame/data-frame.ts'
 import type { LazyFrame } from '../lazy-frame/lazy-frame.ts'
 import { type ScanIpcOptions, scanIpc } from '../scan-ipc.ts'
+import type { ParquetFrame } from '../parquet-frame.ts'
 import { type ScanParquetOptions, scanParquet } from '../scan-parquet.ts'
-import type { PlanOutput, QuerySession, SinkResult } from '../session.ts'
-import { streamBatches } from './batch-stream.ts'
+import type { MemoryEstimate, PlanOutput, QuerySession, SinkResult } from '../session.ts'
 import { frameOutput } from './collect-result.ts'
+import { streamBatches } from './batch-stream.ts'
+import { adaptiveChunks } from './chunk-strategy.ts'
 import {
+  batchesSchema,
+  type CollectBatchesOptions,
   type EngineOptions,
   type ExplainOptions,
   engineSchema,
@@ -35,6 +39,7 @@ import { type ExplainedPlan, explainPhysical } from './explain-physical.ts'
 import { type QueryOutput, runOutput, runOutputs } from './query-outputs.ts'
 import { ipcOutput } from './sink-ipc-file.ts'
 import { parquetOutput } from './sink-parquet-file.ts'
+import { estimateCollect } from './memory-estimate.ts'
 
 /** What an engine holds at this moment; all zero when no query runs. */
 export interface EngineUsage {
@@ -61,9 +66,14 @@ export class Engine implements QuerySession, AsyncDisposable {
     return runOutput(this.#core, frameOutput<S>(plan, this), resolved)
   }
 
-  collectBatches(plan: LogicalNode, options: QueryOptions = {}): AsyncIterableIterator<RecordBatch> {
-    const parsed = parseOptions(querySchema, withEngine(options), 'collectBatches')
-    return streamBatches(this.#core, plan, resolveOptions(parsed, this.#options, process.env))
+  collectBatches(plan: LogicalNode, options: CollectBatchesOptions = {}): AsyncIterableIterator<RecordBatch> {
+    const parsed = parseOptions(batchesSchema, withEngine(options), 'collectBatches')
+    const { maxBatchBytes, chunkStrategy, ...query } = parsed
+    return streamBatches(this.#core, plan, resolveOptions(query, this.#options, process.env), {
+      strategy: chunkStrategy ?? adaptiveChunks(),
+      maxBatchBytes:
+        maxBatchBytes === undefined ? Number.POSITIVE_INFINITY : parseByteSize(maxBatchBytes, 'maxBatchBytes'),
+    })
   }
 
   async sinkParquet(plan: LogicalNode, path: string, options: SinkParquetOptions = {}): Promise<SinkResult> {
@@ -76,6 +86,12 @@ export class Engine implements QuerySession, AsyncDisposable {
     const { recordBatchSize, ...query } = parseOptions(sinkIpcSchema, withEngine(options), 'sinkIpc')
     const resolved = resolveOptions(query, this.#options, process.env)
     return runOutput(this.#core, ipcOutput(plan, path, { recordBatchSize }, resolved), resolved)
+  }
+
+  async estimateMemory(plan: LogicalNode, options: QueryOptions = {}): Promise<MemoryEstimate> {
+    const resolved = resolveOptions(this.#query(options, 'estimateMemoryRequired'), this.#options, process.env)
+    const requiredBytes = await estimateCollect(this.#core, plan, resolved)
+    return { requiredBytes, limitBytes: resolved.memoryLimitBytes }
   }
 
   async explain(plan: LogicalNode, options: ExplainOptions = {}): Promise<string> {
@@ -124,7 +140,7 @@ export class Engine implements QuerySession, AsyncDisposable {
   scanParquet<const S extends SchemaTypes = SchemaTypes>(
     paths: string | readonly string[],
     options: Omit<ScanParquetOptions<S>, 'session'> = {},
-  ): LazyFrame<S> {
+  ): ParquetFrame<S> {
     return scanParquet<S>(paths, { ...options, session: this })
   }
 

@@ -19,6 +19,7 @@ import {
 import { readFileMeta } from '@spillway/formats'
 import { PAGE_BYTES } from '@spillway/kernels'
 import type { LogicalNode } from '@spillway/plan'
+import { collectAll, collectStream } from './collect-sinks.ts'
 import { ipcEncoderNeed, ipcSink } from './sink-ipc-file.ts'
 import { encoderNeed, parquetSink } from './sink-parquet-file.ts'
 
@@ -31,13 +32,20 @@ export interface ExplainedPlan {
   readonly sink: ExplainedSink
 }
 
+const rootSinks: { readonly [S in ExplainedSink]: RootSink } = {
+  collect: collectAll,
+  batches: collectStream(2, Number.POSITIVE_INFINITY),
+  parquet: parquetSink('', {}),
+  ipc: ipcSink('', {}),
+}
+
 export async function explainPhysical(
   core: EngineCore,
   plans: readonly ExplainedPlan[],
   options: QueryOptions,
 ): Promise<string> {
   const { physical, floorBytes, budgetPages } = await core.plan({
-    roots: plans.map(({ plan, sink }) => ({ plan, makeSink: explainedSink(sink), onOutput: () => {} })),
+    roots: plans.map(({ plan, sink }) => ({ plan, makeSink: rootSinks[sink], onOutput: () => {} })),
     options,
     keepsResults: plans.some(({ sink }) => sink === 'collect'),
     encoder: (sizing) => ({
@@ -77,16 +85,6 @@ const isSink = (spec: OperatorSpec, pipeline: PhysicalPipeline): boolean =>
 
 function encoderOf(sink: ExplainedSink) {
   return sink === 'parquet' ? encoderNeed({}) : sink === 'ipc' ? ipcEncoderNeed : noEncoder
-}
-
-function explainedSink(sink: ExplainedSink): RootSink {
-  const collects: RootSink = ({ sizing: _sizing, outputIndex: _index, ...facts }) => ({
-    ...facts,
-    kind: 'collect',
-    mode: sink === 'collect' ? 'all' : 'stream',
-    tokensMax: 2,
-  })
-  return sink === 'parquet' ? parquetSink('', {}) : sink === 'ipc' ? ipcSink('', {}) : collects
 }
 
 function detailsOf(spec: OperatorSpec, pipeline: PhysicalPipeline): string {
@@ -139,6 +137,8 @@ function detailsOf(spec: OperatorSpec, pipeline: PhysicalPipeline): string {
       return `${spec.shape.text} ${spec.reason}`
     case 'joinTable':
     case 'joinPairs':
+    case 'sort':
+    case 'sortOutput':
       return spec.shape.text
     case 'collect':
       return ''

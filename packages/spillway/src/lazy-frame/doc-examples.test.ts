@@ -18,6 +18,8 @@ const spillway = { ...publicApi }
 const FILES = [
   'lazy-frame.ts',
   '../scan-parquet.ts',
+  '../scan-ipc.ts',
+  '../parquet-frame.ts',
   '../concat.ts',
   '../engine/engine.ts',
   '../data-frame/data-frame.ts',
@@ -68,6 +70,7 @@ async function run(code: string): Promise<unknown> {
 }
 
 await orders.sinkParquet(join(folder, 'orders.parquet'))
+await orders.sinkIpc(join(folder, 'orders.arrow'))
 
 for (const file of FILES) {
   describe(`examples of ${file}`, () => {

@@ -27,6 +27,7 @@ import { makeError } from '@spillway/stdx'
 import type { RecordBatch } from 'apache-arrow'
 import type { DataFrame } from '../data-frame/data-frame.ts'
 import {
+  type CollectBatchesOptions,
   type ExplainOptions,
   type QueryOptions,
   type QuerySession,
@@ -343,17 +344,44 @@ export class LazyFrame<S extends SchemaTypes = SchemaTypes> {
     return this.session.collect<S>(this.plan, options)
   }
   /**
-   * Runs the query as its batches are taken, in order; the engine waits for the program. Leaving the loop cancels the
-   * query.
+   * Bytes of memory that the process needs for `collect`: the least `memoryLimit` with which it is going to succeed. An
+   * estimate from above, from footers, the plan and what the process takes now; nothing is run. A filter is taken to
+   * keep all rows of the parts that it cannot skip, a group-by to give a group per row, a join as many rows as both
+   * inputs have together.
    *
    * ```ts
-   * for await (const batch of orders.collectBatches()) {
+   * const bytes = await orders.filter(col('price').gt(10)).estimateMemoryRequired()
+   * ```
+   * @throws INVALID_OPTION, ENGINE_CLOSED, and what reading footers may give
+   */
+  async estimateMemoryRequired(options: QueryOptions = {}): Promise<number> {
+    return (await this.session.estimateMemory(this.plan, options)).requiredBytes
+  }
+  /**
+   * Whether `collect` is going to fit under the memory limit; if not, `collectBatches` or a sink does.
+   *
+   * ```ts
+   * const frame = (await orders.canFitInMemory({ memoryLimit: '1GB' })) ? await orders.collect() : undefined
+   * ```
+   * @throws as `estimateMemoryRequired`
+   */
+  async canFitInMemory(options: QueryOptions = {}): Promise<boolean> {
+    const { requiredBytes, limitBytes } = await this.session.estimateMemory(this.plan, options)
+    return requiredBytes <= limitBytes
+  }
+  /**
+   * Runs the query as its batches are taken, in order; the engine waits for the program. Leaving the loop cancels the
+   * query. How large batches are adapts to memory and to the program's pace; `maxBatchBytes` bounds them, and a
+   * `chunkStrategy` chooses their rows.
+   *
+   * ```ts
+   * for await (const batch of orders.collectBatches({ maxBatchBytes: '4MB' })) {
    *   if (batch.numRows > 2) break // an Arrow record batch
    * }
    * ```
    * @throws as `collect`; INVALID_OPTION at the call, the others from the loop
    */
-  collectBatches(options: QueryOptions = {}): AsyncIterable<RecordBatch> {
+  collectBatches(options: CollectBatchesOptions = {}): AsyncIterable<RecordBatch> {
     return this.session.collectBatches(this.plan, options)
   }
   /**

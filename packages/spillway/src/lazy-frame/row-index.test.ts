@@ -1,7 +1,19 @@
 /** withRowIndex and the check behind `validate`, run end to end: behind filters and concats, batches of one row. */
 import { exprText, makeGuard, makeOrdinal } from '@spillway/plan'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { col, concat, createEngine, DataError, DataType, type Engine, intRange, LazyFrame, len, lit } from '../index.ts'
+import {
+  col,
+  concat,
+  createEngine,
+  DataError,
+  DataType,
+  type Engine,
+  intRange,
+  LazyFrame,
+  len,
+  lit,
+  nUnique,
+} from '../index.ts'
 import { LazyFrame as LazyFrameClass } from './lazy-frame.ts'
 
 const ROWS = 300_000
@@ -76,6 +88,22 @@ describe('ordinals with gaps', () => {
       const values = frame.getColumn('row').toArray() as bigint[]
       expect(values.length).toBe(2 * Math.ceil((rows * 2) / 3))
       expect(values.findIndex((value, row) => row > 0 && value <= (values[row - 1] as bigint))).toBe(-1)
+    }
+  })
+})
+
+describe('ordinals with gaps over a join', () => {
+  it('are unique, whether it spills or not', async () => {
+    const side = (period: number) => numbers(20_000).select(col('n').mod(period).alias('k'))
+    for (const how of ['inner', 'left', 'full'] as const) {
+      const joined = side(6000).join(side(9000), { on: 'k', how })
+      const frame = new LazyFrameClass(makeOrdinal(joined.plan, 'row', undefined), engine)
+      for (const forceSpill of [false, true]) {
+        const counted = await frame.select(nUnique('row').alias('rows'), len()).collect({ testing: { forceSpill } })
+        const [record] = counted.toRecords() as unknown as [{ rows: bigint; len: bigint }]
+        expect(record.rows).toBe(record.len)
+        expect((counted.metrics?.spilledBytes ?? 0) > 0).toBe(forceSpill)
+      }
     }
   })
 })

@@ -105,6 +105,7 @@ class JoinProbeTransform implements Transform {
       partitionBits,
       levelShift: partitionBits,
       hasDuplicates: entries.some((entry) => entry.hasDuplicates),
+      direct: this.#published.findDirectMap(),
     })
     const most = Math.max(2 ** partitionBits, Math.floor(reservation.maxPages * PENDING_SHARE))
     this.#pendingPages = Math.min(most, 2 ** partitionBits * PENDING_PAGES)
@@ -156,7 +157,6 @@ class JoinProbeTransform implements Transform {
     if (stay === rows) return batch
     this.#select(batch, away, rows - stay)
     this.#refusals.settle(this.#store.append(away.batch))
-    meter.counts.inputBytes += (rows - stay) * this.#spec.shape.probe.layout.rowBytes
     if (this.#store.totalBytes() > this.#pendingPages * PAGE_BYTES) this.#spillLargest()
     meter.counts.peakBytes = Math.max(meter.counts.peakBytes, this.#context.reservation.peakPages * PAGE_BYTES)
     this.#select(batch, here, stay)
@@ -192,10 +192,12 @@ class JoinProbeTransform implements Transform {
     if (known === undefined) meter.counts.partitionsSpilled += 1
   }
 
+  /** Partitions that were put aside go to disk: their pairs are joined later. */
   publish(): { readonly sinkId: number; readonly state: PublishedProbe } {
     for (let partition = 0; partition < this.#files.length; partition++) {
       if (this.#store.partitionBytes(partition) > 0) this.#spillPartition(partition)
     }
+    this.#context.meter.counts.inputBytes += this.#store.filledBytes
     const files = this.#files.flatMap((file, partition): (SpilledFile & { partition: number })[] =>
       file === undefined ? [] : [{ partition, path: file.path, totals: spillTotals(file) }],
     )

@@ -2,12 +2,13 @@
 import type { JoinRowsExports } from '@spillway/codegen'
 import { PAGE_BYTES } from '@spillway/kernels'
 import type { WorkspaceSize } from '@spillway/memory'
+import { assert } from '@spillway/stdx'
 import type { OpenContext, PullStatus, Source } from '../../pipeline/contracts.ts'
 import type { MorselClaims } from '../../pipeline/morsel-claims.ts'
 import { forEachRowRun, type RowChain } from '../group-by/row-chain.ts'
 import { RowSpiller, sizeRowSpiller } from '../group-by/row-spiller.ts'
 import type { JoinTableSpec } from './join.ts'
-import { PublishedBuild } from './published-build.ts'
+import { type DirectMap, PublishedBuild } from './published-build.ts'
 
 const LEAST_BITS = 4
 const LARGEST_BITS = 28
@@ -55,10 +56,12 @@ class JoinTableSource implements Source {
 
   pull(): PullStatus {
     if (this.#work === undefined) {
+      const direct = this.#published.directMap(this.#context)
+      if (direct === 'wait') return 'blocked'
       const partition = this.#claims.claim()
       if (partition < 0) return 'finished'
       this.sequence = partition
-      this.#work = this.#makeDirectory(partition)
+      this.#work = direct === 'none' ? this.#makeDirectory(partition) : this.#enterDirectly(partition, direct)
     }
     if (this.#work.next().done !== true) return 'working'
     this.#work = undefined
@@ -95,6 +98,21 @@ class JoinTableSource implements Source {
       yield 'working'
     }
     published.setDirectory(partition, address, bits, hasDuplicates)
+  }
+
+  *#enterDirectly(partition: number, { address, leastKey }: DirectMap): Generator<'working'> {
+    const { linkDirect } = this.#exports
+    assert(linkDirect !== undefined, 'rows that are found by key can be entered by key')
+    let hasDuplicates = false
+    for (const chain of this.#published.chains(partition)) {
+      for (const [index, { first, count }] of this.#runs(chain).entries()) {
+        if (index % RUNS_PER_PULL === RUNS_PER_PULL - 1) yield 'working'
+        const found = linkDirect(first, count, address, leastKey)
+        hasDuplicates ||= found === 1
+      }
+      yield 'working'
+    }
+    this.#published.setDirect(partition, hasDuplicates)
   }
 
   #runs(chain: RowChain): { first: number; count: number }[] {

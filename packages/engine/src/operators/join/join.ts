@@ -32,6 +32,8 @@ export type JoinEmits = 'pairs' | 'probeMatched' | 'probeUnmatched' | 'buildMatc
 /** The rows of one side as they are kept and spilled. */
 export interface JoinSideShape extends RowShape {
   readonly keyCount: number
+  /** Rows can be found by a single integer key, without hashing. */
+  readonly hasDirectKey: boolean
   readonly moduleKey: string
   /** Probes the rows of the other side with batches of this side's spillSchema. */
   readonly probeModuleKey: string

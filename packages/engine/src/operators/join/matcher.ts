@@ -22,6 +22,7 @@ import {
 } from '../../pipeline/batch-buffers.ts'
 import type { OpenContext } from '../../pipeline/contracts.ts'
 import type { JoinEmits, MatchColumn } from './join.ts'
+import type { DirectMap } from './published-build.ts'
 
 const NEVER_NULL = -1
 const LARGEST_ROW_BYTES = 65536
@@ -82,6 +83,8 @@ export interface MatchTable {
   readonly levelShift: number
   /** A probe row may have more than one match. */
   readonly hasDuplicates: boolean
+  /** The rows by key; the table is not read then. */
+  readonly direct: DirectMap | undefined
 }
 
 /** Of a batch that is joined with one chunk of the kept side after the other. */
@@ -122,12 +125,15 @@ export class Matcher {
     this.hasMore = false
     this.#batch = batch
     if (selectedRows(this.#context.arena, batch) === 0) return 0
-    exports.lookup(batch, table.address, table.partitionBits, table.levelShift, hashes, candidates)
+    const found = table.direct === undefined ? undefined : this.#lookupDirect(table.direct)
+    if (found === undefined) {
+      exports.lookup(batch, table.address, table.partitionBits, table.levelShift, hashes, candidates)
+    }
     if (emits === 'buildMatched' || emits === 'buildUnmatched') {
-      exports.mark(batch, hashes, candidates)
+      exports.mark(batch, hashes, found === undefined ? candidates : this.#buffers.rows)
       return 0
     }
-    const matched = exports.match(batch, hashes, candidates, this.#buffers.rows)
+    const matched = found ?? exports.match(batch, hashes, candidates, this.#buffers.rows)
     return emits === 'pairs' ? this.#startPairs(table, matched, replay) : this.#probeRows(emits, replay)
   }
 
@@ -143,16 +149,26 @@ export class Matcher {
     return this.#putDense(n)
   }
 
+  /** Heads of the chains of the batch's keys; returns how many rows have one. */
+  #lookupDirect({ address, leastKey, slots }: DirectMap): number {
+    const { lookupDirect } = this.#options.exports
+    assert(lookupDirect !== undefined, 'rows that are found by key can be looked up by key')
+    return lookupDirect(this.#batch, address, leastKey, slots, this.#buffers.rows) >>> 0
+  }
+
   #startPairs(table: MatchTable, matched: number, replay: Replay | undefined): number {
     const { marks, keepsProbe, layout } = this.#options
-    const { rows, indices, state, nullRow } = this.#buffers
+    const { rows, indices, state, nullRow, candidates } = this.#buffers
     const { arena } = this.#context
     const { kernels } = arena
     const n = selectedRows(arena, this.#batch)
     const selection = this.#selection()
     if (marks && matched > 0) kernels.markRows(rows, n, layout.deadOffset)
     this.hasMore = table.hasDuplicates && matched > 0
-    if (this.hasMore) arena.u8.fill(0, state, state + 8)
+    if (this.hasMore) {
+      arena.u8.fill(0, state, state + 8)
+      if (table.direct !== undefined) kernels.loadLinks(rows, n, layout.linkOffset ?? 0, candidates)
+    }
     if (replay !== undefined) {
       // A batch that is replayed has no selection. A row without any match comes once, with the last chunk.
       kernels.noteSeen(rows, n, replay.seen, 0)

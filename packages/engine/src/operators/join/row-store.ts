@@ -4,7 +4,14 @@
  *
  * One job (a batch, a chain) is under way at a time. Between jobs, and while one is refused, any partition may be taken.
  */
-import { type JoinRowsExports, LOCAL_HEADER_BYTES, localStore, PARTITION_BYTES, stopReason } from '@spillway/codegen'
+import {
+  joinStore,
+  type JoinRowsExports,
+  LOCAL_HEADER_BYTES,
+  localStore,
+  PARTITION_BYTES,
+  stopReason,
+} from '@spillway/codegen'
 import type { RowLayout } from '@spillway/codegen'
 import { descriptor } from '@spillway/columnar'
 import { type ArenaKernels, PAGE_BYTES, type RowKernels } from '@spillway/kernels'
@@ -28,6 +35,9 @@ export interface RowStoreOptions {
   readonly levelShift: number
 }
 
+const NO_LEAST_KEY = 2n ** 63n - 1n
+const NO_GREATEST_KEY = -(2n ** 63n)
+
 /** Bytes of workspace that a store needs. */
 export function rowStoreBytes(partitionBits: number): number {
   return LOCAL_HEADER_BYTES + PARTITION_BYTES * 2 ** partitionBits
@@ -37,7 +47,9 @@ export class RowStore implements RowHolder {
   readonly #options: RowStoreOptions
   readonly #fields: StoreFields
   readonly partitionCount: number
+  readonly #header: BigInt64Array
   #job: (() => JobStatus) | undefined
+  #takenBytes = 0
   jobProgress = 0
 
   constructor(options: RowStoreOptions) {
@@ -49,6 +61,10 @@ export class RowStore implements RowHolder {
     this.#fields.bytesAt(workspace, rowStoreBytes(partitionBits)).fill(0)
     this.#fields.set(localStore.partitionBits, partitionBits)
     this.#fields.set(localStore.levelShift, levelShift)
+    const header = new BigInt64Array(memory.buffer, workspace, LOCAL_HEADER_BYTES / 8)
+    header[joinStore.leastKey / 8] = NO_LEAST_KEY
+    header[joinStore.greatestKey / 8] = NO_GREATEST_KEY
+    this.#header = header
   }
 
   /** Appends the selected rows of a batch, which must stay as it is until the job is done. */
@@ -103,8 +119,26 @@ export class RowStore implements RowHolder {
     return (this.#fields.part(partition, 'rowPages') + this.#fields.part(partition, 'heapPages')) * PAGE_BYTES
   }
 
-  partitionRows(partition: number): number {
-    return this.#fields.part(partition, 'rowCount')
+  /** Bytes of rows and strings, without what is still free in their pages. */
+  partitionFilledBytes(partition: number): number {
+    const free = this.#fields.part(partition, 'heapEnd') - this.#fields.part(partition, 'heapCursor')
+    const heap = this.#fields.part(partition, 'heapPages') * PAGE_BYTES - free
+    return this.#fields.part(partition, 'rowCount') * this.#options.layout.rowBytes + heap
+  }
+
+  /** Bytes of all rows and strings that were ever put in: what amplification is measured by. */
+  get filledBytes(): number {
+    let bytes = this.#takenBytes
+    for (let partition = 0; partition < this.partitionCount; partition++) bytes += this.partitionFilledBytes(partition)
+    return bytes
+  }
+
+  /** Of rows with a single integer key: the bounds of the keys that `append` met; least > greatest without any. */
+  get keyRange(): { readonly leastKey: bigint; readonly greatestKey: bigint } {
+    return {
+      leastKey: this.#header[joinStore.leastKey / 8] ?? 0n,
+      greatestKey: this.#header[joinStore.greatestKey / 8] ?? 0n,
+    }
   }
 
   /** Bytes of all pages. */
@@ -116,7 +150,9 @@ export class RowStore implements RowHolder {
 
   totalRows(): number {
     let rows = 0
-    for (let partition = 0; partition < this.partitionCount; partition++) rows += this.partitionRows(partition)
+    for (let partition = 0; partition < this.partitionCount; partition++) {
+      rows += this.#fields.part(partition, 'rowCount')
+    }
     return rows
   }
 
@@ -125,17 +161,17 @@ export class RowStore implements RowHolder {
   }
 
   /**
-   * The last partition with at least `share` of the bytes of the largest one, or -1 when all are empty. Workers that
-   * spill by this rule spill the same partitions, as long as their sizes are alike.
+   * The last partition that is filled with at least `share` of the bytes of the fullest one, or -1 when all are empty.
+   * Workers that spill by this rule spill the same partitions, as long as their sizes are alike. What counts is how
+   * full they are: one that was just spilled has a page again, but hardly a row.
    */
   lastOfLarge(share: number): number {
     let most = 0
     for (let partition = 0; partition < this.partitionCount; partition++) {
-      most = Math.max(most, this.partitionBytes(partition))
+      most = Math.max(most, this.partitionFilledBytes(partition))
     }
-    if (most === 0) return -1
     let last = this.partitionCount - 1
-    while (this.partitionBytes(last) < most * share) last -= 1
+    while (last >= 0 && (this.partitionBytes(last) === 0 || this.partitionFilledBytes(last) < most * share)) last -= 1
     return last
   }
 
@@ -148,6 +184,7 @@ export class RowStore implements RowHolder {
       rowPages: this.#fields.part(partition, 'rowPages'),
       heapPages: this.#fields.part(partition, 'heapPages'),
     }
+    this.#takenBytes += this.partitionFilledBytes(partition)
     this.#fields.bytesAt(this.#fields.partitionAddress(partition), PARTITION_BYTES).fill(0)
     return chain
   }

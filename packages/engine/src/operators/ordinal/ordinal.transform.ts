@@ -38,12 +38,12 @@ class OrdinalTransform implements Transform {
     this.#values = context.workspace.take(spec.batchRows * VALUE_BYTES)
   }
 
-  apply(batch: number): number {
+  apply(batch: number, sequence: number): number {
     const { arena } = this.#context
     const { inputColumns, batchRows } = this.#spec
     const rows = arena.u32[(batch + descriptor.rowCount) >>> 2] as number
     assert(rows <= batchRows, 'a batch has no more rows than the plan says')
-    this.#number(batch, rows)
+    this.#number(batch, rows, sequence)
     const output = this.#output
     arena.u8.copyWithin(output, batch, columnAddress(batch, inputColumns))
     arena.u32[(output + descriptor.columnCount) >>> 2] = inputColumns + 1
@@ -54,11 +54,11 @@ class OrdinalTransform implements Transform {
   }
 
   /** Writes the numbers of all rows that the batch has, or of those that count. */
-  #number(batch: number, rows: number): void {
+  #number(batch: number, rows: number, sequence: number): void {
     const { arena, query } = this.#context
     const { dense } = this.#spec
     if (dense === undefined) {
-      arena.kernels.iota64(this.#nextOrdinal(batch, rows), 1n, rows, this.#values)
+      arena.kernels.iota64(this.#nextOrdinal(sequence, rows), 1n, rows, this.#values)
       return
     }
     const count = selectedRows(arena, batch)
@@ -73,8 +73,7 @@ class OrdinalTransform implements Transform {
     }
   }
 
-  #nextOrdinal(batch: number, rows: number): bigint {
-    const sequence = this.#context.arena.u32[(batch + descriptor.ordinal + 4) >>> 2] as number
+  #nextOrdinal(sequence: number, rows: number): bigint {
     if (sequence !== this.#sequence) {
       this.#sequence = sequence
       this.#morselRows = 0

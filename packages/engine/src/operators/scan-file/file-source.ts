@@ -201,8 +201,8 @@ export class FileSource<M extends FileMorsel> implements Source {
   }
 
   /**
-   * Has in memory what these columns demand, such as dictionaries. False while there is no room: others are asked to spill, and the
-   * floor is kept, so that waiting is safe. @throws MemoryLimitError when nobody gives enough
+   * Has in memory what these columns demand, such as dictionaries. False while there is no room: others are asked to
+   * spill, and the floor is kept, so that waiting is safe. @throws MemoryLimitError when nobody gives enough
    */
   #load(indices: readonly number[]): boolean {
     const refusal = this.#columns.tryLoad(indices)

@@ -30,4 +30,6 @@ export interface ScanFileSpec<M extends FileMorsel> extends OperatorBase {
   readonly filter: StageSpec | undefined
   /** Columns of `schema` that the filter reads. */
   readonly filterColumns: readonly number[]
+  /** So many workers read, as each has one file open; undefined = all of them. */
+  readonly maxConcurrentFiles: number | undefined
 }

@@ -121,7 +121,8 @@ export class IpcColumnReader {
   }
 
   #openPart(column: IpcColumn, position: IpcPosition, isDictionary: boolean, batch: OpenBatch) {
-    const { message, read, place } = batch
+    const { message, read } = batch
+    const place = { ...batch.place, column: column.name }
     const hasViews = column.storage.kind === 'views' && !isDictionary
     const found = message.column(position, ownBufferCount(column.storage, isDictionary), hasViews, place)
     const sources: BufferSource[] = []
@@ -233,7 +234,7 @@ export class IpcColumnReader {
   }
 
   get #place(): IpcPlace {
-    return this.#batch?.place ?? { file: '' }
+    return { ...(this.#batch?.place ?? { file: '' }), column: this.#column?.name }
   }
 
   /** Values by index; nulls of the rows and nulls among the dictionary's values both count. */
