@@ -5,7 +5,7 @@
 import { compileStage } from '@spillway/codegen'
 import { type Schema, widthOf } from '@spillway/columnar'
 import { exprText, type LogicalNode, namedExprText, type Shared, type Sort, type TypedExpr } from '@spillway/plan'
-import { SLICE_COUNTERS } from '@spillway/scheduler'
+import { queryCounter, SLICE_COUNTERS, TOP_COUNTERS } from '@spillway/scheduler'
 import { assert, makeError, unreachable } from '@spillway/stdx'
 import type { StageSpec } from '../operators/stage/stage.ts'
 import {
@@ -72,6 +72,7 @@ export class Lowering {
   #operators = 0
   #sinkCount = 0
   #rowCounters = 0
+  #tops = 0
 
   constructor(context: LoweringContext) {
     this.context = context
@@ -79,6 +80,10 @@ export class Lowering {
 
   nextOperatorId(): number {
     return this.#operators++
+  }
+  /** Counter for the running bound of a top-k; -1 = all are taken. */
+  nextTopCounter(): number {
+    return this.#tops < TOP_COUNTERS ? queryCounter.topBound + this.#tops++ : -1
   }
   nextSinkId(): number {
     return this.#sinkCount++

@@ -44,6 +44,7 @@ export function lowerScanIpc(lowering: Lowering, node: ScanIpc): Stream {
       filter: node.predicate === undefined ? undefined : lowering.compileFilter(schema, node.predicate),
       filterColumns: fields.flatMap(({ name }, index) => (filterColumns.has(name) ? [index] : [])),
       maxConcurrentFiles: node.reading.maxConcurrentFiles,
+      top: undefined,
       demandedPages: demandedPages(node, metas, layouts),
     },
     morselCount: morsels.length,

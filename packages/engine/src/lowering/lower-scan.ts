@@ -62,6 +62,7 @@ export function lowerScanParquet(lowering: Lowering, node: ScanParquet): Stream 
       filter: node.predicate === undefined ? undefined : lowering.compileFilter(schema, node.predicate),
       filterColumns: fields.flatMap(({ name }, index) => (filterColumns.has(name) ? [index] : [])),
       maxConcurrentFiles: node.reading.maxConcurrentFiles,
+      top: undefined,
       rowGroupsTotal: total,
       rowGroupsSkipped: total - new Set(morsels.map(({ file, rowGroup }) => `${file}:${rowGroup}`)).size,
     },

@@ -278,6 +278,7 @@ export class QueryRun {
           partitionsSpilled: counts.partitionsSpilled,
           recursionDepth: counts.recursionDepth,
           terminalChunks: counts.terminalChunks,
+          rowGroupsSkipped: counts.rowGroupsSkipped,
           amplification,
         }
       })

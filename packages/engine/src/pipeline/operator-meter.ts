@@ -11,6 +11,8 @@ export interface OperatorCounts {
   partitionsSpilled: number
   recursionDepth: number
   terminalChunks: number
+  /** Of a scan below a top-k: row groups that the running bound ruled out. */
+  rowGroupsSkipped: number
 }
 
 export class OperatorMeter {
@@ -40,6 +42,7 @@ export function emptyCounts(): OperatorCounts {
     partitionsSpilled: 0,
     recursionDepth: 0,
     terminalChunks: 0,
+    rowGroupsSkipped: 0,
   }
 }
 

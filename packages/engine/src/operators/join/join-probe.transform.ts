@@ -65,6 +65,7 @@ class JoinProbeTransform implements Transform {
   readonly #here: { readonly selection: number; readonly batch: number }
   readonly #away: { readonly selection: number; readonly batch: number }
   readonly #hasSpilled: boolean
+  readonly #isAllSpilled: boolean
   readonly #pendingPages: number
 
   constructor(spec: JoinProbeSpec, context: OpenContext) {
@@ -110,6 +111,9 @@ class JoinProbeTransform implements Transform {
     const most = Math.max(2 ** partitionBits, Math.floor(reservation.maxPages * PENDING_SHARE))
     this.#pendingPages = Math.min(most, 2 ** partitionBits * PENDING_PAGES)
     this.isFinished = this.#isPointless()
+    const spilled = entries.filter((entry) => entry.isSpilled).length
+    query.log(`equi-join: probe phase start, ${spilled}/${entries.length} partitions on disk`)
+    this.#isAllSpilled = spilled === entries.length
   }
 
   /** Nothing was built, and rows without a match do not come out. */
@@ -127,18 +131,20 @@ class JoinProbeTransform implements Transform {
   }
 
   apply(batch: number): number {
-    return this.#matcher.start(this.#hasSpilled ? this.#putAside(batch) : batch, undefined)
+    const here = this.#hasSpilled ? this.#putAside(batch) : batch
+    return here === 0 ? 0 : this.#matcher.start(here, undefined)
   }
 
   resume(): number {
     return this.#matcher.resume()
   }
 
-  /** Keeps the rows whose partition is on disk. Returns a batch of the others. */
+  /** Keeps the rows whose partition is on disk. Returns a batch of the others, 0 without any. */
   #putAside(batch: number): number {
-    const { arena, meter } = this.#context
+    const { arena } = this.#context
     const rows = selectedRows(arena, batch)
     if (rows === 0) return batch
+    if (this.#isAllSpilled) return this.#keep(batch)
     const { hashes } = this.#buffers
     this.#exports.hash(batch, hashes)
     const selection = arena.u32[(batch + descriptor.selection) >>> 2] as number
@@ -156,11 +162,18 @@ class JoinProbeTransform implements Transform {
       ) >>> 0
     if (stay === rows) return batch
     this.#select(batch, away, rows - stay)
-    this.#refusals.settle(this.#store.append(away.batch))
-    if (this.#store.totalBytes() > this.#pendingPages * PAGE_BYTES) this.#spillLargest()
-    meter.counts.peakBytes = Math.max(meter.counts.peakBytes, this.#context.reservation.peakPages * PAGE_BYTES)
+    this.#keep(away.batch)
     this.#select(batch, here, stay)
     return here.batch
+  }
+
+  /** All rows of a batch go to disk. Returns 0: none is left. */
+  #keep(batch: number): 0 {
+    const { meter, reservation } = this.#context
+    this.#refusals.settle(this.#store.append(batch))
+    if (this.#store.totalBytes() > this.#pendingPages * PAGE_BYTES) this.#spillLargest()
+    meter.counts.peakBytes = Math.max(meter.counts.peakBytes, reservation.peakPages * PAGE_BYTES)
+    return 0
   }
 
   /** Shows the batch under another selection. */

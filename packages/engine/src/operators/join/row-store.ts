@@ -2,7 +2,8 @@
  * Rows of one side of a join in radix partitions: the driver of a rows module, which gives it the pages it stops for.
  * It holds no policy: when a page is refused it says so, the caller frees memory and calls `resume`.
  *
- * One job (a batch, a chain) is under way at a time. Between jobs, and while one is refused, any partition may be taken.
+ * One job (a batch, a chain) is under way at a time. Between jobs, and while one is refused, any partition may be
+ * taken.
  */
 import {
   joinStore,
