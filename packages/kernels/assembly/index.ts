@@ -3,6 +3,21 @@
 export * from './arena'
 export * from './cast'
 export * from './convert'
+export {
+  andValidity,
+  bitmapToBytes,
+  bytesToBitmap,
+  fillValue,
+  gather,
+  iota64,
+  iotaSelected64,
+  masksToSelection,
+  sanitizeIndices,
+  utf8ToViews,
+  viewsByteLength,
+  viewsLengthMax,
+  viewsToUtf8,
+} from './convert'
 export * from './decimal'
 export * from './join'
 export * from './ipc'

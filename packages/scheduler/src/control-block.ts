@@ -13,9 +13,11 @@ export const QUERY_SLOTS = 256
 const HEADER_WORDS = 16
 const QUERY_WORDS = 16
 const LOCAL_WORDS = 2
-const QUERY_COUNTERS = 32
+const QUERY_COUNTERS = 64
 /** Slices over several workers or pipelines that one query may have. */
 export const SLICE_COUNTERS = 16
+/** Outputs of one query that may be files. */
+export const OUTPUT_COUNTERS = 32
 /** Top-k operators of a query that share a bound. */
 export const TOP_COUNTERS = 6
 
@@ -51,14 +53,14 @@ export const queryCounter = {
   morselsDone: 5,
   /** Bytes of spill files that exist now (quota). */
   spillBytesHeld: 6,
-  /** Next free byte of the output file. */
-  sinkOffset: 7,
   /** Pages promised for results on their way to the caller. */
   resultPages: 8,
   /** The running bound of top-k i: counter topBound + i. */
   topBound: 10,
   /** Rows seen by slice i, in its input's order: counter sliceRows + i. */
   sliceRows: 16,
+  /** Next free byte of the file of output i: counter sinkOffset + i. */
+  sinkOffset: 32,
 } as const
 
 const localWord = { usedPages: 0, spillRequest: 1 } as const

@@ -80,6 +80,8 @@ export function estimateOutput(node: LogicalNode): OutputEstimate {
     }
     case 'join':
       return joined(node, estimateOutput(node.left), estimateOutput(node.right))
+    case 'shared':
+      return estimateOutput(node.own)
     case 'guard':
     case 'ordinal':
       return estimateOutput(node.input)

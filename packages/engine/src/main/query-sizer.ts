@@ -6,7 +6,7 @@ import { PAGE_BYTES } from '@spillway/kernels'
 import { RESULT_SLACK_PAGES } from '@spillway/memory'
 import type { LogicalNode } from '@spillway/plan'
 import { makeError } from '@spillway/stdx'
-import { lowerPlan } from '../lowering/lower-plan.ts'
+import { lowerPlans } from '../lowering/lower-plan.ts'
 import type { PhysicalPlan, Sizing } from '../physical/physical-plan.ts'
 import { ARENA_SHARE_BESIDE_RESULTS } from './arena-keeper.ts'
 import type { Crew } from './crew.ts'
@@ -29,15 +29,15 @@ const FLOOR_MARGIN_BYTES = 4e6
 
 export class QuerySizer {
   readonly #crew: Crew
-  readonly #plan: LogicalNode
+  readonly #plans: readonly LogicalNode[]
   readonly #request: QueryRequest
   readonly #engineThreads: number
-  /** Plans by sizing: the same ones are tried again, for other shares and while the query waits. */
-  readonly #plans = new Map<string, PhysicalPlan>()
+  /** By sizing: the same ones are tried again, for other shares and while the query waits. */
+  readonly #lowered = new Map<string, PhysicalPlan>()
 
-  constructor(crew: Crew, plan: LogicalNode, request: QueryRequest, engineThreads: number) {
+  constructor(crew: Crew, plans: readonly LogicalNode[], request: QueryRequest, engineThreads: number) {
     this.#crew = crew
-    this.#plan = plan
+    this.#plans = plans
     this.#request = request
     this.#engineThreads = engineThreads
   }
@@ -91,20 +91,16 @@ export class QuerySizer {
 
   #lower(sizing: Sizing): PhysicalPlan {
     const key = JSON.stringify(sizing)
-    const known = this.#plans.get(key)
+    const known = this.#lowered.get(key)
     if (known !== undefined) return known
-    const { options, makeSink } = this.#request
+    const { options, roots } = this.#request
     const { hashBits } = options.testing
     const hashMask = hashBits === undefined ? undefined : lowBitsMask(hashBits)
     const { tables } = this.#crew
     const tableIdOf = (table: object): number => tables.idOf(table)
-    const physical = lowerPlan(this.#plan, makeSink, {
-      sizing,
-      tableIdOf,
-      hashMask,
-      sortFanIn: options.testing.sortFanIn,
-    })
-    this.#plans.set(key, physical)
+    const targets = roots.map(({ makeSink }, index) => ({ plan: this.#plans[index] as LogicalNode, makeSink }))
+    const physical = lowerPlans(targets, { sizing, tableIdOf, hashMask, sortFanIn: options.testing.sortFanIn })
+    this.#lowered.set(key, physical)
     return physical
   }
 

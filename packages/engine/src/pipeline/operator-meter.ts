@@ -17,9 +17,16 @@ export interface OperatorCounts {
 
 export class OperatorMeter {
   readonly operatorId: number
-  readonly counts: OperatorCounts = emptyCounts()
+  counts: OperatorCounts = emptyCounts()
   constructor(operatorId: number) {
     this.operatorId = operatorId
+  }
+
+  /** The counts so far; counting starts anew. */
+  take(): OperatorCounts {
+    const { counts } = this
+    this.counts = emptyCounts()
+    return counts
   }
 }
 
@@ -44,4 +51,10 @@ export function mergeCounts(total: OperatorCounts, part: OperatorCounts): void {
   const depth = Math.max(total.recursionDepth, part.recursionDepth)
   for (const name of Object.keys(total) as (keyof OperatorCounts)[]) total[name] += part[name]
   total.recursionDepth = depth
+}
+
+/** An operator and what it counts. */
+export interface Metered<T> {
+  readonly operator: T
+  readonly meter: OperatorMeter
 }

@@ -76,6 +76,7 @@ function push(node: LogicalNode, conjuncts: readonly TypedExpr[]): LogicalNode {
       return pushIntoScan(node, conjuncts)
     case 'inMemory':
     case 'generated':
+    case 'shared':
       return filtered(node, conjuncts)
     default:
       return unreachable(node)
