@@ -86,10 +86,17 @@ export interface ParquetDecodeKernels {
   /** target[k] = source[indices[k]], u32 indices, values of 1 << widthLog2 bytes. */
   gatherIndices(source: number, indices: number, count: number, widthLog2: number, target: number): void
   /**
-   * target[r] = source[indices[r]] for the rows r of an ascending selection, 16-byte values; the indices, u32 per row,
-   * may be the last quarter of the target.
+   * target[r] = source[indices[r]] for the rows r of an ascending selection, values of 4, 8 or 16 bytes; the indices,
+   * u32 per row, may be the last part of the target.
    */
-  gatherSelected(source: number, indices: number, selection: number, count: number, target: number): void
+  gatherSelected(
+    source: number,
+    indices: number,
+    selection: number,
+    count: number,
+    widthLog2: number,
+    target: number,
+  ): void
   /** In place: bits packed from the highest down → from the lowest up. */
   reverseBits(address: number, bytes: number): void
   /** Moves the first valueCount values to the rows with validity 1; the others become zero. */

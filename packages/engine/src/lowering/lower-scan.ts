@@ -54,6 +54,7 @@ export function lowerScanParquet(lowering: Lowering, node: ScanParquet): Stream 
       dictionaryPages: dictionaryPages(node.files, fields, morsels),
       filter: node.predicate === undefined ? undefined : lowering.compileFilter(schema, node.predicate),
       filterColumns: fields.flatMap(({ name }, index) => (filterColumns.has(name) ? [index] : [])),
+      codedColumns: [],
       rowGroupsTotal: total,
       rowGroupsSkipped: total - new Set(morsels.map(({ file, rowGroup }) => `${file}:${rowGroup}`)).size,
     },

@@ -221,15 +221,34 @@ export function gatherIndices(source: usize, indices: usize, count: u32, widthLo
 }
 
 /**
- * Looks up 16-byte values for selected rows only: target[r] = source[indices[r]] for each r of the selection.
- * @param indices u32 per row; may be the last quarter of the target
+ * Looks values of 4, 8 or 16 bytes up for selected rows only: target[r] = source[indices[r]] for each r of the selection.
+ * @param indices u32 per row; may be the last part of the target
  * @param selection u32 × count, ascending
  */
-export function gatherSelected(source: usize, indices: usize, selection: usize, count: u32, target: usize): void {
+export function gatherSelected(
+  source: usize,
+  indices: usize,
+  selection: usize,
+  count: u32,
+  widthLog2: u32,
+  target: usize,
+): void {
   const end = selection + (<usize>count << 2)
-  for (; selection < end; selection += 4) {
-    const row = <usize>load<u32>(selection)
-    v128.store(target + (row << 4), v128.load(source + (<usize>load<u32>(indices + (row << 2)) << 4)))
+  if (widthLog2 == 4) {
+    for (; selection < end; selection += 4) {
+      const row = <usize>load<u32>(selection)
+      v128.store(target + (row << 4), v128.load(source + (<usize>load<u32>(indices + (row << 2)) << 4)))
+    }
+  } else if (widthLog2 == 3) {
+    for (; selection < end; selection += 4) {
+      const row = <usize>load<u32>(selection)
+      store<u64>(target + (row << 3), load<u64>(source + (<usize>load<u32>(indices + (row << 2)) << 3)))
+    }
+  } else {
+    for (; selection < end; selection += 4) {
+      const row = <usize>load<u32>(selection)
+      store<u32>(target + (row << 2), load<u32>(source + (<usize>load<u32>(indices + (row << 2)) << 2)))
+    }
   }
 }
 

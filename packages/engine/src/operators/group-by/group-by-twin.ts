@@ -357,5 +357,5 @@ export function makeSpec(
   const aggregates = operands.flatMap((type, index) => aggregatesOf(type, index, nullable))
   aggregates.push({ name: 'len', function: 'len', column: undefined, type: undefined, nullable: false })
   aggregates.push({ name: 'distinct', function: 'nUnique', column: 0, type: operands[0], nullable })
-  return { input, keys, aggregates, hashMask }
+  return { input, keys, aggregates, hashMask, takesCodes: false }
 }

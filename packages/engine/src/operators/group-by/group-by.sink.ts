@@ -80,6 +80,7 @@ class GroupBySinkLocal implements Sink {
       workspace: workspace.take(GroupTable.workspaceBytes(sizes)),
       levelShift: 0,
       keyCount: spec.shape.keyCount,
+      codedKeys: spec.codedKeys,
       lookupWindowRows: undefined,
     })
     this.#spiller = new RowSpiller(context, spec.shape, exports, spec.batchRows)

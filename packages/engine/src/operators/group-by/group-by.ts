@@ -17,6 +17,7 @@
 import type { RowLayout } from '@spillway/codegen'
 import type { Schema } from '@spillway/columnar'
 import type { OperatorBase } from '../../physical/physical-plan.ts'
+import type { CodedKey } from './group-table-options.ts'
 
 /** What both phases need to know. */
 export interface GroupByShape {
@@ -35,6 +36,8 @@ export interface GroupBySinkSpec extends OperatorBase {
   readonly kind: 'groupBy'
   readonly sinkId: number
   readonly shape: GroupByShape
+  /** All key columns, if batches may have them as dictionary codes; else empty. */
+  readonly codedKeys: readonly CodedKey[]
   readonly partitionBits: number
   readonly directoryBits: number
   readonly batchRows: number

@@ -114,6 +114,7 @@ export class Run {
       workspace: this.arena.kernels.pageAlloc(8, Math.ceil(GroupTable.workspaceBytes(sizes) / 65536)) >>> 0,
       levelShift,
       keyCount: this.compiled.keyCount,
+      codedKeys: [],
       lookupWindowRows: this.input.lookupWindowRows,
     })
   }

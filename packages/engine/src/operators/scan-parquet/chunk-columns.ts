@@ -19,6 +19,7 @@ import {
 } from '@spillway/formats'
 import type { WorkspaceSize } from '@spillway/memory'
 import { assert, makeError, SpillwayError } from '@spillway/stdx'
+import { type CodeDictionary, newDictionaryId } from '../../pipeline/column-codes.ts'
 import type { OpenContext } from '../../pipeline/contracts.ts'
 import { PipelineMemory } from '../../pipeline/pipeline-memory.ts'
 import type { ParquetMorsel, ScanParquetSpec } from './scan-parquet.ts'
@@ -33,6 +34,8 @@ interface OpenColumn {
   lag: number
   /** Row that the reader is at, lag included. */
   row: number
+  /** Tells its dictionary from all others. */
+  dictionaryId: number
   /** Its dictionary, if it has one, is in memory. */
   isLoaded: boolean
   /** Its pages, once a range that does not begin at the first row asked for them; null = no usable index. */
@@ -71,6 +74,7 @@ export class ChunkColumns {
       }),
       lag: 0,
       row: 0,
+      dictionaryId: 0,
       isLoaded: false,
       pages: undefined,
       aheadRow: Number.POSITIVE_INFINITY,
@@ -107,6 +111,7 @@ export class ChunkColumns {
       this.#openReader(column, index)
       column.lag = 0
       column.row = 0
+      column.dictionaryId = newDictionaryId()
       column.isLoaded = false
       column.pages = undefined
       column.aheadRow = Number.POSITIVE_INFINITY
@@ -177,6 +182,24 @@ export class ChunkColumns {
     assert(column.lag === 0, 'a column is asked for what is readable before it is read')
     column.row += rows
     return column.reader.read(rows, values, validity)
+  }
+
+  /** The dictionary that the next `rows` rows of a column refer to; undefined when they are not all codes. */
+  codedBy(index: number, rows: number): CodeDictionary | undefined {
+    const { reader } = this.#column(index)
+    return reader.hasIndices(rows) ? reader.dictionary : undefined
+  }
+
+  /** As `read`, codes instead of values. */
+  readCodes(index: number, rows: number, codes: number, validity: number): number {
+    const column = this.#column(index)
+    assert(column.lag === 0, 'a column is asked for what is readable before it is read')
+    column.row += rows
+    return column.reader.readIndices(rows, codes, validity)
+  }
+
+  dictionaryId(index: number): number {
+    return this.#column(index).dictionaryId
   }
 
   /** Passes over the next rows of one column. */

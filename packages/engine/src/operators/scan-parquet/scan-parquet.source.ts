@@ -17,6 +17,7 @@ import {
   setRows,
   sizeBatch,
 } from '../../pipeline/batch-buffers.ts'
+import { CODE_COMBINATIONS_MAX, clearCodes, codesAddress, setCodes } from '../../pipeline/column-codes.ts'
 import type { OpenContext, PullStatus, Source } from '../../pipeline/contracts.ts'
 import type { MorselClaims } from '../../pipeline/morsel-claims.ts'
 import { SelectionParts, SourceFilter } from '../../pipeline/source-filter.ts'
@@ -128,7 +129,7 @@ class ParquetSource implements Source {
   #readAll(): PullStatus {
     if (!this.#load(this.#others)) return 'blocked'
     const rows = this.#readable(this.#others, Math.min(this.#spec.batchRows, this.#end - this.#next))
-    for (const index of this.#others) this.#readColumn(index, rows, 0)
+    this.#readColumns(rows, 0)
     setRows(this.#context.arena, this.batch, rows, this.sequence, this.#next)
     this.#next += rows
     return 'batch'
@@ -164,7 +165,7 @@ class ParquetSource implements Source {
     const rows = this.#readable(this.#others, parts.rowsWanted)
     const first = this.#next - parts.rowsLeft
     const isDense = parts.isDense
-    for (const index of this.#others) this.#readColumn(index, rows, isDense ? 0 : from)
+    this.#readColumns(rows, isDense ? 0 : from)
     if (isDense) {
       for (const index of this.#first) this.#shiftColumn(index, from)
       setRows(this.#context.arena, this.batch, rows, this.sequence, first)
@@ -210,6 +211,38 @@ class ParquetSource implements Source {
     return rows
   }
 
+  /** Reads rows of the columns that the filter does not read into the batch, from its row `from` on. */
+  #readColumns(rows: number, from: number): void {
+    const hasCodes = this.#hasCodes(rows)
+    for (const index of this.#others) {
+      if (hasCodes && this.#spec.codedColumns.includes(index)) this.#readCodes(index, rows, from)
+      else this.#readColumn(index, rows, from)
+    }
+  }
+
+  /** The next rows of the coded columns are codes, of few enough combinations that it pays to hand them on. */
+  #hasCodes(rows: number): boolean {
+    const { codedColumns } = this.#spec
+    let combinations = codedColumns.length === 0 ? Number.POSITIVE_INFINITY : 1
+    for (const index of codedColumns) {
+      combinations *= (this.#columns.codedBy(index, rows)?.count ?? Number.POSITIVE_INFINITY) + 1
+      if (combinations > CODE_COMBINATIONS_MAX) return false
+    }
+    return combinations <= CODE_COMBINATIONS_MAX
+  }
+
+  #readCodes(index: number, rows: number, from: number): void {
+    const buffers = this.#buffers.columns[index]
+    assert(buffers !== undefined, 'a scanned column has buffers')
+    const { arena } = this.#context
+    const codes = codesAddress(buffers, this.#spec.widths[index] as number, this.#spec.batchRows)
+    const dictionary = this.#columns.codedBy(index, rows)
+    assert(dictionary !== undefined, 'codes are read where there are some')
+    const nulls = this.#columns.readCodes(index, rows, codes + from * 4, buffers.validity + from)
+    setColumn(arena, this.batch, index, buffers, nulls)
+    setCodes(arena, this.batch, index, codes, dictionary, this.#columns.dictionaryId(index))
+  }
+
   /** Reads rows of a column into the batch, from its row `from` on. */
   #readColumn(index: number, rows: number, from: number): void {
     const buffers = this.#buffers.columns[index]
@@ -217,6 +250,7 @@ class ParquetSource implements Source {
     const values = buffers.values + from * (this.#spec.widths[index] as number)
     const nulls = this.#columns.read(index, rows, values, buffers.validity + from)
     setColumn(this.#context.arena, this.batch, index, buffers, nulls)
+    clearCodes(this.#context.arena, this.batch, index)
   }
 
   #closeMorsel(): void {

@@ -42,6 +42,11 @@ export interface ScanParquetSpec extends OperatorBase {
   readonly filter: StageSpec | undefined
   /** Columns of `schema` that the filter reads. */
   readonly filterColumns: readonly number[]
+  /**
+   * Columns that are handed on as dictionary codes where all of them have codes (see pipeline/column-codes.ts): those
+   * that the sink takes so.
+   */
+  readonly codedColumns: readonly number[]
   /** For explain and metrics. */
   readonly rowGroupsTotal: number
   readonly rowGroupsSkipped: number

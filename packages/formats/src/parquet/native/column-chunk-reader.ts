@@ -226,26 +226,29 @@ export class ColumnChunkReader {
    * @param selection address of u32 × count, ascending row numbers below `rows`
    */
   readSelected(rows: number, selection: number, count: number, values: number, validity: number): number {
-    if (this.#widthLog2 !== 4 || !this.#hasIndices(rows)) return this.read(rows, values, validity)
+    if (this.#widthLog2 !== 4 || !this.hasIndices(rows)) return this.read(rows, values, validity)
     const indices = values + rows * 12
     const nulls = this.readIndices(rows, indices, validity)
     const table = this.#dictionary.requireTable()
-    this.#context.kernels.gatherSelected(table.values, indices, selection, count, values)
-    this.#promised = Math.max(0, this.#promised - rows)
+    this.#context.kernels.gatherSelected(table.values, indices, selection, count, 4, values)
     return nulls
   }
 
-  /** Whether the next `rows` rows are indices into the dictionary. */
-  #hasIndices(rows: number): boolean {
+  /** Whether the next `rows` rows are indices into the dictionary, so that `readIndices` may read them. */
+  hasIndices(rows: number): boolean {
     if (rows === 0 || rows > this.#rowsLeft) return false
     this.#openPage()
     const isIndexed = this.#decoder instanceof IndexDecoder
     return isIndexed && (rows <= this.#pageRowsLeft || this.#dictionary.isAllPages)
   }
 
-  /** Indices into the dictionary instead of values, u32 (0 for null rows), where every page has them. */
+  /**
+   * As `read`, but indices into the dictionary instead of values, u32 (0 for null rows), where `hasIndices` says so.
+   * 32 bytes past them are clobbered.
+   */
   readIndices(rows: number, target: number, validity: number): number {
     assert(rows <= this.#rowsLeft, 'A reader is not asked for more rows than there are.')
+    this.#promised = Math.max(0, this.#promised - rows)
     return this.#readWith(rows, target, validity, 2, (decoder, count, to) => {
       if (decoder instanceof IndexDecoder) decoder.decodeIndices(count, to)
       else throw this.#context.damage('a page has other encodings than the footer says')

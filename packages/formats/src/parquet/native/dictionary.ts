@@ -67,7 +67,9 @@ export class IndexDecoder implements ValueDecoder {
     runHybrid(this.#context, this.#window, this.#state, count, (done) =>
       kernels.hybridIndices(this.#state, count - done, target + done * 4),
     )
-    if (kernels.indicesBelow(target, count, this.#table().count) === 0) {
+    const { count: tableCount } = this.#table()
+    const mayExceed = tableCount < 2 ** this.#context.word(this.#state + hybridState.bitWidth)
+    if (mayExceed && kernels.indicesBelow(target, count, tableCount) === 0) {
       throw this.#context.damage('an index exceeds the dictionary')
     }
   }
