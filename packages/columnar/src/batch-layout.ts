@@ -57,7 +57,7 @@ export const column = {
    * that is only read. A projection may instead point `values` and `validity` at its input's buffers (no copy).
    */
   buffers: 12,
-  /** u32 per row instead of values: indices into the dictionary, 0 for a null row. 0 = the values are there. */
+  /** u16 per row instead of values: indices into the dictionary, 0 for a null row. 0 = the values are there. */
   codes: 16,
   /** Address of the dictionary's values, in the layout of the column's type; stays as it is while the id does. */
   dictionary: 20,

@@ -24,13 +24,15 @@ import { openAggregates, ordinalCode, updateRow } from './update-code.ts'
 
 const { get, set } = local
 
+const CODE_BYTES = 2
+
 /** Bytes of a code map before its rows. */
 export const codeMapHeaderBytes = (keyCount: number): number => Math.ceil(keyCount / 4) * 16
 
 const signature = { params: ['i32', 'i32', 'i32', 'i32'], results: ['i32'] } as const
 
 /** Whether columns of this key's type may be codes. */
-const canBeCodes = (key: KeyPlan): boolean => [4, 8, 16].includes(widthOf(key.type))
+const canBeCodes = (key: KeyPlan): boolean => widthOf(key.type) >= CODE_BYTES
 
 /** Exports upsertUpdateCoded0 (batch, local, start, map) → processed, for aggregates that allow a fused loop. */
 export function addCoded(module: GroupModule, insert: number): void {
@@ -75,7 +77,7 @@ function addVariant(module: GroupModule, insert: number, general: boolean): numb
   const loadCodes = coded.map(({ codes, code, validity }, index) => {
     const valid = keys[index]?.valid
     return [
-      set(code, i32.load(i32.add(get(codes), i32.shl(get(rows.row), i32.const(2))))),
+      set(code, i32.load16U(i32.add(get(codes), i32.shl(get(rows.row), i32.const(1))))),
       general && valid !== undefined ? set(valid, validFlag({ values: codes, validity }, get(rows.row))) : [],
     ]
   })

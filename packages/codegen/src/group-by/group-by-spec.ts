@@ -81,7 +81,7 @@ export interface GroupByExports {
   readonly upsertUpdateDirect0: ((batch: number, local: number, start: number) => number) | undefined
   /**
    * The same for a batch whose key columns are all dictionary codes; present beside upsertUpdate0 if the spec asks for
-   * it and every key is of 4, 8 or 16 bytes. `map`: see coded-code.ts.
+   * it and no key is of one byte. `map`: see coded-code.ts.
    */
   readonly upsertUpdateCoded0: ((batch: number, local: number, start: number, map: number) => number) | undefined
   /** Global aggregate: updates one row with all rows of the batch from `start`. May stop for heap pages. */

@@ -11,6 +11,9 @@ import type { Arena } from '@spillway/memory'
 import { assert } from '@spillway/stdx'
 import { columnAddress, type ColumnBuffers } from './batch-buffers.ts'
 
+/** Bytes of a code. */
+export const CODE_BYTES = 2
+
 /** Most combinations of the codes of a batch's coded columns: a map by code should stay in the cache of a core. */
 export const CODE_COMBINATIONS_MAX = 1 << 16
 
@@ -20,13 +23,13 @@ export interface CodeDictionary {
 }
 
 /** Whether values of this many bytes can be codes. */
-export const canBeCodes = (width: number): boolean => width === 4 || width === 8 || width === 16
+export const canBeCodes = (width: number): boolean => width >= CODE_BYTES
 
 /** Where the code of row 0 stands. @param rows capacity of the buffer */
 export const codesAddress = (buffers: ColumnBuffers, width: number, rows: number): number =>
-  buffers.values + rows * (width - 4)
+  buffers.values + rows * (width - CODE_BYTES)
 
-export type DecodeKernels = Pick<KernelExports, 'gatherIndices' | 'gatherSelected'>
+export type DecodeKernels = Pick<KernelExports, 'gatherCodes' | 'gatherSelectedCodes'>
 
 let lastId = 0
 
@@ -69,13 +72,13 @@ export function decodeCodes(
   const field = (offset: number): number => u32[(entry + offset) >>> 2] as number
   const codes = field(column.codes)
   if (codes === 0) return
-  assert(canBeCodes(width), 'only values of 4, 8 and 16 bytes have codes')
+  assert(canBeCodes(width), 'values of one byte have no codes')
   const widthLog2 = 31 - Math.clz32(width)
   const count = u32[(batch + descriptor.selectionCount) >>> 2] as number
   const selection = u32[(batch + descriptor.selection) >>> 2] as number
   const dictionary = field(column.dictionary)
   const values = field(column.values)
-  if (selection === 0) kernels.gatherIndices(dictionary, codes, count, widthLog2, values)
-  else kernels.gatherSelected(dictionary, codes, selection, count, widthLog2, values)
+  if (selection === 0) kernels.gatherCodes(dictionary, codes, count, widthLog2, values)
+  else kernels.gatherSelectedCodes(dictionary, codes, selection, count, widthLog2, values)
   u32[(entry + column.codes) >>> 2] = 0
 }

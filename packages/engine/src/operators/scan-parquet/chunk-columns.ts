@@ -187,7 +187,7 @@ export class ChunkColumns {
   /** The dictionary that the next `rows` rows of a column refer to; undefined when they are not all codes. */
   codedBy(index: number, rows: number): CodeDictionary | undefined {
     const { reader } = this.#column(index)
-    return reader.hasIndices(rows) ? reader.dictionary : undefined
+    return reader.hasCodes(rows) ? reader.dictionary : undefined
   }
 
   /** As `read`, codes instead of values. */
@@ -195,7 +195,7 @@ export class ChunkColumns {
     const column = this.#column(index)
     assert(column.lag === 0, 'a column is asked for what is readable before it is read')
     column.row += rows
-    return column.reader.readIndices(rows, codes, validity)
+    return column.reader.readCodes(rows, codes, validity)
   }
 
   dictionaryId(index: number): number {

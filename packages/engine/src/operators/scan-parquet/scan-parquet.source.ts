@@ -17,7 +17,7 @@ import {
   setRows,
   sizeBatch,
 } from '../../pipeline/batch-buffers.ts'
-import { CODE_COMBINATIONS_MAX, clearCodes, codesAddress, setCodes } from '../../pipeline/column-codes.ts'
+import { CODE_BYTES, CODE_COMBINATIONS_MAX, clearCodes, codesAddress, setCodes } from '../../pipeline/column-codes.ts'
 import type { OpenContext, PullStatus, Source } from '../../pipeline/contracts.ts'
 import type { MorselClaims } from '../../pipeline/morsel-claims.ts'
 import { SelectionParts, SourceFilter } from '../../pipeline/source-filter.ts'
@@ -238,7 +238,7 @@ class ParquetSource implements Source {
     const codes = codesAddress(buffers, this.#spec.widths[index] as number, this.#spec.batchRows)
     const dictionary = this.#columns.codedBy(index, rows)
     assert(dictionary !== undefined, 'codes are read where there are some')
-    const nulls = this.#columns.readCodes(index, rows, codes + from * 4, buffers.validity + from)
+    const nulls = this.#columns.readCodes(index, rows, codes + from * CODE_BYTES, buffers.validity + from)
     setColumn(arena, this.batch, index, buffers, nulls)
     setCodes(arena, this.batch, index, codes, dictionary, this.#columns.dictionaryId(index))
   }

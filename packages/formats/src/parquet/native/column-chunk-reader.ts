@@ -13,7 +13,7 @@ import type { ParquetChunk, ParquetCodec, ParquetFileMeta } from '../file-meta.t
 import { requireChunk, requireRowGroup } from '../file-meta.ts'
 import { ChunkInput } from './chunk-input.ts'
 import type { ReadBytes } from './chunk-input.ts'
-import { IndexDecoder } from './dictionary.ts'
+import { CODE_COUNT_MAX, IndexDecoder } from './dictionary.ts'
 import { DictionaryLoader } from './dictionary-loader.ts'
 import { LEVEL_BYTES, LevelReader } from './level-reader.ts'
 import { checkPage } from './page-check.ts'
@@ -54,7 +54,7 @@ export interface ChunkDictionary {
   /** Address of the values, in the layout of the column's type. */
   readonly values: number
   readonly count: number
-  /** Every data page holds indices, so that `readIndices` may be used for all rows. */
+  /** Every data page holds indices, so that `readCodes` may be used for all rows of a dictionary that is small enough. */
   readonly isAllPages: boolean
 }
 
@@ -220,37 +220,23 @@ export class ColumnChunkReader {
     )
   }
 
-  /**
-   * As `read`, but only the rows of the selection must be right: the others' values and those of null rows may be
-   * anything. Values of 16 bytes are looked up in a dictionary for these rows only.
-   * @param selection address of u32 × count, ascending row numbers below `rows`
-   */
-  readSelected(rows: number, selection: number, count: number, values: number, validity: number): number {
-    if (this.#widthLog2 !== 4 || !this.hasIndices(rows)) return this.read(rows, values, validity)
-    const indices = values + rows * 12
-    const nulls = this.readIndices(rows, indices, validity)
-    const table = this.#dictionary.requireTable()
-    this.#context.kernels.gatherSelected(table.values, indices, selection, count, 4, values)
-    return nulls
-  }
-
-  /** Whether the next `rows` rows are indices into the dictionary, so that `readIndices` may read them. */
-  hasIndices(rows: number): boolean {
+  /** Whether the next `rows` rows are indices into a dictionary of at most 65,536 values: `readCodes` may read them. */
+  hasCodes(rows: number): boolean {
     if (rows === 0 || rows > this.#rowsLeft) return false
     this.#openPage()
-    const isIndexed = this.#decoder instanceof IndexDecoder
-    return isIndexed && (rows <= this.#pageRowsLeft || this.#dictionary.isAllPages)
+    if (!(this.#decoder instanceof IndexDecoder) || this.#dictionary.requireTable().count > CODE_COUNT_MAX) return false
+    return rows <= this.#pageRowsLeft || this.#dictionary.isAllPages
   }
 
   /**
-   * As `read`, but indices into the dictionary instead of values, u32 (0 for null rows), where `hasIndices` says so.
-   * 32 bytes past them are clobbered.
+   * As `read`, but indices into the dictionary instead of values, where `hasCodes` says so.
+   * @param target u16 × rows, 0 for null rows; 32 bytes past them are clobbered
    */
-  readIndices(rows: number, target: number, validity: number): number {
+  readCodes(rows: number, target: number, validity: number): number {
     assert(rows <= this.#rowsLeft, 'A reader is not asked for more rows than there are.')
     this.#promised = Math.max(0, this.#promised - rows)
-    return this.#readWith(rows, target, validity, 2, (decoder, count, to) => {
-      if (decoder instanceof IndexDecoder) decoder.decodeIndices(count, to)
+    return this.#readWith(rows, target, validity, 1, (decoder, count, to) => {
+      if (decoder instanceof IndexDecoder) decoder.decodeCodes(count, to)
       else throw this.#context.damage('a page has other encodings than the footer says')
     })
   }
