@@ -31,11 +31,9 @@ export function lowerScanParquet(lowering: Lowering, node: ScanParquet): Stream 
     ),
   ]
   const schema = makeSchema(fields)
-  const versions = node.files.map((path) => {
-    const meta = readFileMeta(path)
-    requirePlannedColumns(meta, fields)
-    return { fileBytes: meta.fileBytes, modifiedNs: meta.modifiedNs }
-  })
+  const metas = node.files.map((path) => readFileMeta(path))
+  for (const meta of metas) requirePlannedColumns(meta, fields)
+  const versions = metas.map(({ fileBytes, modifiedNs }) => ({ fileBytes, modifiedNs }))
   const { morsels, total } = listMorsels(node)
   const { sizing } = lowering.context
   const filterColumns = node.predicate === undefined ? new Set<string>() : columnsUsed(node.predicate)
@@ -48,10 +46,10 @@ export function lowerScanParquet(lowering: Lowering, node: ScanParquet): Stream 
       schema,
       morsels,
       batchRows: sizing.batchRows,
-      columns: readerColumns(node.files, fields, morsels, sizing.windowBytes),
+      columns: readerColumns(metas, fields, morsels, sizing.windowBytes),
       widths: fields.map((field) => widthOf(field.type)),
-      windowBytes: windowBytes(node.files, fields, morsels, sizing.windowBytes),
-      dictionaryPages: dictionaryPages(node.files, fields, morsels),
+      windowBytes: windowBytes(metas, fields, morsels, sizing.windowBytes),
+      dictionaryPages: dictionaryPages(metas, fields, morsels),
       filter: node.predicate === undefined ? undefined : lowering.compileFilter(schema, node.predicate),
       filterColumns: fields.flatMap(({ name }, index) => (filterColumns.has(name) ? [index] : [])),
       codedColumns: [],
@@ -69,7 +67,7 @@ export function lowerScanParquet(lowering: Lowering, node: ScanParquet): Stream 
 
 /** What each column's reader must be able to read, over all row groups. */
 function readerColumns(
-  files: readonly string[],
+  metas: readonly ParquetFileMeta[],
   fields: readonly Field[],
   morsels: readonly ParquetMorsel[],
   wantedWindow: number,
@@ -78,7 +76,7 @@ function readerColumns(
     const codecs = new Set<ParquetCodec>()
     let largest = 0
     for (const { file, rowGroup } of morsels) {
-      const { codec, compressedBytes } = requireChunk(readFileMeta(files[file] as string), rowGroup, name)
+      const { codec, compressedBytes } = requireChunk(metas[file] as ParquetFileMeta, rowGroup, name)
       codecs.add(codec)
       largest = Math.max(largest, compressedBytes)
     }
@@ -88,14 +86,14 @@ function readerColumns(
 
 /** No more than the largest chunk needs. */
 function windowBytes(
-  files: readonly string[],
+  metas: readonly ParquetFileMeta[],
   fields: readonly Field[],
   morsels: readonly ParquetMorsel[],
   wanted: number,
 ): number {
   let largest = 0
   for (const { file, rowGroup } of morsels) {
-    const meta = readFileMeta(files[file] as string)
+    const meta = metas[file] as ParquetFileMeta
     for (const { name } of fields) largest = Math.max(largest, requireChunk(meta, rowGroup, name).uncompressedBytes)
   }
   return Math.max(WINDOW_BYTES_MIN, Math.min(wanted, largest + WINDOW_SLACK_BYTES))
@@ -103,7 +101,7 @@ function windowBytes(
 
 /** Pages of the largest dictionary of each column. One header per column is read: where the stored one is largest. */
 function dictionaryPages(
-  files: readonly string[],
+  metas: readonly ParquetFileMeta[],
   fields: readonly Field[],
   morsels: readonly ParquetMorsel[],
 ): number {
@@ -111,7 +109,7 @@ function dictionaryPages(
   for (const { name, type } of fields) {
     let largest: { meta: ParquetFileMeta; chunk: ParquetChunk; bytes: number } | undefined
     for (const { file, rowGroup } of morsels) {
-      const meta = readFileMeta(files[file] as string)
+      const meta = metas[file] as ParquetFileMeta
       const chunk = requireChunk(meta, rowGroup, name)
       const bytes = dictionaryBytesStored(chunk)
       if (bytes > (largest?.bytes ?? 0)) largest = { meta, chunk, bytes }

@@ -51,17 +51,23 @@ const cache = new Map<string, ParquetFileMeta>()
  * @throws DataError FILE_NOT_FOUND, FILE_UNREADABLE, NOT_PARQUET, PARQUET_CORRUPT
  */
 export function readFileMeta(path: string): ParquetFileMeta {
-  return withFile(path, (descriptor) => {
-    const { fileBytes, modifiedNs } = fileVersion(descriptor, path)
-    const cached = cache.get(path)
-    cache.delete(path)
-    const isFresh = cached?.fileBytes === fileBytes && cached.modifiedNs === modifiedNs
-    const meta = isFresh ? cached : readFooter(descriptor, path, fileBytes, modifiedNs)
-    // Inserted again, so that the map's order is the order of use.
-    cache.set(path, meta)
-    evictOldest()
-    return meta
-  })
+  return withFile(path, (descriptor) => readOpenFileMeta(descriptor, path, fileVersion(descriptor, path)))
+}
+
+/** The same for a file that is open and of this version. */
+export function readOpenFileMeta(
+  descriptor: number,
+  path: string,
+  { fileBytes, modifiedNs }: { readonly fileBytes: number; readonly modifiedNs: bigint },
+): ParquetFileMeta {
+  const cached = cache.get(path)
+  cache.delete(path)
+  const isFresh = cached?.fileBytes === fileBytes && cached.modifiedNs === modifiedNs
+  const meta = isFresh ? cached : readFooter(descriptor, path, fileBytes, modifiedNs)
+  // Inserted again, so that the map's order is the order of use.
+  cache.set(path, meta)
+  if (!isFresh) evictOldest()
+  return meta
 }
 
 function evictOldest(): void {

@@ -12,8 +12,8 @@ import {
   type PageLocation,
   type ParquetFileMeta,
   type ReadBytes,
-  readFileMeta,
   readFully,
+  readOpenFileMeta,
   readPageLocations,
   requireRowGroup,
 } from '@spillway/formats'
@@ -50,6 +50,7 @@ export class ChunkColumns {
   readonly #columns: readonly OpenColumn[]
   #descriptor = -1
   #path = ''
+  #isOpen = false
   #meta: ParquetFileMeta | undefined
   #rowGroup = 0
   #bytesRead = 0
@@ -83,18 +84,13 @@ export class ChunkColumns {
   }
 
   get isOpen(): boolean {
-    return this.#descriptor >= 0
+    return this.#isOpen
   }
 
   /** @throws DataError when the file is not the one that was planned */
   open(morsel: ParquetMorsel): void {
     const path = this.#spec.files[morsel.file] as string
-    this.#path = path
-    try {
-      this.#descriptor = openSync(path, 'r')
-    } catch (cause) {
-      throw fileError(path, cause)
-    }
+    this.#openFile(path)
     const found = fileVersion(this.#descriptor, path)
     const planned = this.#spec.versions[morsel.file]
     if (found.fileBytes !== planned?.fileBytes || found.modifiedNs !== planned.modifiedNs) {
@@ -104,8 +100,8 @@ export class ChunkColumns {
         { file: path, rowGroup: morsel.rowGroup },
       )
     }
-    const meta = readFileMeta(path)
-    this.#meta = meta
+    this.#meta = readOpenFileMeta(this.#descriptor, path, found)
+    this.#isOpen = true
     this.#rowGroup = morsel.rowGroup
     this.#columns.forEach((column, index) => {
       this.#openReader(column, index)
@@ -116,6 +112,18 @@ export class ChunkColumns {
       column.pages = undefined
       column.aheadRow = Number.POSITIVE_INFINITY
     })
+  }
+
+  /** Row groups of one file that follow one another share a descriptor. */
+  #openFile(path: string): void {
+    if (this.#descriptor >= 0 && this.#path === path) return
+    this.close()
+    this.#path = path
+    try {
+      this.#descriptor = openSync(path, 'r')
+    } catch (cause) {
+      throw fileError(path, cause)
+    }
   }
 
   #openReader({ reader }: OpenColumn, index: number): void {
@@ -260,12 +268,17 @@ export class ChunkColumns {
     return this.#meta === undefined ? 0 : requireRowGroup(this.#meta, this.#rowGroup).rowCount
   }
 
-  /** Ends the row group: memory beyond the fixed buffers and the file are given back. */
-  close(): void {
-    if (this.#descriptor < 0) return
-    closeSync(this.#descriptor)
-    this.#descriptor = -1
+  /** Ends the row group: memory beyond the fixed buffers is given back. */
+  endGroup(): void {
+    this.#isOpen = false
     for (const { reader } of this.#columns) reader.close()
+  }
+
+  /** Ends the row group, and gives the file back. */
+  close(): void {
+    this.endGroup()
+    if (this.#descriptor >= 0) closeSync(this.#descriptor)
+    this.#descriptor = -1
   }
 
   get path(): string {

@@ -256,7 +256,7 @@ class ParquetSource implements Source {
   #closeMorsel(): void {
     const { control, query } = this.#context
     control.count(query.slot, queryCounter.bytesRead, this.#columns.takeBytesRead())
-    this.#columns.close()
+    this.#columns.endGroup()
     this.#morsel = undefined
   }
 

@@ -185,7 +185,6 @@ describe('interface', () => {
     const expected = (await readWithDuckdb(duckdb, meta))(meta, 'x')
     const [twin, close] = open(meta, 0, 'x')
     const { dictionary } = twin.reader
-    expect(dictionary?.isAllPages).toBe(true)
     expect(dictionary?.count).toBe(7)
     const values = twin.textsAt(dictionary?.values ?? 0, 7)
     const texts: string[] = []

@@ -54,8 +54,6 @@ export interface ChunkDictionary {
   /** Address of the values, in the layout of the column's type. */
   readonly values: number
   readonly count: number
-  /** Every data page holds indices, so that `readCodes` may be used for all rows of a dictionary that is small enough. */
-  readonly isAllPages: boolean
 }
 
 /** Header reads when pages are passed over. */
@@ -85,6 +83,8 @@ function bufferBytes(column: ReaderColumn, windowBytes: number): number[] {
     codecStateBytes(column.codecs),
   ]
 }
+
+const decodeValues = (decoder: ValueDecoder, count: number, target: number): void => decoder.decode(count, target)
 
 export class ColumnChunkReader {
   readonly #context: ReaderContext
@@ -215,9 +215,7 @@ export class ColumnChunkReader {
       assert(rows <= this.#promised, 'Text is read as far as it was promised.')
       this.#promised -= rows
     }
-    return this.#readWith(rows, values, validity, this.#widthLog2, (decoder, count, target) =>
-      decoder.decode(count, target),
-    )
+    return this.#readWith(rows, values, validity, this.#widthLog2, decodeValues)
   }
 
   /** Whether the next `rows` rows are indices into a dictionary of at most 65,536 values: `readCodes` may read them. */
@@ -235,10 +233,12 @@ export class ColumnChunkReader {
   readCodes(rows: number, target: number, validity: number): number {
     assert(rows <= this.#rowsLeft, 'A reader is not asked for more rows than there are.')
     this.#promised = Math.max(0, this.#promised - rows)
-    return this.#readWith(rows, target, validity, 1, (decoder, count, to) => {
-      if (decoder instanceof IndexDecoder) decoder.decodeCodes(count, to)
-      else throw this.#context.damage('a page has other encodings than the footer says')
-    })
+    return this.#readWith(rows, target, validity, 1, this.#decodeCodes)
+  }
+
+  readonly #decodeCodes = (decoder: ValueDecoder, count: number, target: number): void => {
+    if (decoder instanceof IndexDecoder) decoder.decodeCodes(count, target)
+    else throw this.#context.damage('a page has other encodings than the footer says')
   }
 
   #readWith(
@@ -342,8 +342,7 @@ export class ColumnChunkReader {
   /** The open chunk's dictionary, read when it was not yet; undefined when there is none. */
   get dictionary(): ChunkDictionary | undefined {
     if (this.#rowsLeft > 0 && this.#pages === 0) this.#advance(this.#input.capacity)
-    const { table, isAllPages } = this.#dictionary
-    return table === undefined ? undefined : { ...table, isAllPages }
+    return this.#dictionary.table
   }
 
   #requireOpen(): ParquetChunk {
