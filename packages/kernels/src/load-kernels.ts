@@ -13,6 +13,7 @@ import type { ParquetEncodeKernels } from './parquet-encode-kernels.ts'
 import type { ZstdKernels } from './parquet-zstd-kernels.ts'
 import type { RowKernels } from './row-kernels.ts'
 import type { SumKernels } from './sum-kernels.ts'
+import type { VerdictKernels } from './verdict-kernels.ts'
 
 /** Every export of kernels.wasm. */
 export interface KernelExports
@@ -26,6 +27,7 @@ export interface KernelExports
     ParquetDecodeKernels,
     ZstdKernels,
     SumKernels,
+    VerdictKernels,
     InflateKernels,
     ParquetEncodeKernels {}
 

@@ -1,5 +1,14 @@
 /** Sources: which morsels there are, decided on the main thread from metadata alone. */
-import { type Field, makeSchema, type SharedTable, typeEquals, typeName, widthOf } from '@spillway/columnar'
+import {
+  type Field,
+  findFieldIndex,
+  makeSchema,
+  type Schema,
+  type SharedTable,
+  typeEquals,
+  typeName,
+  widthOf,
+} from '@spillway/columnar'
 import {
   columnError,
   dictionaryBytesStored,
@@ -14,10 +23,21 @@ import {
   type RowRange,
 } from '@spillway/formats'
 import { PAGE_BYTES } from '@spillway/kernels'
-import { columnsUsed, type Generated, type InMemory, type ScanParquet } from '@spillway/plan'
+import {
+  columnsUsed,
+  conjunctsOf,
+  type Generated,
+  type InMemory,
+  joinConjuncts,
+  mayRaise,
+  type ScanParquet,
+  type TypedExpr,
+} from '@spillway/plan'
 import { assert, makeError } from '@spillway/stdx'
+import { type CodeCondition, VERDICT_BATCH_ROWS } from '../operators/scan-parquet/code-filter.ts'
 import type { ParquetMorsel } from '../operators/scan-parquet/scan-parquet.ts'
 import { cutTable } from '../operators/scan-table/scan-table.ts'
+import { canBeCodes } from '../pipeline/column-codes.ts'
 import type { Lowering } from './lower-plan.ts'
 import { addSelection, type Stream } from './stream.ts'
 
@@ -51,7 +71,9 @@ export function lowerScanParquet(lowering: Lowering, node: ScanParquet): Stream 
       windowBytes: windowBytes(metas, fields, morsels, sizing.windowBytes),
       dictionaryPages: dictionaryPages(metas, fields, morsels),
       filter: node.predicate === undefined ? undefined : lowering.compileFilter(schema, node.predicate),
+      codeConditions: codeConditions(lowering, node, schema, metas, morsels),
       filterColumns: fields.flatMap(({ name }, index) => (filterColumns.has(name) ? [index] : [])),
+      filterOnlyColumns: fields.flatMap((_, index) => (index < node.schema.fields.length ? [] : [index])),
       codedColumns: [],
       rowGroupsTotal: total,
       rowGroupsSkipped: total - new Set(morsels.map(({ file, rowGroup }) => `${file}:${rowGroup}`)).size,
@@ -63,6 +85,37 @@ export function lowerScanParquet(lowering: Lowering, node: ScanParquet): Stream 
     isSerial: false,
   }
   return addSelection(stream, node.schema)
+}
+
+/**
+ * The filter as conditions on one column each, which may be judged by dictionary codes; none when it is no such
+ * conjunction, or no row group has dictionaries for all its columns.
+ */
+function codeConditions(
+  lowering: Lowering,
+  { predicate }: ScanParquet,
+  schema: Schema,
+  metas: readonly ParquetFileMeta[],
+  morsels: readonly ParquetMorsel[],
+): CodeCondition[] {
+  if (predicate === undefined || mayRaise(predicate)) return []
+  const byColumn = new Map<string, TypedExpr[]>()
+  for (const condition of conjunctsOf(predicate)) {
+    const [name, ...others] = columnsUsed(condition)
+    const field = schema.fields.find((candidate) => candidate.name === name)
+    if (name === undefined || others.length > 0 || field === undefined || !canBeCodes(widthOf(field.type))) return []
+    byColumn.set(name, [...(byColumn.get(name) ?? []), condition])
+  }
+  const hasDictionary = (name: string, { file, rowGroup }: ParquetMorsel): boolean =>
+    requireChunk(metas[file] as ParquetFileMeta, rowGroup, name).dictionaryPageOffset !== undefined
+  const names = [...byColumn.keys()]
+  if (!morsels.some((morsel) => names.every((name) => hasDictionary(name, morsel)))) return []
+  return names.map((name) => {
+    const column = findFieldIndex(schema, name)
+    const condition = joinConjuncts(byColumn.get(name) ?? [])
+    assert(column >= 0 && condition !== undefined, 'a filter reads columns of its scan')
+    return { column, stage: { ...lowering.compileFilter(schema, condition), batchRows: VERDICT_BATCH_ROWS } }
+  })
 }
 
 /** What each column's reader must be able to read, over all row groups. */

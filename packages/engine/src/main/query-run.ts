@@ -125,6 +125,7 @@ export class QueryRun {
     const keys = new Set<string>()
     for (const spec of operatorsOf(pipeline)) {
       if (spec.kind === 'stage') keys.add(spec.moduleKey)
+      if (spec.kind === 'scanParquet') for (const { stage } of spec.codeConditions) keys.add(stage.moduleKey)
       if (spec.kind === 'groupBy' || spec.kind === 'groupByOutput') keys.add(spec.shape.moduleKey)
     }
     return this.facts.physical.modules.filter((module) => keys.has(module.key))
@@ -253,6 +254,7 @@ export class QueryRun {
           partitionsSpilled: counts.partitionsSpilled,
           recursionDepth: counts.recursionDepth,
           terminalChunks: counts.terminalChunks,
+          codedRows: counts.codedRows,
           amplification,
         }
       })

@@ -11,6 +11,8 @@ export interface OperatorCounts {
   partitionsSpilled: number
   recursionDepth: number
   terminalChunks: number
+  /** Rows that were filtered or grouped by their dictionary codes, without looking at values. */
+  codedRows: number
 }
 
 export class OperatorMeter {
@@ -33,6 +35,7 @@ export function emptyCounts(): OperatorCounts {
     partitionsSpilled: 0,
     recursionDepth: 0,
     terminalChunks: 0,
+    codedRows: 0,
   }
 }
 

@@ -16,7 +16,9 @@
 import { isFloat } from '@spillway/columnar'
 import {
   columnsUsed,
+  conjunctsOf,
   exprEquals,
+  joinConjuncts,
   type LogicalNode,
   makeFilter,
   makeScanParquet,
@@ -27,7 +29,6 @@ import {
   withChildren,
 } from '@spillway/plan'
 import { assert, unreachable } from '@spillway/stdx'
-import { conjunctsOf, joinConjuncts } from '../conjunction.ts'
 import { seesSignOfZero } from '../fold-expr.ts'
 import { expressionsOf, mapSame } from '../rewrite.ts'
 import type { Rule } from '../rule.ts'

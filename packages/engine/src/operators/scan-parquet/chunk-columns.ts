@@ -91,7 +91,8 @@ export class ChunkColumns {
   open(morsel: ParquetMorsel): void {
     const path = this.#spec.files[morsel.file] as string
     this.#openFile(path)
-    const found = fileVersion(this.#descriptor, path)
+    // Of what the path names now: the descriptor may be of a file that was replaced since.
+    const found = fileVersion(undefined, path)
     const planned = this.#spec.versions[morsel.file]
     if (found.fileBytes !== planned?.fileBytes || found.modifiedNs !== planned.modifiedNs) {
       throw makeError(

@@ -17,18 +17,27 @@ import {
   setRows,
   sizeBatch,
 } from '../../pipeline/batch-buffers.ts'
-import { CODE_BYTES, CODE_COMBINATIONS_MAX, clearCodes, codesAddress, setCodes } from '../../pipeline/column-codes.ts'
+import {
+  CODE_BYTES,
+  CODE_COMBINATIONS_MAX,
+  clearCodes,
+  codesAddress,
+  decodeCodes,
+  setCodes,
+} from '../../pipeline/column-codes.ts'
 import type { OpenContext, PullStatus, Source } from '../../pipeline/contracts.ts'
 import type { MorselClaims } from '../../pipeline/morsel-claims.ts'
 import { SelectionParts, SourceFilter } from '../../pipeline/source-filter.ts'
 import { sizeStage } from '../stage/stage.transform.ts'
 import { ChunkColumns, sizeChunkColumns } from './chunk-columns.ts'
+import { CodeFilter, sizeCodeFilter, VERDICTS_MAX } from './code-filter.ts'
 import type { ParquetMorsel, ScanParquetSpec } from './scan-parquet.ts'
 
 export function sizeScanParquet(spec: ScanParquetSpec, size: WorkspaceSize): void {
   sizeBatch(batchShape(spec.schema, spec.batchRows), size)
   sizeChunkColumns(spec, size)
   if (spec.filter !== undefined) sizeStage(spec.filter, size)
+  if (spec.codeConditions.length > 0) sizeCodeFilter(spec.codeConditions, spec.widths.length, size)
 }
 
 /** Pages beyond the workspace: the largest dictionary of each column. */
@@ -48,6 +57,7 @@ class ParquetSource implements Source {
   isParked = false
   readonly batch: number
   readonly filter: SourceFilter | undefined
+  readonly #codeFilter: CodeFilter | undefined
   readonly #spec: ScanParquetSpec
   readonly #context: OpenContext
   readonly #claims: MorselClaims
@@ -74,6 +84,8 @@ class ParquetSource implements Source {
     this.batch = this.#buffers.address
     this.#columns = new ChunkColumns(spec, context)
     this.filter = spec.filter === undefined ? undefined : new SourceFilter(spec.filter, context)
+    const { codeConditions, widths } = spec
+    this.#codeFilter = codeConditions.length === 0 ? undefined : new CodeFilter(codeConditions, widths, context)
     this.#parts = new SelectionParts(context.arena, this.batch)
     this.#first = spec.filterColumns
     this.#others = spec.schema.fields.map((_, index) => index).filter((index) => !spec.filterColumns.includes(index))
@@ -139,10 +151,15 @@ class ParquetSource implements Source {
     if (!this.#load(this.#first)) return 'blocked'
     const { arena } = this.#context
     const rows = this.#readable(this.#first, Math.min(this.#spec.batchRows, this.#end - this.#next))
-    for (const index of this.#first) this.#readColumn(index, rows, 0)
+    const codeFilter = this.#codeFilterFor(rows)
+    for (const index of this.#first) {
+      if (codeFilter === undefined) this.#readColumn(index, rows, 0)
+      else this.#readCodes(index, rows, 0)
+    }
     setRows(arena, this.batch, rows, this.sequence, this.#next)
     this.#next += rows
-    const selected = filter.apply(this.batch, rows)
+    const selected =
+      codeFilter === undefined ? filter.apply(this.batch, rows) : this.#applyCodes(codeFilter, filter, rows)
     const { meter, control, query } = this.#context
     // The pull loop counts what survives; what was read is more.
     meter.counts.rowsOut += rows - selected
@@ -154,6 +171,32 @@ class ParquetSource implements Source {
     if (this.#others.length === 0) return 'batch'
     this.#parts.open(rows)
     return this.#readPart()
+  }
+
+  /** The filter by codes, if the next rows of all its columns are codes of small dictionaries; it has judged them. */
+  #codeFilterFor(rows: number): CodeFilter | undefined {
+    const codeFilter = this.#codeFilter
+    if (codeFilter === undefined) return undefined
+    for (const index of this.#first) {
+      const dictionary = this.#columns.codedBy(index, rows)
+      if (dictionary === undefined || dictionary.count > VERDICTS_MAX) return undefined
+      codeFilter.judge(index, dictionary, this.#columns.dictionaryId(index))
+    }
+    return codeFilter
+  }
+
+  /** Filters the batch by codes, and looks up what is read behind the filter. Returns the rows that survive. */
+  #applyCodes(codeFilter: CodeFilter, filter: SourceFilter, rows: number): number {
+    const { arena } = this.#context
+    filter.meter.counts.codedRows += rows
+    const selected = filter.measure(rows, () => codeFilter.apply(this.batch, rows, filter.selectionBuffer))
+    if (selected === 0) return 0
+    const { filterOnlyColumns, widths } = this.#spec
+    for (const index of this.#first) {
+      if (filterOnlyColumns.includes(index)) continue
+      decodeCodes(arena, arena.u32, this.batch, index, widths[index] as number)
+    }
+    return selected
   }
 
   /** Reads the other columns for the rest of a filtered batch, or for as much of it as stays valid together. */

@@ -7,6 +7,7 @@ import type { Schema } from '@spillway/columnar'
 import type { ReaderColumn, RowRange } from '@spillway/formats'
 import type { OperatorBase } from '../../physical/physical-plan.ts'
 import type { StageSpec } from '../stage/stage.ts'
+import type { CodeCondition } from './code-filter.ts'
 
 /** Rows of one row group. */
 export interface ParquetMorsel {
@@ -40,8 +41,12 @@ export interface ScanParquetSpec extends OperatorBase {
   readonly dictionaryPages: number
   /** Rows that fail it are dropped here, before the other columns are read. */
   readonly filter: StageSpec | undefined
+  /** The same filter by dictionary codes, for batches in which all columns that it reads are codes. */
+  readonly codeConditions: readonly CodeCondition[]
   /** Columns of `schema` that the filter reads. */
   readonly filterColumns: readonly number[]
+  /** Those of them that nobody reads behind the filter. */
+  readonly filterOnlyColumns: readonly number[]
   /**
    * Columns that are handed on as dictionary codes where all of them have codes (see pipeline/column-codes.ts): those
    * that the sink takes so.
