@@ -121,7 +121,8 @@ export class CodeFilter {
       const entry = columnAddress(batch, index) >>> 2
       const codes = arena.u32[entry + (column.codes >>> 2)] as number
       const validity = arena.u32[entry + (column.validity >>> 2)] as number
-      count = arena.kernels.selectByCodes(codes, validity, verdicts, nullVerdict, selection, count, buffer)
+      const codeCount = arena.u32[entry + (column.dictionaryCount >>> 2)] as number
+      count = arena.kernels.selectByCodes(codes, validity, verdicts, codeCount, nullVerdict, selection, count, buffer)
       selection = buffer
       if (count === 0) break
     }
