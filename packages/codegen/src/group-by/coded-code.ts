@@ -147,7 +147,12 @@ function openCodes(
   index: number,
 ): CodedColumn {
   const entry = columnEntry(keys[index]?.column ?? 0)
-  const [codes, code, dictionary, validity] = [body.local('i32'), body.local('i32'), body.local('i32'), body.local('i32')]
+  const [codes, code, dictionary, validity] = [
+    body.local('i32'),
+    body.local('i32'),
+    body.local('i32'),
+    body.local('i32'),
+  ]
   body.emit(
     set(codes, i32.load(get(batch), entry + column.codes)),
     set(dictionary, i32.load(get(batch), entry + column.dictionary)),

@@ -16,7 +16,7 @@ import type { CodedKey } from '../operators/group-by/group-table-options.ts'
 import { canBeCodes } from '../pipeline/column-codes.ts'
 import { answerFromStatistics } from './answer-from-statistics.ts'
 import type { Lowering } from './lower-plan.ts'
-import { addProject, type Stream } from './stream.ts'
+import { addProject, type StageDraft, type Stream } from './stream.ts'
 
 /** A column that the group-by reads: a key or an operand. */
 interface Input {
@@ -77,7 +77,7 @@ function layInput(
   lowering: Lowering,
   node: GroupBy,
 ): { streams: readonly Stream[]; columnOf: (expr: TypedExpr) => number; schema: Schema } {
-  const streams = lowering.lower(node.input)
+  const streams = lowering.lower(node.input).map(withoutSelection)
   const exprs = [...node.keys.map((key) => key.expr), ...node.aggregates.flatMap(({ operand }) => operand ?? [])]
   const [first] = streams
   if (streams.length === 1 && first !== undefined && exprs.every((expr) => expr.kind === 'column')) {
@@ -125,6 +125,16 @@ function askForCodes(
     return { ...stream, source: { ...source, codedColumns: columns } }
   })
   return { streams: asking, codedKeys: asked > 0 ? codedKeys : [] }
+}
+
+/** Columns that a group-by does not read need not be left out before it: its input keeps the scan's own columns. */
+function withoutSelection(stream: Stream): Stream {
+  const last = stream.steps.at(-1)
+  if (last?.kind !== 'draft' || last.project === undefined) return stream
+  if (!last.project.every(({ name, expr }) => expr.kind === 'column' && expr.name === name)) return stream
+  const rest = stream.steps.slice(0, -1)
+  const filterOnly: StageDraft = { ...last, project: undefined, output: last.input }
+  return { ...stream, steps: last.filter === undefined ? rest : [...rest, filterOnly], schema: last.input }
 }
 
 function makeSink(

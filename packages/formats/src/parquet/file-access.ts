@@ -76,10 +76,7 @@ export function readFully(descriptor: number, target: Uint8Array, position: numb
  * @param descriptor undefined = of the file that the path names now
  * @throws DataError FILE_NOT_FOUND, FILE_UNREADABLE
  */
-export function fileVersion(
-  descriptor: number | undefined,
-  path: string,
-): { fileBytes: number; modifiedNs: bigint } {
+export function fileVersion(descriptor: number | undefined, path: string): { fileBytes: number; modifiedNs: bigint } {
   try {
     const stat = descriptor === undefined ? statSync(path, { bigint: true }) : fstatSync(descriptor, { bigint: true })
     if (stat.isDirectory()) throw Object.assign(new Error('is a directory'), { code: 'EISDIR' })

@@ -51,7 +51,15 @@ describe('a table with a code map', () => {
       const keys = seed % 2 === 0 ? [utf8] : [utf8, int32]
       const spread = seed % 4 < 2 ? 20 : 400
       const lookupWindowRows = seed % 3 === 0 ? 100 : undefined
-      const run = check({ ...coded, rows: 900, spread, refusals: 0.5, lookupWindowRows, spec: codedSpec(keys, true), seed })
+      const run = check({
+        ...coded,
+        rows: 900,
+        spread,
+        refusals: 0.5,
+        lookupWindowRows,
+        spec: codedSpec(keys, true),
+        seed,
+      })
       refusals += run.refusals
       codedRows += run.table.codedRows
     }
@@ -60,7 +68,14 @@ describe('a table with a code map', () => {
   }, 60_000)
 
   it('is left out when it would not fit, and for aggregates that keep strings', () => {
-    const large = check({ ...coded, maxCapacityBits: 4, spread: 200, rows: 1500, spec: codedSpec([utf8], true), seed: 3 })
+    const large = check({
+      ...coded,
+      maxCapacityBits: 4,
+      spread: 200,
+      rows: 1500,
+      spec: codedSpec([utf8], true),
+      seed: 3,
+    })
     expect(large.table.codedRows).toBeLessThan(400)
     const strings = check({ ...coded, rows: 500, spec: codedSpec([utf8], true, [utf8]), seed: 4 })
     expect(strings.table.codedRows).toBe(0)

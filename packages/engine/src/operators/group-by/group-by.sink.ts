@@ -174,6 +174,7 @@ class GroupBySinkLocal implements Sink {
     this.#isPublished = true
     const { arena, query, reservation, meter, workspace } = this.#context
     if (this.#spec.shape.keyCount === 0 && query.workerIndex === query.setup.firstWorker) this.#ensureSingle()
+    meter.counts.codedRows += this.#table.codedRows
     this.#leaveRoomForMerging()
     const isDistinct = this.#table.abandonedRanges === 0 && this.#table.appendedRows === 0
     const published = this.#takePublished()
