@@ -19,7 +19,7 @@ import type { FunctionBuilder } from '../wasm/module-builder.ts'
 import { memoryPlace } from './aggregate-code.ts'
 import { callInsert, clearStop, type GroupModule, openProbe, probeCode } from './find-code.ts'
 import type { KeyPlan } from './group-by-plan.ts'
-import { hashKeys, keysEqual, loadCodedKeys, openKeys } from './key-code.ts'
+import { hashKeys, type KeyLocals, keysEqual, loadCodedKeys, openKeys } from './key-code.ts'
 import { openAggregates, ordinalCode, updateRow } from './update-code.ts'
 
 const { get, set } = local
@@ -74,31 +74,12 @@ function addVariant(module: GroupModule, insert: number, general: boolean): numb
     updateRow(module, body, opened, memoryPlace(found), found, store, ordinal),
     set(rows.position, i32.add(get(rows.position), i32.const(1))),
   ]
-  const loadCodes = coded.map(({ codes, code, validity }, index) => {
-    const valid = keys[index]?.valid
-    return [
-      set(code, i32.load16U(i32.add(get(codes), i32.shl(get(rows.row), i32.const(1))))),
-      general && valid !== undefined ? set(valid, validFlag({ values: codes, validity }, get(rows.row))) : [],
-    ]
-  })
-  // Without nulls the place of each code is one further on: all of that is in the address of the first place.
-  const offsets = coded.map(({ code, scale }, index) => {
-    const valid = keys[index]?.valid
-    const shifted = general && valid !== undefined
-    return scale(shifted ? i32.mul(i32.add(get(code), i32.const(1)), get(valid)) : get(code))
-  })
-  const begin = coded
-    .filter((_, index) => !general && keys[index]?.valid !== undefined)
-    .map(({ scale }) => scale(i32.const(1)))
-  const sum = (terms: readonly Code[]): Code => terms.reduce((a, b) => i32.add(a, b), i32.const(0))
+  const { load, place: placeOf, begin } = combinationCode(coded, keys, general, rows.row)
   const inner = [
     brIf(3, i32.geU(get(rows.position), get(rows.count))),
     set(rows.row, selectedRow(rows)),
-    loadCodes,
-    set(
-      place,
-      offsets.reduce((a, b) => i32.add(a, b), get(firstPlace)),
-    ),
+    load,
+    set(place, placeOf(get(firstPlace))),
     set(found, i32.load(get(place))),
     brIf(1, i32.eqz(get(found))),
     updateAndStep(),
@@ -119,12 +100,42 @@ function addVariant(module: GroupModule, insert: number, general: boolean): numb
   body.emit(
     open,
     clearStop(store),
-    set(firstPlace, i32.add(i32.add(get(map), i32.const(codeMapHeaderBytes(plan.keys.length))), sum(begin))),
+    set(firstPlace, i32.add(i32.add(get(map), i32.const(codeMapHeaderBytes(plan.keys.length))), begin)),
     set(rows.position, get(start)),
     block(loop([block(loop(inner)), slow])),
     get(rows.position),
   )
   return body.index
+}
+
+/**
+ * Code for the combination of the current row's codes.
+ * @returns `load`: statement that loads codes and null flags; `place`: address in the map, given where places begin;
+ * `begin`: bytes up to there
+ */
+function combinationCode(coded: readonly CodedColumn[], keys: readonly KeyLocals[], general: boolean, row: number) {
+  const sum = (terms: readonly Code[], first: Code): Code => terms.reduce((a, b) => i32.add(a, b), first)
+  const load = coded.map(({ codes, code, validity }, index) => {
+    const valid = keys[index]?.valid
+    return [
+      set(code, i32.load16U(i32.add(get(codes), i32.shl(get(row), i32.const(1))))),
+      general && valid !== undefined ? set(valid, validFlag({ values: codes, validity }, get(row))) : [],
+    ]
+  })
+  // Without nulls the place of each code is one further on: all of that is in the address of the first place.
+  const offsets = coded.map(({ code, scale }, index) => {
+    const valid = keys[index]?.valid
+    return scale(general && valid !== undefined ? i32.mul(i32.add(get(code), i32.const(1)), get(valid)) : get(code))
+  })
+  const skipped = coded.filter((_, index) => !general && keys[index]?.valid !== undefined)
+  return {
+    load,
+    place: (first: Code): Code => sum(offsets, first),
+    begin: sum(
+      skipped.map(({ scale }) => scale(i32.const(1))),
+      i32.const(0),
+    ),
+  }
 }
 
 /** A key column of codes held in locals. */

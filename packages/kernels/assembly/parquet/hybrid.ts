@@ -118,7 +118,7 @@ export function unpackRun16(state: usize, count: u32, target: usize): u32 {
   return rest
 }
 
-/** Moves behind `count` values; returns how many were passed, or -1 for damage. Fewer than count = the stream needs more bytes. */
+/** Moves behind `count` values; returns how many: fewer than count = the stream needs more bytes; -1 = damaged. */
 export function hybridSkip(state: usize, count: u32): i32 {
   let done: u32 = 0
   while (done < count) {
