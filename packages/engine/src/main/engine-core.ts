@@ -19,6 +19,7 @@ import { type Crew, startCrew } from './crew.ts'
 import { limitCompilation } from './compile-settings.ts'
 import { trimHeap } from './heap-trim.ts'
 import { memoryClassOf } from './labels.ts'
+import { heapSlackBytes } from './memory-budget.ts'
 import { ModuleCache } from './module-cache.ts'
 import { startProgress } from './progress-ticker.ts'
 import { operatorsOf, QueryRun } from './query-run.ts'
@@ -323,6 +324,7 @@ export class EngineCore {
       spillQuota: makeSpillQuota(place?.maxSpillBytes ?? 0),
       limitText: megabytes(options.memoryLimitBytes),
       floorText: megabytes(floorBytes),
+      heapSlackBytes: heapSlackBytes(options.memoryLimitBytes),
       isVerbose: options.isVerbose,
       isStreamed: isStreamed(physical),
       testing: options.testing,

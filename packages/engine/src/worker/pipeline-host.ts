@@ -84,6 +84,8 @@ export class EngineHost implements PipelineHost {
     const { worker } = this.#state
     const post = (output: unknown, transfer: ArrayBuffer[]): void =>
       this.#post({ kind: 'output', worker, queryId, output }, transfer)
+    const slack = this.#queries.size === 0 ? Number.POSITIVE_INFINITY : this.#state.heapSlackBytes
+    this.#state.heapSlackBytes = Math.min(slack, setup.heapSlackBytes)
     this.#queries.set(queryId, {
       context: new QueryContext(queryId, setup, this.#state, post),
       sinks: new Map(),
