@@ -4,6 +4,7 @@
  */
 import { compileStage } from '@spillway/codegen'
 import { type Schema, widthOf } from '@spillway/columnar'
+import type { ParquetFileMeta } from '@spillway/formats'
 import { exprText, type LogicalNode, namedExprText, type Slice, type TypedExpr } from '@spillway/plan'
 import { SLICE_COUNTERS } from '@spillway/scheduler'
 import { makeError, unreachable } from '@spillway/stdx'
@@ -19,6 +20,8 @@ export interface LoweringContext {
   readonly sizing: Sizing
   /** Id under which the workers know an in-memory table. */
   readonly tableIdOf: (table: object) => number
+  /** Tells the workers the footers of a scan. */
+  readonly shareFooters: (metas: readonly ParquetFileMeta[]) => void
   /** Test only: and-mask over group hashes. */
   readonly hashMask: bigint | undefined
 }

@@ -53,6 +53,7 @@ export function lowerScanParquet(lowering: Lowering, node: ScanParquet): Stream 
   const schema = makeSchema(fields)
   const metas = node.files.map((path) => readFileMeta(path))
   for (const meta of metas) requirePlannedColumns(meta, fields)
+  lowering.context.shareFooters(metas)
   const versions = metas.map(({ fileBytes, modifiedNs }) => ({ fileBytes, modifiedNs }))
   const { morsels, total } = listMorsels(node)
   const { sizing } = lowering.context

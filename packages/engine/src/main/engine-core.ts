@@ -24,7 +24,7 @@ import { ModuleCache } from './module-cache.ts'
 import { startProgress } from './progress-ticker.ts'
 import { operatorsOf, QueryRun } from './query-run.ts'
 import type { QueryMetrics, QueryOptions, QueryRequest } from './query-request.ts'
-import { megabytes, QuerySizer, type SizedPlan } from './query-sizer.ts'
+import { foreseeModules, megabytes, QuerySizer, type SizedPlan } from './query-sizer.ts'
 import { type SpillPlace, SpillSpace } from './spill-space.ts'
 
 export interface EngineCoreOptions {
@@ -71,6 +71,16 @@ export class EngineCore {
       },
     )
     return this.#crew
+  }
+
+  /** The same; while workers start, the modules of their first query are made. */
+  async #requireCrewFor(plan: LogicalNode, request: QueryRequest): Promise<Crew> {
+    const isStarting = this.#crew === undefined
+    const crew = this.#requireCrew()
+    if (isStarting) {
+      for (const module of foreseeModules(plan, request, this.#options.threads)) this.#modules.require(module)
+    }
+    return crew
   }
 
   /** A worker died or trapped: all queries on the crew's arena fail, and a new crew starts with the next query. */
@@ -137,7 +147,7 @@ export class EngineCore {
     throwIfAborted(signal)
     const plan = this.optimize(request.plan, request.options)
     limitCompilation(request.options.memoryLimitBytes)
-    const crew = await this.#requireCrew()
+    const crew = await this.#requireCrewFor(plan, request)
     const { run, place } = await this.#admit(crew, plan, request)
     const admissionMs = performance.now() - started
     const abort = (): void => run.fail(cancelledBy(signal))

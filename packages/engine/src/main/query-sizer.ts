@@ -6,8 +6,8 @@ import { PAGE_BYTES } from '@spillway/kernels'
 import { RESULT_SLACK_PAGES } from '@spillway/memory'
 import type { LogicalNode } from '@spillway/plan'
 import { makeError } from '@spillway/stdx'
-import { lowerPlan } from '../lowering/lower-plan.ts'
-import type { PhysicalPlan, Sizing } from '../physical/physical-plan.ts'
+import { type LoweringContext, lowerPlan } from '../lowering/lower-plan.ts'
+import type { PhysicalPlan, PlannedModule, Sizing } from '../physical/physical-plan.ts'
 import { ARENA_SHARE_BESIDE_RESULTS } from './arena-keeper.ts'
 import type { Crew } from './crew.ts'
 import { type BudgetFacts, baseBytes, ownBytes } from './memory-budget.ts'
@@ -26,6 +26,27 @@ export interface SizedPlan {
  * The base differs by some megabytes between two runs of one program: a floor that was told has to hold in the next.
  */
 const FLOOR_MARGIN_BYTES = 4e6
+
+type CrewContext = Omit<LoweringContext, 'hashMask'>
+
+function lowerFor(plan: LogicalNode, { options, makeSink }: QueryRequest, context: CrewContext): PhysicalPlan {
+  const { hashBits } = options.testing
+  return lowerPlan(plan, makeSink, { ...context, hashMask: hashBits === undefined ? undefined : lowBitsMask(hashBits) })
+}
+
+/**
+ * The modules that a query will need, in all likelihood, before there are workers: they are made while those start.
+ * Nothing is decided and nothing fails here; the query is lowered again.
+ */
+export function foreseeModules(plan: LogicalNode, request: QueryRequest, threads: number): readonly PlannedModule[] {
+  const [first] = sizingTries(threads, request.options.memoryLimitBytes, request.options.testing)
+  if (first === undefined) return []
+  try {
+    return lowerFor(plan, request, { sizing: first.sizing, tableIdOf: () => 0, shareFooters: () => {} }).modules
+  } catch {
+    return []
+  }
+}
 
 export class QuerySizer {
   readonly #crew: Crew
@@ -93,12 +114,12 @@ export class QuerySizer {
     const key = JSON.stringify(sizing)
     const known = this.#plans.get(key)
     if (known !== undefined) return known
-    const { options, makeSink } = this.#request
-    const { hashBits } = options.testing
-    const hashMask = hashBits === undefined ? undefined : lowBitsMask(hashBits)
-    const { tables } = this.#crew
-    const tableIdOf = (table: object): number => tables.idOf(table)
-    const physical = lowerPlan(this.#plan, makeSink, { sizing, tableIdOf, hashMask })
+    const { tables, footers } = this.#crew
+    const physical = lowerFor(this.#plan, this.#request, {
+      sizing,
+      tableIdOf: (table) => tables.idOf(table),
+      shareFooters: (metas) => footers.share(metas),
+    })
     this.#plans.set(key, physical)
     return physical
   }

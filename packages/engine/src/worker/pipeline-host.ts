@@ -3,6 +3,7 @@
  * and frees everything when a query closes.
  */
 import { type TableMessage, tableOfMessage } from '@spillway/columnar'
+import { type ParquetFileMeta, rememberFileMeta } from '@spillway/formats'
 import { Reservation, type Workspace } from '@spillway/memory'
 import type { PipelineHost, RunningPipeline, StartPipeline, ToWorker } from '@spillway/scheduler'
 import { assert, unreachable } from '@spillway/stdx'
@@ -63,6 +64,9 @@ export class EngineHost implements PipelineHost {
         return
       case 'dropTable':
         this.#state.tables.delete(message.tableId)
+        return
+      case 'shareFooter':
+        rememberFileMeta(message.footer as ParquetFileMeta)
         return
       case 'collectGarbage':
         this.#state.collectGarbage()

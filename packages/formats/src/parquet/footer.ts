@@ -70,6 +70,13 @@ export function readOpenFileMeta(
   return meta
 }
 
+/** Puts a footer that was read elsewhere into the cache. It is used for its own version of the file only. */
+export function rememberFileMeta(meta: ParquetFileMeta): void {
+  cache.delete(meta.path)
+  cache.set(meta.path, meta)
+  evictOldest()
+}
+
 function evictOldest(): void {
   let chunks = 0
   for (const meta of cache.values()) chunks += chunkCount(meta)
