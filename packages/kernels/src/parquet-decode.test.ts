@@ -101,7 +101,7 @@ function openHybrid(bits: number, length: number, isLast = 1): void {
 
 describe('runs and bit-packed groups', () => {
   it('give indices, looked-up values and passed values, however calls cut them', () => {
-    for (const bits of [0, 1, 2, 3, 5, 8, 10, 13, 17, 20, 24, 25, 26, 31, 32]) {
+    for (const bits of [0, 1, 2, 3, 4, 5, 8, 10, 13, 17, 20, 24, 25, 26, 31, 32]) {
       const limit = Math.max(1, Math.min(2 ** bits - (bits > 3 ? 3 : 0), 5000))
       const { bytes, values } = hybridStream(bits, limit, 12)
       place(bytes)

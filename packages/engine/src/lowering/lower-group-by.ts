@@ -119,8 +119,9 @@ function askForCodes(
   let asked = 0
   const asking = streams.map((stream): Stream => {
     const { source, steps } = stream
-    const canAsk = isFree && source.kind === 'scanParquet' && steps.length === 0 && keys.length > 0
-    if (!canAsk || columns.some((column) => source.filterColumns.includes(column))) return stream
+    if (!isFree || source.kind !== 'scanParquet' || steps.length > 0 || keys.length === 0) return stream
+    const { dictionaryColumns, filterColumns } = source
+    if (!columns.every((column) => dictionaryColumns.includes(column) && !filterColumns.includes(column))) return stream
     asked++
     return { ...stream, source: { ...source, codedColumns: columns } }
   })

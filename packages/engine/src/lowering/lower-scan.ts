@@ -75,6 +75,9 @@ export function lowerScanParquet(lowering: Lowering, node: ScanParquet): Stream 
       codeConditions: codeConditions(lowering, node, schema, metas, morsels),
       filterColumns: fields.flatMap(({ name }, index) => (filterColumns.has(name) ? [index] : [])),
       filterOnlyColumns: fields.flatMap((_, index) => (index < node.schema.fields.length ? [] : [index])),
+      dictionaryColumns: fields.flatMap(({ name }, index) =>
+        morsels.some((morsel) => hasDictionary(metas, morsel, name)) ? [index] : [],
+      ),
       codedColumns: [],
       rowGroupsTotal: total,
       rowGroupsSkipped: total - new Set(morsels.map(({ file, rowGroup }) => `${file}:${rowGroup}`)).size,
@@ -107,16 +110,18 @@ function codeConditions(
     if (name === undefined || others.length > 0 || field === undefined || !canBeCodes(widthOf(field.type))) return []
     byColumn.set(name, [...(byColumn.get(name) ?? []), condition])
   }
-  const hasDictionary = (name: string, { file, rowGroup }: ParquetMorsel): boolean =>
-    requireChunk(metas[file] as ParquetFileMeta, rowGroup, name).dictionaryPageOffset !== undefined
   const names = [...byColumn.keys()]
-  if (!morsels.some((morsel) => names.every((name) => hasDictionary(name, morsel)))) return []
+  if (!morsels.some((morsel) => names.every((name) => hasDictionary(metas, morsel, name)))) return []
   return names.map((name) => {
     const column = findFieldIndex(schema, name)
     const condition = joinConjuncts(byColumn.get(name) ?? [])
     assert(column >= 0 && condition !== undefined, 'a filter reads columns of its scan')
     return { column, stage: { ...lowering.compileFilter(schema, condition), batchRows: VERDICT_BATCH_ROWS } }
   })
+}
+
+function hasDictionary(metas: readonly ParquetFileMeta[], { file, rowGroup }: ParquetMorsel, name: string): boolean {
+  return requireChunk(metas[file] as ParquetFileMeta, rowGroup, name).dictionaryPageOffset !== undefined
 }
 
 /** What each column's reader must be able to read, over all row groups. */

@@ -87,6 +87,54 @@ export function gatherCodes(source: usize, codes: usize, count: u32, widthLog2: 
   }
 }
 
+/** Most values of a dictionary whose bytes are looked up in a vector. */
+const FEW_VALUES: u32 = 16
+
+/** Four values of 4 bytes → their first bytes, their second ones, … */
+@inline
+function splitBytes(values: v128): v128 {
+  return i8x16.shuffle(values, values, 0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15)
+}
+
+/**
+ * Looks values of 4 bytes up in a dictionary of at most 16, sixteen codes at a time: a vector for each of the four bytes
+ * of a value holds that byte of all values.
+ * @param source 64 bytes are read
+ */
+function gatherFewCodes(source: usize, codes: usize, count: u32, target: usize): void {
+  const a = splitBytes(v128.load(source))
+  const b = splitBytes(v128.load(source, 16))
+  const c = splitBytes(v128.load(source, 32))
+  const d = splitBytes(v128.load(source, 48))
+  const ab = i32x4.shuffle(a, b, 0, 4, 1, 5)
+  const cd = i32x4.shuffle(c, d, 0, 4, 1, 5)
+  const first = i32x4.shuffle(ab, cd, 0, 1, 4, 5)
+  const second = i32x4.shuffle(ab, cd, 2, 3, 6, 7)
+  const abHigh = i32x4.shuffle(a, b, 2, 6, 3, 7)
+  const cdHigh = i32x4.shuffle(c, d, 2, 6, 3, 7)
+  const third = i32x4.shuffle(abHigh, cdHigh, 0, 1, 4, 5)
+  const fourth = i32x4.shuffle(abHigh, cdHigh, 2, 3, 6, 7)
+  let left = count
+  for (; left >= 16; left -= 16) {
+    const lanes = i8x16.narrow_i16x8_u(v128.load(codes), v128.load(codes, 16))
+    const byte0 = v128.swizzle(first, lanes)
+    const byte1 = v128.swizzle(second, lanes)
+    const byte2 = v128.swizzle(third, lanes)
+    const byte3 = v128.swizzle(fourth, lanes)
+    const low = i8x16.shuffle(byte0, byte1, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
+    const lowTop = i8x16.shuffle(byte2, byte3, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
+    const high = i8x16.shuffle(byte0, byte1, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
+    const highTop = i8x16.shuffle(byte2, byte3, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
+    v128.store(target, i16x8.shuffle(low, lowTop, 0, 8, 1, 9, 2, 10, 3, 11))
+    v128.store(target, i16x8.shuffle(low, lowTop, 4, 12, 5, 13, 6, 14, 7, 15), 16)
+    v128.store(target, i16x8.shuffle(high, highTop, 0, 8, 1, 9, 2, 10, 3, 11), 32)
+    v128.store(target, i16x8.shuffle(high, highTop, 4, 12, 5, 13, 6, 14, 7, 15), 48)
+    codes += 32
+    target += 64
+  }
+  gatherCodes(source, codes, left, 2, target)
+}
+
 /** As gatherCodes, with indices of 32 bits. */
 function gatherIndices(source: usize, indices: usize, count: u32, widthLog2: u32, target: usize): void {
   const end = indices + (<usize>count << 2)
@@ -201,7 +249,7 @@ export function hybridCodes(state: usize, count: u32, dictionaryCount: u32, targ
 
 /**
  * Decodes `count` indices and looks them up.
- * @param dictionary values of 1 << widthLog2 bytes × dictionaryCount
+ * @param dictionary values of 1 << widthLog2 bytes × dictionaryCount, readable 64 bytes past their begin
  * @param target values × count; 16 bytes past them are clobbered
  * @param scratch 4 KiB + 64 bytes
  * @returns values written; fewer than count = the stream needs more bytes; -1 = damaged, -2 = an index is too high
@@ -243,7 +291,8 @@ export function hybridGather(
     if (bitWidth <= CODE_BITS_MAX) {
       unpacked = unpackRun16(state, there, scratch)
       if (mayExceed && !codesBelow(scratch, unpacked, dictionaryCount)) return -2
-      gatherCodes(dictionary, scratch, unpacked, widthLog2, to)
+      if (widthLog2 == 2 && dictionaryCount <= FEW_VALUES) gatherFewCodes(dictionary, scratch, unpacked, to)
+      else gatherCodes(dictionary, scratch, unpacked, widthLog2, to)
     } else {
       unpacked = unpackRun(state, there, scratch)
       if (mayExceed && !indicesBelow(scratch, unpacked, dictionaryCount)) return -2

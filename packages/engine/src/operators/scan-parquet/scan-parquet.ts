@@ -47,6 +47,8 @@ export interface ScanParquetSpec extends OperatorBase {
   readonly filterColumns: readonly number[]
   /** Those of them that nobody reads behind the filter. */
   readonly filterOnlyColumns: readonly number[]
+  /** Columns that have a dictionary in some row group. */
+  readonly dictionaryColumns: readonly number[]
   /**
    * Columns that are handed on as dictionary codes where all of them have codes (see pipeline/column-codes.ts): those
    * that the sink takes so.
