@@ -65,7 +65,7 @@ export class WorkerState {
   trimHeap(): void {
     this.#queriesSinceCollection += 1
     const isDue = this.#queriesSinceCollection >= QUERIES_PER_COLLECTION
-    if (isDue && usedHeapBytes() - this.#heapBytes >= HEAP_GROWTH_WORTH + this.heapSlackBytes / 2) this.collectGarbage()
+    if (isDue && usedHeapBytes() - this.#heapBytes >= HEAP_GROWTH_WORTH) this.collectGarbage()
     else this.limitHeap()
   }
 
