@@ -97,8 +97,8 @@ function splitBytes(values: v128): v128 {
 }
 
 /**
- * Looks values of 4 bytes up in a dictionary of at most 16, sixteen codes at a time: a vector for each of the four bytes
- * of a value holds that byte of all values.
+ * Looks values of 4 bytes up in a dictionary of at most 16, sixteen codes at a time: one vector holds the first bytes
+ * of all values, one the second bytes, and so on.
  * @param source 64 bytes are read
  */
 function gatherFewCodes(source: usize, codes: usize, count: u32, target: usize): void {
