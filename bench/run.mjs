@@ -3,12 +3,13 @@
 // printed as a table and kept as JSON together with the facts of machine and commit.
 //
 // node bench/run.mjs [--rows 10000000] [--threads 2] [--runs 5] [--limit 400MB] [--only q1,q10-memory] [--engine a,b]
-import { fork, spawnSync } from 'node:child_process'
+import { fork } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { cpus, release, tmpdir, totalmem } from 'node:os'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { generateG1 } from './generate-g1.mjs'
+import { machineFacts } from './machine-facts.mjs'
 import { queries } from './queries.mjs'
 
 /** Runs of each engine before the timed ones: code that is compiled while it runs is in its final form after these. */
@@ -157,20 +158,6 @@ function findDisagreement(results) {
       return check.rows !== first.check.rows || !check.sums.every((sum, index) => close(sum, first.check.sums[index]))
     })
     .map(([name]) => name)
-}
-
-function machineFacts() {
-  const git = spawnSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: here, encoding: 'utf8' })
-  const dirty = spawnSync('git', ['status', '--porcelain'], { cwd: here, encoding: 'utf8' })
-  return {
-    commit: git.status === 0 ? git.stdout.trim() : 'unknown',
-    dirty: dirty.status === 0 && dirty.stdout.trim() !== '',
-    node: process.version,
-    kernel: release(),
-    cpu: cpus()[0]?.model ?? 'unknown',
-    cores: cpus().length,
-    memoryBytes: totalmem(),
-  }
 }
 
 function printRow(query, engines, results) {

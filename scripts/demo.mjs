@@ -1,7 +1,7 @@
-// The demonstration: a group-by that needs far more memory than it may use. One child process makes 20 million orders
-// as Parquet; a second one filters them, groups them into about 5 million groups and writes the result, under a limit
-// of 400 MB for the whole process; this process only starts them and checks what they report.
-// Flags: --rows N, --limit 400MB, --keep (leave the files and print where they are).
+// The demonstration: a join that needs far more memory than it may use. One child process makes 20 million orders and 4
+// million customers (each with a 64-byte token) as Parquet; a second one joins them, groups by customer and writes the
+// result, under a limit of 400 MB for the whole process; this process only starts them and checks what they report.
+// Flags: --rows N (orders; a fifth of that are customers), --limit 400MB, --keep (leave the files, print where).
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -29,22 +29,21 @@ function peakBytes() {
   return process.resourceUsage().maxRSS * 1024
 }
 
-/** Makes the input: orders with a customer, a country, a status and an amount. Deterministic. */
-async function makeOrders(path, rows) {
+const quote = (path) => `'${path.replaceAll("'", "''")}'`
+
+/** Makes the input. Customers are in no order; orders are spread evenly over them. Deterministic. */
+async function makeTables(ordersPath, customersPath, rows) {
   const { DuckDBInstance } = await import('@duckdb/node-api')
   const instance = await DuckDBInstance.create(':memory:', { threads: '2', memory_limit: '1GB' })
   const connection = await instance.connect()
-  const customers = Math.max(1, Math.floor(rows / 3.5))
-  await connection.run(`
-    COPY (
-      SELECT
-        i AS order_id,
-        (hash(i) % ${customers})::INTEGER AS customer_id,
-        ['DE', 'FR', 'IN', 'JP', 'NO', 'US', 'ZA'][1 + (hash(i + 7) % 7)::INTEGER] AS country,
-        ['paid', 'open', 'void'][1 + (hash(i + 11) % 3)::INTEGER] AS status,
-        (hash(i + 13) % 1000000)::DOUBLE / 100 AS amount
-      FROM (SELECT range AS i FROM range(${rows}))
-    ) TO '${path.replaceAll("'", "''")}' (FORMAT PARQUET, COMPRESSION SNAPPY, ROW_GROUP_SIZE 131072)`)
+  const customers = Math.max(1, Math.floor(rows / 5))
+  const digits = [1, 2, 3, 4].map((part) => `printf('%016x', hash(i * 4 + ${part}))`).join(' || ')
+  const copy = (select, count, path) =>
+    connection.run(`COPY (SELECT ${select} FROM (SELECT range AS i FROM range(${count})))
+      TO ${quote(path)} (FORMAT PARQUET, COMPRESSION SNAPPY, ROW_GROUP_SIZE 131072)`)
+  await copy(`((i * 2654435761) % ${customers})::BIGINT AS customer_id, ${digits} AS token`, customers, customersPath)
+  const order = `(hash(i) % ${customers})::BIGINT AS customer_id, (hash(i + 13) % 1000000)::DOUBLE / 100 AS amount`
+  await copy(order, rows, ordersPath)
   connection.closeSync()
   instance.closeSync()
 }
@@ -60,17 +59,12 @@ function drawProgress(progress) {
 }
 
 /** The query itself. Prints one line of JSON with the figures. */
-async function runQuery(source, target, memoryLimit) {
+async function runQuery(orders, customers, target, memoryLimit) {
   const { scanParquet, col } = await import('spillway')
-  const frame = scanParquet(source)
-    .filter(col('status').neq('void').and(col('amount').gt(10)))
+  const frame = scanParquet(orders)
+    .join(scanParquet(customers), { on: 'customer_id', how: 'inner' })
     .groupBy('customer_id')
-    .agg(
-      col('amount').sum().alias('revenue'),
-      col('amount').mean().alias('mean_amount'),
-      col('order_id').max().alias('last_order'),
-      col('country').count().alias('orders'),
-    )
+    .agg(col('amount').sum().alias('revenue'), col('token').min().alias('token'))
   const start = performance.now()
   const onProgress = process.stderr.isTTY ? drawProgress : undefined
   const result = await frame.sinkParquet(target, { memoryLimit, ...(onProgress === undefined ? {} : { onProgress }) })
@@ -84,15 +78,15 @@ async function runQuery(source, target, memoryLimit) {
 }
 
 /** Asks DuckDB, in a process of its own, for the same answer folded into a few numbers. */
-async function checkResult(source, target) {
+async function checkResult(orders, customers, target) {
   const { DuckDBInstance } = await import('@duckdb/node-api')
   const instance = await DuckDBInstance.create(':memory:', { threads: '2' })
   const connection = await instance.connect()
-  const fold = 'count(*), sum(revenue), sum(last_order), sum(orders), sum(mean_amount)'
-  const wanted = `SELECT sum(amount) AS revenue, avg(amount) AS mean_amount, max(order_id) AS last_order,
-    count(country) AS orders FROM '${source}' WHERE status <> 'void' AND amount > 10 GROUP BY customer_id`
+  const fold = 'count(*), sum(revenue), sum(customer_id), sum(hash(token) >> 32)'
+  const wanted = `SELECT customer_id, sum(amount) AS revenue, min(token) AS token
+    FROM ${quote(orders)} JOIN ${quote(customers)} USING (customer_id) GROUP BY customer_id`
   const [expected] = (await connection.runAndReadAll(`SELECT ${fold} FROM (${wanted})`)).getRows()
-  const [found] = (await connection.runAndReadAll(`SELECT ${fold} FROM '${target}'`)).getRows()
+  const [found] = (await connection.runAndReadAll(`SELECT ${fold} FROM ${quote(target)}`)).getRows()
   const equal = expected.every((value, index) => {
     const difference = Math.abs(Number(value) - Number(found[index]))
     return difference <= 1e-9 * Math.abs(Number(value))
@@ -131,19 +125,20 @@ async function main() {
   const rows = Number(flag('rows', '20000000'))
   const limit = flag('limit', '400MB')
   const folder = mkdtempSync(join(tmpdir(), 'spillway-demo-'))
-  const source = join(folder, 'orders.parquet')
+  const orders = join(folder, 'orders.parquet')
+  const customers = join(folder, 'customers.parquet')
   const target = join(folder, 'revenue.parquet')
   try {
-    console.log(`1. Making ${millions(rows)} orders ...`)
-    await runTask('make', source, String(rows))
-    console.log(`   ${megabytes(statSync(source).size)} of Parquet`)
-    console.log(`2. Revenue per customer, the process limited to ${limit} ...`)
-    const figures = JSON.parse(await runTask('query', source, target, limit))
+    console.log(`1. Making ${millions(rows)} orders and ${millions(rows / 5)} customers ...`)
+    await runTask('make', orders, customers, String(rows))
+    console.log(`   ${megabytes(statSync(orders).size + statSync(customers).size)} of Parquet`)
+    console.log(`2. Join and revenue per customer, the process limited to ${limit} ...`)
+    const figures = JSON.parse(await runTask('query', orders, customers, target, limit))
     console.log(`   ${figures.rows.toLocaleString('en')} groups in ${(figures.timeMs / 1000).toFixed(1)} s`)
     console.log(`   ${megabytes(figures.spilledBytes)} spilled to disk`)
     console.log(`   peak resident memory ${megabytes(figures.peakBytes)}, limit ${megabytes(limitBytes(limit))}`)
     console.log('3. Comparing with DuckDB ...')
-    await runTask('check', source, target)
+    await runTask('check', orders, customers, target)
     console.log('   the same answer')
     if (figures.peakBytes > limitBytes(limit)) {
       console.error('demo: FAILED: the process held more memory than its limit')
@@ -158,11 +153,11 @@ async function main() {
 }
 
 const task = flag('task', undefined)
-const [first, second, third] = process.argv.slice(4)
+const [first, second, third, fourth] = process.argv.slice(4)
 try {
-  if (task === 'make') await makeOrders(first, Number(second))
-  else if (task === 'query') await runQuery(first, second, third)
-  else if (task === 'check') await checkResult(first, second)
+  if (task === 'make') await makeTables(first, second, Number(third))
+  else if (task === 'query') await runQuery(first, second, third, fourth)
+  else if (task === 'check') await checkResult(first, second, third)
   else await main()
 } catch (error) {
   console.error(`demo: ${error instanceof Error ? error.message : String(error)}`)

@@ -18,9 +18,11 @@ export {
 } from './main/query-request.ts'
 export { megabytes } from './main/query-sizer.ts'
 export { operatorsOf } from './main/query-run.ts'
-export type { CollectOutput } from './operators/collect/collect.ts'
-export type { SinkParquetOutput } from './operators/sink-parquet/sink-parquet.ts'
+export type { CollectOutput, CollectSpec } from './operators/collect/collect.ts'
+export { sizeCollect } from './operators/collect/size-collect.ts'
+export type { SinkFileOutput } from './operators/sink-file/sink-file.ts'
 export type { OperatorSpec, PhysicalPipeline, PhysicalPlan, SinkSpec, Sizing } from './physical/physical-plan.ts'
+export { sizeSinkIpc } from './operators/sink-ipc/size-sink-ipc.ts'
 export type { RootSink } from './lowering/lower-plan.ts'
 
 /** The built file that worker threads run. */

@@ -118,7 +118,7 @@ const VIEW_LANES = memory.data<u8>([
 
 /** Writes the view of the `length` bytes at `address`; its only branch is on long strings. */
 @inline
-function storeView(target: usize, address: u32, length: u32): void {
+export function storeView(target: usize, address: u32, length: u32): void {
   const lanes = v128.load(VIEW_LANES + (<usize>min<u32>(length, INLINE_MAX + 1) << 4))
   const bytes = i8x16.swizzle(v128.load(address), lanes)
   v128.store(target, i32x4.replace_lane(bytes, 0, length))
@@ -334,6 +334,16 @@ export function iota64(start: i64, step: i64, rowCount: u32, target: usize): voi
     store<i64>(target, start)
     start += step
     target += 8
+  }
+}
+
+/** target[selection[i]] = start + i, int64, for count rows; other rows stay as they are. target overlaps nothing. */
+export function iotaSelected64(start: i64, selection: usize, count: u32, target: usize): void {
+  const end = selection + (<usize>count << 2)
+  while (selection < end) {
+    store<i64>(target + (<usize>load<u32>(selection) << 3), start)
+    start += 1
+    selection += 4
   }
 }
 

@@ -2,13 +2,29 @@
 // State lives in the arena, never in globals: module globals are per instance and static data is shared by all threads.
 export * from './arena'
 export * from './cast'
-export * from './convert'
+export {
+  andValidity,
+  bitmapToBytes,
+  bytesToBitmap,
+  fillValue,
+  gather,
+  iota64,
+  masksToSelection,
+  sanitizeIndices,
+  utf8ToViews,
+  viewsByteLength,
+  viewsLengthMax,
+  viewsToUtf8,
+} from './convert'
 export * from './decimal'
+export * from './join'
+export * from './ipc'
 export * from './parquet/byte-stream-split'
 export * from './parquet/crc32'
 export * from './parquet/delta'
 export * from './parquet/delta-strings'
 export { gatherCodes, gatherSelectedCodes, hybridCodes, hybridGather } from './parquet/codes'
+export * from './parquet/greedy-compress'
 export { hybridBytes, hybridBytesUntil, hybridSkip, reverseBits } from './parquet/hybrid'
 export * from './parquet/inflate'
 export * from './parquet/levels'
@@ -19,15 +35,16 @@ export * from './parquet/encode-dictionary'
 export * from './parquet/encode-runs'
 export { plainFixed, plainViews } from './parquet/encode-values'
 export * from './parquet/lz4'
-export * from './parquet/lz4-compress'
 export * from './parquet/plain'
 export * from './parquet/plain-strings'
 export * from './parquet/snappy'
-export * from './parquet/snappy-compress'
 export * from './parquet/unpack'
 export * from './parquet/zstd-compress'
 export * from './parquet/zstd-frame'
+export * from './merge-entries'
 export * from './rows'
+export { entriesBelow, fillSortEntries, sortEntries } from './sort-entries'
+export { compareSortRows, compareToBound } from './sort-order'
 export * from './strings'
 export * from './sums'
 export * from './verdicts'

@@ -3,7 +3,7 @@
 import { KEPT_LANES } from './convert'
 
 /** target[selection[k]] = 1, bytes. @param selection u32 × count */
-export function markRows(selection: usize, count: u32, target: usize): void {
+export function markVerdicts(selection: usize, count: u32, target: usize): void {
   const end = selection + (<usize>count << 2)
   for (; selection < end; selection += 4) store<u8>(target + load<u32>(selection), 1)
 }

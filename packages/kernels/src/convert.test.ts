@@ -206,6 +206,16 @@ test('fillValue and iota64', () => {
     arena.kernels.iota64(-5n, 3n, length, c)
     for (let row = 0; row < length; row++)
       expect(arena.dataView.getBigInt64(c + row * 8, true)).toBe(-5n + 3n * BigInt(row))
+    const expected: bigint[] = []
+    let count = 0
+    for (let row = 0; row < length; row++) {
+      const isSelected = row % 3 !== 1
+      expected.push(isSelected ? BigInt(count) - 2n : -99n)
+      if (isSelected) arena.dataView.setUint32(a + count++ * 4, row, true)
+      arena.dataView.setBigInt64(c + row * 8, -99n, true)
+    }
+    arena.kernels.iotaSelected64(-2n, a, count, c)
+    expect(expected.map((_, row) => arena.dataView.getBigInt64(c + row * 8, true))).toEqual(expected)
   }
 })
 

@@ -64,6 +64,8 @@ export interface ConvertKernels {
   fillValue(value: number, width: number, rowCount: number, target: number): void
   /** target[i] = start + i × step, int64. */
   iota64(start: bigint, step: bigint, rowCount: number, target: number): void
+  /** target[selection[i]] = start + i for `count` u32 row numbers; other rows are not written. */
+  iotaSelected64(start: bigint, selection: number, count: number, target: number): void
   /**
    * In place: indices of null rows, and those not below `limit`, become 0, so that `gather` is safe. Returns how many
    * valid rows had an index not below `limit` (with limit 0 null rows count too).

@@ -5,6 +5,8 @@
 import { readFileSync } from 'node:fs'
 import type { CastKernels } from './cast-kernels.ts'
 import type { DecimalKernels } from './decimal-kernels.ts'
+import type { JoinKernels } from './join-kernels.ts'
+import type { IpcKernels } from './ipc-kernels.ts'
 import type { ArenaKernels, ConvertKernels, StringKernels } from './kernels.ts'
 import type { ParquetCodecKernels } from './parquet-codec-kernels.ts'
 import type { ParquetDecodeKernels } from './parquet-decode-kernels.ts'
@@ -12,6 +14,7 @@ import type { InflateKernels } from './parquet-inflate-kernels.ts'
 import type { ParquetEncodeKernels } from './parquet-encode-kernels.ts'
 import type { ZstdKernels } from './parquet-zstd-kernels.ts'
 import type { RowKernels } from './row-kernels.ts'
+import type { SortKernels } from './sort-kernels.ts'
 import type { SumKernels } from './sum-kernels.ts'
 import type { VerdictKernels } from './verdict-kernels.ts'
 
@@ -23,6 +26,9 @@ export interface KernelExports
     CastKernels,
     DecimalKernels,
     RowKernels,
+    JoinKernels,
+    SortKernels,
+    IpcKernels,
     ParquetCodecKernels,
     ParquetDecodeKernels,
     ZstdKernels,

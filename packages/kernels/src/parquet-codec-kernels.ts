@@ -33,7 +33,7 @@ export const codecStep = {
 } as const
 
 /**
- * Exports of assembly/parquet/{snappy,snappy-compress,lz4,lz4-compress,crc32}.ts. Steps take up to a millisecond per
+ * Exports of assembly/parquet/{snappy,lz4,greedy-compress,crc32}.ts. Steps take up to a millisecond per
  * megabyte of room, so that a caller who must not block for long gives no more than 8 MiB.
  */
 export interface ParquetCodecKernels {

@@ -57,7 +57,7 @@ it('marks selected rows', () => {
     const rows = Array.from({ length }, (_, row) => row).filter(() => random(2) === 0)
     u8.fill(0, target, target + 256)
     u32.set(rows, selection >>> 2)
-    kernels.markRows(selection, rows.length, target)
+    kernels.markVerdicts(selection, rows.length, target)
     expect([...u8.slice(target, target + 256)].flatMap((byte, row) => (byte === 1 ? [row] : []))).toEqual(rows)
   }
 })

@@ -1,7 +1,7 @@
 /** assembly/verdicts.ts: conditions on dictionary codes. */
 export interface VerdictKernels {
   /** target[selection[k]] = 1, bytes. */
-  markRows(selection: number, count: number, target: number): void
+  markVerdicts(selection: number, count: number, target: number): void
   /**
    * Rows whose code has verdict 1, as u32; returns how many.
    * @param codes u16 per row

@@ -36,11 +36,18 @@ export function expressionsOf(node: LogicalNode): readonly TypedExpr[] {
       return [...node.keys.map(({ expr }) => expr), ...operands]
     }
     case 'scanParquet':
+    case 'scanIpc':
       return node.predicate === undefined ? [] : [node.predicate]
+    case 'join':
+      return [...node.leftKeys, ...node.rightKeys]
+    case 'sort':
+      return node.keys.map(({ expr }) => expr)
     case 'inMemory':
     case 'generated':
     case 'slice':
     case 'concat':
+    case 'ordinal':
+    case 'guard':
       return []
     default:
       return unreachable(node)
@@ -49,7 +56,7 @@ export function expressionsOf(node: LogicalNode): readonly TypedExpr[] {
 
 /** True when some row of the node or of its inputs may raise an error: then its rows must not be cut away below it. */
 export function planMayRaise(node: LogicalNode): boolean {
-  return expressionsOf(node).some(mayRaise) || childrenOf(node).some(planMayRaise)
+  return node.kind === 'guard' || expressionsOf(node).some(mayRaise) || childrenOf(node).some(planMayRaise)
 }
 
 /** A reference to an output column of `node`. */

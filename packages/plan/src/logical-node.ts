@@ -6,9 +6,8 @@ import type { Schema } from '@spillway/columnar'
 import type { LiteralValue, NamedAggregate, NamedExpr, TypedExpr } from './expr-node.ts'
 import type { DataType } from '@spillway/columnar'
 
-/** What a Parquet scan was asked for; `files` are resolved, sorted absolute paths. */
-export interface ScanParquet {
-  readonly kind: 'scanParquet'
+/** What a scan of files was asked for; `files` are resolved, sorted absolute paths. */
+export interface FileScanFields {
   readonly files: readonly string[]
   readonly schema: Schema
   /** Columns to read, in output order: the schema's names after projection pushdown. */
@@ -20,6 +19,17 @@ export interface ScanParquet {
   /** The whole file schema. */
   readonly fileSchema: Schema
 }
+
+export interface ScanParquet extends FileScanFields {
+  readonly kind: 'scanParquet'
+}
+
+/** Arrow IPC files (Feather version 2). */
+export interface ScanIpc extends FileScanFields {
+  readonly kind: 'scanIpc'
+}
+
+export type FileScan = ScanParquet | ScanIpc
 
 /** Columns already in memory. `table` is an opaque handle that the engine resolves (never the data itself). */
 export interface InMemory {
@@ -84,6 +94,25 @@ export interface Slice {
   readonly schema: Schema
 }
 
+/** One key of a sort. */
+export interface SortKey {
+  readonly expr: TypedExpr
+  readonly descending: boolean
+  /** Where nulls stand, whatever the direction: first, or last. */
+  readonly nullsLast: boolean
+}
+
+/** The input's rows in the order of the keys; rows with equal keys keep the order of the input. */
+export interface Sort {
+  readonly kind: 'sort'
+  readonly input: LogicalNode
+  /** At least one. */
+  readonly keys: readonly SortKey[]
+  /** Only so many rows from the start (top-k); undefined = all. */
+  readonly limit: number | undefined
+  readonly schema: Schema
+}
+
 /** All rows of the first input, then of the second …; schemas have equal names and types. */
 export interface Concat {
   readonly kind: 'concat'
@@ -91,5 +120,77 @@ export interface Concat {
   readonly schema: Schema
 }
 
-export type LogicalNode = ScanParquet | InMemory | Generated | Filter | Project | GroupBy | Slice | Concat
+export type JoinHow = 'inner' | 'left' | 'right' | 'full' | 'semi' | 'anti' | 'cross'
+
+/** One output column of a join: a column of one of the inputs, null where that side has no match. */
+export interface JoinOutput {
+  readonly name: string
+  readonly side: 'left' | 'right'
+  /** Its name in that input. */
+  readonly column: string
+}
+
+/** Pairs of rows with equal keys, unordered. Suffix, coalesce, validate and order are expressed by other nodes. */
+export interface Join {
+  readonly kind: 'join'
+  readonly left: LogicalNode
+  readonly right: LogicalNode
+  readonly how: JoinHow
+  /** Over the left and the right input; equal counts, pairwise equal types; empty for cross only. */
+  readonly leftKeys: readonly TypedExpr[]
+  readonly rightKeys: readonly TypedExpr[]
+  /** True: null keys match each other. */
+  readonly nullsEqual: boolean
+  /** Which input is held in memory or spilled; the other one streams past it. */
+  readonly buildSide: 'auto' | 'left' | 'right'
+  /** In output order; left columns only for semi and anti. Empty when only the number of rows is wanted. */
+  readonly outputs: readonly JoinOutput[]
+  /** Columns of a side that can be missing are nullable. */
+  readonly schema: Schema
+}
+
+/** The input and a column of numbers that increase with the input's rows. */
+export interface Ordinal {
+  readonly kind: 'ordinal'
+  readonly input: LogicalNode
+  /** Name of the last column, int64. */
+  readonly name: string
+  /** Undefined: unique and increasing, with gaps. Otherwise the first of consecutive numbers. */
+  readonly denseFrom: number | undefined
+  readonly schema: Schema
+}
+
+/** Whose keys must be unique, for messages. */
+export interface UniqueCheck {
+  readonly side: 'left' | 'right'
+  /** The keys as written, in order. */
+  readonly keys: readonly string[]
+  /** The option that asks for it: `m:1`. */
+  readonly validate: string
+}
+
+/** The input, unless `violations` has a row: then the query ends with JOIN_KEYS_NOT_UNIQUE. */
+export interface Guard {
+  readonly kind: 'guard'
+  readonly input: LogicalNode
+  readonly violations: LogicalNode
+  /** Its columns are the keys, then the number of rows that have them. */
+  readonly check: UniqueCheck
+  readonly schema: Schema
+}
+
+export type LogicalNode =
+  | ScanParquet
+  | ScanIpc
+  | InMemory
+  | Generated
+  | Filter
+  | Project
+  | GroupBy
+  | Slice
+  | Sort
+  | Concat
+  | Join
+  | Ordinal
+  | Guard
 export type LogicalKind = LogicalNode['kind']

@@ -35,6 +35,8 @@ export const queryWord = {
   publishedPages: 5,
   /** Pages of the floor that are still reserved for the query's workers. */
   floorPages: 6,
+  /** Rows that the next batch of a stream should have at most; 0 = as many as come. */
+  chunkRows: 7,
 } as const
 
 /** 64-bit counters of a query. */

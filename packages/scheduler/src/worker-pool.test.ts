@@ -1,8 +1,12 @@
 /** Workers that cannot start are reported once, and never as an uncaught error of the process. */
 import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { ControlBlock } from './control-block.ts'
+import type { FromWorker } from './protocol.ts'
 import { WorkerPool } from './worker-pool.ts'
 
 const uncaught: unknown[] = []
@@ -55,4 +59,56 @@ it('shows why the exits of threads are not awaited with `once`: an error rejects
   const thread = new Worker('throw new Error("no start")', { eval: true })
   thread.on('error', () => {})
   await expect(once(thread, 'exit')).rejects.toThrow('no start')
+})
+
+const scheduler = new URL('../dist/index.js', import.meta.url).href
+/** Answers pings; a ping with an odd ticket keeps worker 1 from its messages for a while. */
+const slowWorker = `
+  import { ControlBlock, runWorkerLoop } from ${JSON.stringify(scheduler)}
+  let loop
+  export default async function run(task) {
+    if (task !== undefined) {
+      const { port, worker, workerCount } = task
+      const control = ControlBlock.attach(task.control, workerCount)
+      const host = {
+        handle: ({ kind, ticket }) => {
+          if (ticket % 2 === 1 && worker === 1) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 400)
+          port.postMessage({ kind: 'answered', ticket, worker })
+        },
+      }
+      loop = () => runWorkerLoop(port, control, worker, host)
+    }
+    return loop()
+  }
+`
+
+it('keeps every worker reading when one is slow to rest and the pool is woken and rests again', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'spillway-pool-'))
+  const workerFile = join(folder, 'slow-worker.mjs')
+  writeFileSync(workerFile, slowWorker)
+  const answers: number[] = []
+  const onMessage = (message: FromWorker): void => {
+    if (message.kind === 'answered') answers.push(message.ticket)
+  }
+  const lost: Error[] = []
+  const control = ControlBlock.create(2)
+  const pool = new WorkerPool({ workerFile, control, onMessage, onWorkerLost: (error) => void lost.push(error) })
+  const ask = async (ticket: number, count: number): Promise<void> => {
+    pool.broadcast({ kind: 'ping', ticket })
+    for (let tries = 0; tries < 300 && answers.filter((each) => each === ticket).length < count; tries++) await pause(5)
+    expect(answers.filter((each) => each === ticket).length).toBeGreaterThanOrEqual(count)
+  }
+  try {
+    await ask(0, 2)
+    // Worker 1 is slow; worker 0 rests meanwhile, is woken, and would rest again before worker 1 has read of the first.
+    await ask(1, 1)
+    await pause(60)
+    await ask(2, 2)
+    await pause(60)
+    await ask(4, 2)
+    expect(lost).toEqual([])
+  } finally {
+    await pool.close(500)
+    rmSync(folder, { recursive: true })
+  }
 })

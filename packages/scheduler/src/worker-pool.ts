@@ -39,6 +39,8 @@ export class WorkerPool {
   #lost = false
   #isBusy = false
   #isResting = false
+  /** Tasks that have not ended: one per worker, more while workers are still on their way to a rest that was ended. */
+  #unfinishedTasks = 0
   #restTimer: NodeJS.Timeout | undefined
 
   constructor(options: WorkerPoolOptions) {
@@ -71,8 +73,10 @@ export class WorkerPool {
   }
 
   #runTask(task: WorkerTask | undefined, transferList: MessagePort[]): void {
+    this.#unfinishedTasks++
     this.#piscina.run(task, { transferList }).then(
       (outcome: unknown) => {
+        this.#unfinishedTasks--
         if (outcome !== 'rested') this.#loseWorker(new Error('a worker ended its loop'))
       },
       (error: unknown) => this.#loseWorker(error instanceof Error ? error : new Error(String(error))),
@@ -83,6 +87,9 @@ export class WorkerPool {
     clearTimeout(this.#restTimer)
     this.#restTimer = setTimeout(() => {
       if (this.#isBusy || this.#isResting || this.#closing) return
+      // Were it told twice to rest, a quick worker would take the next task of a slow one, and nobody would read what
+      // is sent to that one.
+      if (this.#unfinishedTasks > this.#ports.length) return this.#restSoon()
       this.#isResting = true
       for (const port of this.#ports) port.postMessage({ kind: 'rest' } satisfies ToWorker)
       this.#options.control.wakeWorkers()

@@ -26,6 +26,7 @@ const defaultSession: QuerySession = {
   },
   collectBatches: (plan, options) => requireDefaultEngine().collectBatches(plan, options),
   sinkParquet: async (plan, path, options) => requireDefaultEngine().sinkParquet(plan, path, options),
+  sinkIpc: async (plan, path, options) => requireDefaultEngine().sinkIpc(plan, path, options),
   explain: async (plan, options) => requireDefaultEngine().explain(plan, options),
 }
 
@@ -67,7 +68,18 @@ export {
 export { concat } from './concat.ts'
 export { DataFrame, fromArrow } from './data-frame/data-frame.ts'
 export { createEngine, Engine, type EngineUsage, setEngineAffinity } from './engine/engine.ts'
-export type { EngineOptions, ExplainOptions, QueryOptions, SinkParquetOptions } from './engine/engine-options.ts'
+export type { JoinKeys, JoinKind, JoinOptions } from './lazy-frame/join-options.ts'
+export type { PerKey, SortBy, SortByOptions, SortOptions, TopKOptions } from './lazy-frame/sort-rows.ts'
+export { adaptiveChunks, type ChunkFacts, type ChunkOutcome, type ChunkStrategy } from './engine/chunk-strategy.ts'
+export type {
+  CollectBatchesOptions,
+  EngineOptions,
+  ExplainOptions,
+  QueryOptions,
+  SinkIpcOptions,
+  SinkParquetOptions,
+} from './engine/engine-options.ts'
 export { LazyFrame } from './lazy-frame/make-lazy-frame.ts'
+export { type ScanIpcOptions, scanIpc } from './scan-ipc.ts'
 export { type ScanParquetOptions, scanParquet } from './scan-parquet.ts'
 export type { QuerySession, SinkResult } from './session.ts'

@@ -7,7 +7,13 @@ import { makeError } from '@spillway/stdx'
 import type { RecordBatch } from 'apache-arrow'
 import type { QueryMetrics } from '@spillway/engine'
 import type { DataFrame } from './data-frame/data-frame.ts'
-import type { ExplainOptions, QueryOptions, SinkParquetOptions } from './engine/engine-options.ts'
+import type {
+  CollectBatchesOptions,
+  ExplainOptions,
+  QueryOptions,
+  SinkIpcOptions,
+  SinkParquetOptions,
+} from './engine/engine-options.ts'
 
 /** What a file sink wrote. */
 export interface SinkResult {
@@ -17,14 +23,15 @@ export interface SinkResult {
   readonly metrics: QueryMetrics
 }
 
-export type { ExplainOptions, QueryOptions, SinkParquetOptions }
+export type { CollectBatchesOptions, ExplainOptions, QueryOptions, SinkIpcOptions, SinkParquetOptions }
 
 /** Runs plans. All promises reject with a SpillwayError. */
 export interface QuerySession {
   collect<S extends SchemaTypes>(plan: LogicalNode, options: QueryOptions): Promise<DataFrame<S>>
   /** Pulls the query as batches are taken; `break` cancels it. */
-  collectBatches(plan: LogicalNode, options: QueryOptions): AsyncIterableIterator<RecordBatch>
+  collectBatches(plan: LogicalNode, options: CollectBatchesOptions): AsyncIterableIterator<RecordBatch>
   sinkParquet(plan: LogicalNode, path: string, options: SinkParquetOptions): Promise<SinkResult>
+  sinkIpc(plan: LogicalNode, path: string, options: SinkIpcOptions): Promise<SinkResult>
   explain(plan: LogicalNode, options: ExplainOptions): Promise<string>
 }
 

@@ -29,6 +29,10 @@ export const errorCodes = {
   ARROW_INVALID: { family: 'DataError', advice: 'The Arrow data breaks its own format; write it again.' },
   SCHEMA_MISMATCH: { family: 'DataError', advice: 'All files of one scan need the same schema.' },
   CAST_FAILED: { family: 'DataError', advice: 'Use cast(type, { strict: false }) to get nulls instead.' },
+  JOIN_KEYS_NOT_UNIQUE: {
+    family: 'DataError',
+    advice: 'Remove the duplicates with unique(), or relax validate of the join.',
+  },
   OVERFLOW: { family: 'DataError', advice: 'Cast to a wider type before the operation.' },
   MEMORY_LIMIT: {
     family: 'MemoryLimitError',

@@ -5,66 +5,14 @@
  */
 import type { DataType, Schema } from '@spillway/columnar'
 import type fc from 'fast-check'
-import { col, type Expr, len } from 'spillway'
+import { col, len } from 'spillway'
 import { Choices, tapes } from './choices.ts'
 import { quoteName } from './duckdb-oracle.ts'
-import {
-  type ExprPair,
-  isAveragable,
-  isSummable,
-  type QueryColumn,
-  randomCondition,
-  randomValue,
-} from './expr-generator.ts'
+import { type ExprPair, isAveragable, isSummable, randomCondition, randomValue } from './expr-generator.ts'
+import { joinStep } from './query-join.ts'
+import { carried, type GeneratedQuery, names, ROW, type State } from './query-state.ts'
 
-type AnyExpr = Expr<string, unknown>
-
-/** The part of LazyFrame that generated queries use. Structural: no import from above, and twins can stand in. */
-export interface FrameLike {
-  filter(predicate: AnyExpr): FrameLike
-  select(...exprs: AnyExpr[]): FrameLike
-  withColumns(...exprs: AnyExpr[]): FrameLike
-  groupBy(...keys: string[]): { agg(...aggregates: AnyExpr[]): FrameLike }
-  unique(): FrameLike
-  slice(offset: number, length: number): FrameLike
-}
-
-export interface ConcatApi {
-  concat(frames: FrameLike[]): FrameLike
-}
-
-export interface GeneratedQuery {
-  /** Output columns; their types are what Spillway must report. */
-  readonly columns: readonly QueryColumn[]
-  /** Whether the output order is defined and must be equal. */
-  readonly ordered: boolean
-  /** Whether a blocking sink (group-by, unique) takes part. */
-  readonly hasSink: boolean
-  /** Whether the last sink has keys: with any row in the answer, variants that force spilling must have spilled. */
-  readonly canSpill: boolean
-  readonly build: (frame: FrameLike, api: ConcatApi) => FrameLike
-  /** SQL over a source, a table name or a call like read_parquet('…'). */
-  readonly sql: (source: string) => string
-  /** One line per step, for failure messages. */
-  readonly steps: readonly string[]
-}
-
-const ROW = '__row'
-
-interface State {
-  readonly columns: readonly QueryColumn[]
-  readonly ordered: boolean
-  readonly hasSink: boolean
-  readonly canSpill: boolean
-  readonly build: GeneratedQuery['build']
-  readonly sql: GeneratedQuery['sql']
-  readonly steps: readonly string[]
-}
-
-const names = (columns: readonly QueryColumn[]): string => columns.map(({ name }) => quoteName(name)).join(', ')
-
-/** The carried row number, as one more select item, when there is an order. */
-const carried = (state: State): string => (state.ordered ? `, ${ROW}` : '')
+export type { ConcatApi, FrameLike, GeneratedQuery } from './query-state.ts'
 
 function filterStep(state: State, choices: Choices): State {
   const condition = randomCondition(choices, state.columns)
@@ -159,7 +107,9 @@ function groupByStep(state: State, choices: Choices): State {
     // Without keys there is exactly one row, in a defined order; numbering starts again.
     ordered: false,
     hasSink: true,
+    hasJoin: state.hasJoin,
     canSpill: keys.length > 0,
+    canSpillUnsorted: undefined,
     build: (frame, api) => {
       const input = state.build(frame, api)
       return keys.length === 0 ? input.select(...exprs) : input.groupBy(...keyNames).agg(...exprs)
@@ -176,6 +126,7 @@ function uniqueStep(state: State): State {
     ordered: false,
     hasSink: true,
     canSpill: true,
+    canSpillUnsorted: undefined,
     build: (frame, api) => state.build(frame, api).unique(),
     sql: (source) => `SELECT DISTINCT ${names(state.columns)} FROM (${state.sql(source)})`,
     steps: [...state.steps, 'unique'],
@@ -187,9 +138,58 @@ function sliceStep(state: State, choices: Choices): State {
   const length = choices.below(60)
   return {
     ...state,
+    canSpill: state.canSpillUnsorted ?? state.canSpill,
     build: (frame, api) => state.build(frame, api).slice(offset, length),
     sql: (source) => `SELECT * FROM (${state.sql(source)}) ORDER BY ${ROW} LIMIT ${length} OFFSET ${offset}`,
     steps: [...state.steps, `slice ${offset}, ${length}`],
+  }
+}
+
+/**
+ * A stable sort by columns or expressions. Without an order in the input the keys are all columns, so that only equal
+ * rows tie; sums of floats differ in their last bits, so that they make no order that both sides see alike.
+ */
+function sortStep(state: State, choices: Choices): State {
+  const hasFloats = state.columns.some(({ type }) => type.kind === 'float32' || type.kind === 'float64')
+  const count = state.ordered ? 1 + choices.below(3) : state.columns.length
+  const keys = Array.from({ length: count }, (_, index): ExprPair => {
+    if (state.ordered && choices.below(3) === 0) return randomValue(choices, state.columns)
+    const column = state.ordered ? choices.oneOf(state.columns) : state.columns[index]
+    if (column === undefined) throw new RangeError('A key is one of the columns')
+    return { expr: col(column.name), sql: quoteName(column.name), type: column.type }
+  })
+  const flags = keys.map(() => ({ descending: choices.below(2) === 1, nullsLast: choices.below(2) === 1 }))
+  const isTop = choices.below(4) === 0
+  const [offset, length] = [choices.below(4) * 3, choices.below(40)]
+  const order = keys.map(({ sql }, index) => {
+    const { descending, nullsLast } = flags[index] ?? { descending: false, nullsLast: false }
+    return `${sql} ${descending ? 'DESC' : 'ASC'} NULLS ${nullsLast ? 'LAST' : 'FIRST'}`
+  })
+  const ties = state.ordered ? [ROW] : []
+  const ordered = state.ordered || !hasFloats
+  const number = ordered ? `, row_number() OVER (ORDER BY ${[...order, ...ties].join(', ')}) AS ${ROW}` : ''
+  const descending = flags.map((flag) => flag.descending)
+  const nullsLast = flags.map((flag) => flag.nullsLast)
+  const cut = isTop && ordered
+  return {
+    ...state,
+    ordered,
+    hasSink: true,
+    // Keys that turn out to be constants make no sort.
+    canSpill: state.canSpill || (!cut && keys.some(({ expr }) => expr.node.kind === 'column')),
+    canSpillUnsorted: state.canSpillUnsorted ?? state.canSpill,
+    build: (frame, api) => {
+      const sorted = state.build(frame, api).sort(
+        keys.map(({ expr }) => expr),
+        { descending, nullsLast },
+      )
+      return cut ? sorted.slice(offset, length) : sorted
+    },
+    sql: (source) => {
+      const sorted = `SELECT ${names(state.columns)}${number} FROM (${state.sql(source)})`
+      return cut ? `SELECT * FROM (${sorted}) ORDER BY ${ROW} LIMIT ${length} OFFSET ${offset}` : sorted
+    },
+    steps: [...state.steps, `sort ${order.join(', ')}${cut ? ` slice ${offset}, ${length}` : ''}`],
   }
 }
 
@@ -216,8 +216,11 @@ function concatStep(state: State, choices: Choices): State {
   }
 }
 
-function nextState(state: State, choices: Choices): State {
-  switch (choices.below(7)) {
+/** Kinds of steps that are drawn. */
+const STEP_KINDS = 10
+
+function nextState(state: State, source: State, choices: Choices): State {
+  switch (choices.below(STEP_KINDS)) {
     case 0:
     case 1:
       return filterStep(state, choices)
@@ -229,6 +232,11 @@ function nextState(state: State, choices: Choices): State {
       return uniqueStep(state)
     case 5:
       return state.ordered ? sliceStep(state, choices) : filterStep(state, choices)
+    case 7:
+    case 8:
+      return state.hasJoin ? filterStep(state, choices) : joinStep(state, source, choices)
+    case 9:
+      return sortStep(state, choices)
     default:
       return concatStep(state, choices)
   }
@@ -238,17 +246,20 @@ function nextState(state: State, choices: Choices): State {
 export function queryOfTape(schema: Schema, tape: readonly number[]): GeneratedQuery {
   const choices = new Choices(tape)
   const columns = schema.fields.map(({ name, type }) => ({ name, type }))
-  let state: State = {
+  const source: State = {
     columns,
     ordered: true,
     hasSink: false,
+    hasJoin: false,
     canSpill: false,
+    canSpillUnsorted: undefined,
     build: (frame) => frame,
-    sql: (source) => `SELECT ${names(columns)}, row_number() OVER () AS ${ROW} FROM ${source}`,
+    sql: (table) => `SELECT ${names(columns)}, row_number() OVER () AS ${ROW} FROM ${table}`,
     steps: [],
   }
+  let state = source
   const count = choices.below(5)
-  for (let step = 0; step < count; step++) state = nextState(state, choices)
+  for (let step = 0; step < count; step++) state = nextState(state, source, choices)
   const done = state
   return {
     ...done,

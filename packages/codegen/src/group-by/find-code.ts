@@ -3,6 +3,7 @@
  */
 import { physicalOf } from '@spillway/columnar'
 import { anyValidity, forEachRow, openColumn, openRowLoop } from '../rows/batch-code.ts'
+import type { RowLayout } from '../rows/row-layout.ts'
 import { localStore, partitionStore, stopReason } from '../rows/row-store-layout.ts'
 import { longLength, noteStop, type StoreFunctions } from '../rows/string-code.ts'
 import { block, br, brIf, type Code, call, i32, i64, ifElse, ifValue, local, loop, ret } from '../wasm/instructions.ts'
@@ -308,9 +309,16 @@ export interface PageLoop {
   readonly partition: number
 }
 
+/** What a function over the rows of a page needs of its module. */
+export interface PageModule {
+  readonly builder: ModuleBuilder
+  readonly plan: { readonly layout: RowLayout }
+  readonly store: StoreFunctions
+}
+
 /** A function (store, page, rowCount, start) → processed that runs `statements` for each live row. `br(2)` stops. */
 export function addPageFunction(
-  module: GroupModule,
+  module: PageModule,
   name: string,
   statements: (body: FunctionBuilder, page: PageLoop) => Code,
 ): void {

@@ -130,6 +130,11 @@ export function loadRowKeys(keys: readonly KeyLocals[], row: number): Code {
 
 const FIRST_FACTOR = 0x9e3779b97f4a7c15n
 const LAST_FACTOR = 0xd6e8feb86659fd93n
+/**
+ * A join divides rows by other bits of the hash than a group-by: groups of one partition of a join would else all fall
+ * into one partition of the group-by above it, and into its small part of the directory.
+ */
+const LAST_JOIN_FACTOR = 0xa0761d6478bd642fn
 /** What a null key's word is replaced with for hashing, so that null and 0 differ. */
 const NULL_WORD = 0x5bd1e9955bd1e995n
 
@@ -142,6 +147,7 @@ export function hashKeys(
   hash: number,
   hashBytes: number | undefined,
   mask: bigint | undefined,
+  purpose: 'groupBy' | 'join' = 'groupBy',
 ): Code {
   const steps: Code[] = [set(hash, i64.const(0n))]
   // Two 32-bit words are mixed in one step.
@@ -159,7 +165,7 @@ export function hashKeys(
     }
   }
   if (half !== undefined) steps.push(mixStep(hash, half))
-  steps.push(set(hash, i64.mul(get(hash), i64.const(LAST_FACTOR))))
+  steps.push(set(hash, i64.mul(get(hash), i64.const(purpose === 'join' ? LAST_JOIN_FACTOR : LAST_FACTOR))))
   steps.push(set(hash, i64.xor(get(hash), i64.shrU(get(hash), i64.const(29n)))))
   if (mask !== undefined) steps.push(set(hash, i64.and(get(hash), i64.const(mask))))
   return steps

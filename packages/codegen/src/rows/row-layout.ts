@@ -6,6 +6,9 @@
  *   │ hash u64 │ 16-byte fields │ 8, 4, 2, 1 … │ null flags, one byte each   │ dead │ padding │
  *   └──────────┴────────────────┴──────────────┴─────────────────────────────┴──────┴─────────┘
  *
+ * Rows of a join also have a link (u32, 4-byte aligned, before the null flags): the next row of their hash chain. It
+ * means something while a directory exists and is never spilled.
+ * *
  * rowBytes is a multiple of 8. A row never crosses a page. Strings are 16-byte views whose long bytes lie in heap pages
  * of the same partition.
  * The view of a null string is all zeroes, so "length > 12" alone says whether a view owns heap bytes.
@@ -30,8 +33,10 @@ export interface RowLayout {
   readonly rowBytes: number
   /** In declaration order (hash first), not in order of offset. */
   readonly fields: readonly RowField[]
-  /** Byte offset of the flag that is 1 when the row was merged into another one. */
+  /** Byte offset of the flag that is 1 when the row was merged into another one; in a join: when it had a match. */
   readonly deadOffset: number
+  /** Byte offset of the link to the next row of a hash chain; undefined: rows have none. */
+  readonly linkOffset: number | undefined
 }
 
 /** A field before it has a place. */
@@ -47,11 +52,16 @@ export const HASH_FIELD = 'hash'
 
 const hashType: DataType = { kind: 'uint64' }
 
-/** Places the fields: hash, then by falling width, then the flags. */
-export function makeRowLayout(specs: readonly RowFieldSpec[]): RowLayout {
+/** Places the fields: hash, then by falling width, then the flags. @param hasLink rows are chained (joins) */
+export function makeRowLayout(specs: readonly RowFieldSpec[], hasLink = false): RowLayout {
   const offsets = new Map<RowFieldSpec, number>()
   let cursor = 8
+  let linkOffset: number | undefined
   for (const width of [16, 8, 4, 2, 1]) {
+    if (width === 2 && hasLink) {
+      linkOffset = cursor
+      cursor += 4
+    }
     for (const spec of specs) {
       if (widthOf(spec.type) !== width) continue
       offsets.set(spec, cursor)
@@ -68,7 +78,7 @@ export function makeRowLayout(specs: readonly RowFieldSpec[]): RowLayout {
   const deadOffset = cursor++
   const rowBytes = Math.ceil(cursor / 8) * 8
   assert(rowBytes <= PAGE_BYTES, 'a row fits in one page')
-  return Object.freeze({ rowBytes, fields: Object.freeze(fields), deadOffset })
+  return Object.freeze({ rowBytes, fields: Object.freeze(fields), deadOffset, linkOffset })
 }
 
 /** Rows that fit in a page. */

@@ -42,6 +42,13 @@ export const localStore = {
   directMisses: 48,
 } as const
 
+/** Byte offsets in the header of a store of join rows, in the place of the direct map of a group-by. */
+export const joinStore = {
+  /** i64: the least and the greatest key, if rows have a single integer key and there is a row. */
+  leastKey: 40,
+  greatestKey: 48,
+} as const
+
 /** Byte offsets in a partition. */
 export const partitionStore = {
   /** Row pages: head and tail of the chain, next free byte and end of the tail page; all 0 when empty. */

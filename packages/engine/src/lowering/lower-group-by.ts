@@ -164,7 +164,7 @@ function makeSink(
 
 function shapeOf(compiled: CompiledGroupBy, text: string, aggregateTexts: readonly string[]): GroupByShape {
   const { key, layout, spillSchema, outputSchema, keyCount } = compiled
-  return { moduleKey: key, layout, spillSchema, outputSchema, keyCount, text, aggregateTexts }
+  return { moduleKey: key, layout, spillSchema, outputSchema, keyCount, text, logName: 'group-by', aggregateTexts }
 }
 
 function outputOf(lowering: Lowering, sink: GroupBySinkSpec): Stream {

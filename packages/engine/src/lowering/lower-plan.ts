@@ -5,14 +5,18 @@
 import { compileStage } from '@spillway/codegen'
 import { type Schema, widthOf } from '@spillway/columnar'
 import type { ParquetFileMeta } from '@spillway/formats'
-import { exprText, type LogicalNode, namedExprText, type Slice, type TypedExpr } from '@spillway/plan'
+import { exprText, type LogicalNode, namedExprText, type Sort, type TypedExpr } from '@spillway/plan'
 import { SLICE_COUNTERS } from '@spillway/scheduler'
 import { makeError, unreachable } from '@spillway/stdx'
 import type { StageSpec } from '../operators/stage/stage.ts'
 import type { PhysicalPipeline, PhysicalPlan, PlannedModule, SinkSpec, Sizing } from '../physical/physical-plan.ts'
 import { pipelineFloor, sinkFloor } from '../pipeline/pipeline-floor.ts'
 import { lowerGroupBy } from './lower-group-by.ts'
+import { lowerJoin } from './lower-join.ts'
+import { lowerGuard, lowerOrdinal } from './lower-ordinal.ts'
+import { lowerScanIpc } from './lower-scan-ipc.ts'
 import { lowerGenerated, lowerInMemory, lowerScanParquet } from './lower-scan.ts'
+import { lowerSort } from './lower-sort.ts'
 import { addFilter, addProject, addSelection, type StageDraft, type Stream } from './stream.ts'
 
 /** What lowering needs from the engine. */
@@ -24,6 +28,8 @@ export interface LoweringContext {
   readonly shareFooters: (metas: readonly ParquetFileMeta[]) => void
   /** Test only: and-mask over group hashes. */
   readonly hashMask: bigint | undefined
+  /** Test only: most runs that a sort merges at a time. */
+  readonly sortFanIn: number | undefined
 }
 
 /** Makes the query's last sink for its input. */
@@ -43,7 +49,7 @@ export class Lowering {
   readonly #sinks: SinkSpec[] = []
   #operators = 0
   #sinkCount = 0
-  #slices = 0
+  #rowCounters = 0
 
   constructor(context: LoweringContext) {
     this.context = context
@@ -113,6 +119,8 @@ export class Lowering {
     switch (node.kind) {
       case 'scanParquet':
         return [lowerScanParquet(this, node)]
+      case 'scanIpc':
+        return [lowerScanIpc(this, node)]
       case 'inMemory':
         return [lowerInMemory(this, node)]
       case 'generated':
@@ -124,20 +132,40 @@ export class Lowering {
       case 'groupBy':
         return [lowerGroupBy(this, node)]
       case 'slice':
-        return this.#lowerSlice(node)
+        return this.#slice(this.lower(node.input), node.offset, node.length)
+      case 'sort':
+        return this.#lowerSort(node)
       case 'concat':
         return node.inputs.flatMap((input) => this.lower(input).map((stream) => addSelection(stream, node.schema)))
+      case 'ordinal':
+        return lowerOrdinal(this, node)
+      case 'guard':
+        return lowerGuard(this, node)
+      case 'join':
+        return lowerJoin(this, node)
       default:
         return unreachable(node)
     }
   }
 
-  #lowerSlice(node: Slice): readonly Stream[] {
-    const streams = this.lower(node.input)
-    if (this.#slices >= SLICE_COUNTERS) {
-      throw makeError('INVALID_PLAN', `Too many slices in one query: at most ${SLICE_COUNTERS}. Collect in between.`)
+  /** A counter of rows that all workers and pipelines share. */
+  nextRowCounter(): number {
+    if (this.#rowCounters >= SLICE_COUNTERS) {
+      throw makeError(
+        'INVALID_PLAN',
+        `Too many slices and row indexes in one query: at most ${SLICE_COUNTERS}. Collect in between.`,
+      )
     }
-    const counter = this.#slices++
+    return this.#rowCounters++
+  }
+
+  #lowerSort(node: Sort): readonly Stream[] {
+    const stream = lowerSort(this, node)
+    return node.limit === undefined ? [stream] : this.#slice([stream], 0, node.limit)
+  }
+
+  #slice(streams: readonly Stream[], offset: number, length: number): readonly Stream[] {
+    const counter = this.nextRowCounter()
     return streams.map((stream) => ({
       ...stream,
       isSerial: stream.isSerial || stream.isOrdered,
@@ -146,8 +174,8 @@ export class Lowering {
         {
           kind: 'slice',
           operatorId: this.nextOperatorId(),
-          offset: node.offset,
-          length: node.length,
+          offset,
+          length,
           widths: stream.schema.fields.map((field) => widthOf(field.type)),
           counter,
         },

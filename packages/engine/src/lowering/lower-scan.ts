@@ -26,6 +26,7 @@ import { PAGE_BYTES } from '@spillway/kernels'
 import {
   columnsUsed,
   conjunctsOf,
+  type FileScan,
   type Generated,
   type InMemory,
   joinConjuncts,
@@ -34,25 +35,30 @@ import {
   type TypedExpr,
 } from '@spillway/plan'
 import { assert, makeError } from '@spillway/stdx'
-import { type CodeCondition, VERDICT_BATCH_ROWS } from '../operators/scan-parquet/code-filter.ts'
+import { type CodeCondition, VERDICT_BATCH_ROWS } from '../operators/scan-file/code-filter.ts'
 import type { ParquetMorsel } from '../operators/scan-parquet/scan-parquet.ts'
 import { cutTable } from '../operators/scan-table/scan-table.ts'
 import { canBeCodes } from '../pipeline/column-codes.ts'
 import type { Lowering } from './lower-plan.ts'
 import { addSelection, type Stream } from './stream.ts'
 
-export function lowerScanParquet(lowering: Lowering, node: ScanParquet): Stream {
+/** The columns that a scan reads: its output's, then those that only its predicate needs. */
+export function scanFields(node: FileScan): Field[] {
   const needed = new Set(node.columns)
   if (node.predicate !== undefined) for (const name of columnsUsed(node.predicate)) needed.add(name)
-  const fields = [
+  return [
     ...node.schema.fields,
     ...node.fileSchema.fields.filter(
       (field) => needed.has(field.name) && !node.schema.fields.some((own) => own.name === field.name),
     ),
   ]
+}
+
+export function lowerScanParquet(lowering: Lowering, node: ScanParquet): Stream {
+  const fields = scanFields(node)
   const schema = makeSchema(fields)
   const metas = node.files.map((path) => readFileMeta(path))
-  for (const meta of metas) requirePlannedColumns(meta, fields)
+  for (const meta of metas) requirePlannedColumns(meta, fields, 'scanParquet')
   lowering.context.shareFooters(metas)
   const versions = metas.map(({ fileBytes, modifiedNs }) => ({ fileBytes, modifiedNs }))
   const { morsels, total } = listMorsels(node)
@@ -187,7 +193,11 @@ const WINDOW_BYTES_MIN = 160 * 1024
 const WINDOW_SLACK_BYTES = 4096
 
 /** The file may have been replaced since the plan was made: the code was typed for the columns of then. */
-function requirePlannedColumns(meta: ParquetFileMeta, planned: readonly Field[]): void {
+export function requirePlannedColumns(
+  meta: Pick<ParquetFileMeta, 'path' | 'schema' | 'leftOut'>,
+  planned: readonly Field[],
+  call: string,
+): void {
   for (const { name, type, nullable } of planned) {
     const found = meta.schema.fields.find((field) => field.name === name)
     if (found === undefined) throw columnError(meta.path, meta.leftOut, name)
@@ -197,7 +207,7 @@ function requirePlannedColumns(meta: ParquetFileMeta, planned: readonly Field[])
     throw makeError(
       'SCHEMA_MISMATCH',
       `File changed since the query was built: column "${name}" is ${now} instead of ${then} in ${meta.path}. ` +
-        'Call scanParquet again.',
+        `Call ${call} again.`,
       { file: meta.path, column: name },
     )
   }
@@ -243,7 +253,7 @@ function findMorsels(node: ScanParquet): ListedMorsels {
 }
 
 /** The parts of `ranges` within [start, end). */
-function intersect(ranges: readonly RowRange[], start: number, end: number): RowRange[] {
+export function intersect(ranges: readonly RowRange[], start: number, end: number): RowRange[] {
   return ranges.flatMap((range) => {
     const from = Math.max(range.start, start)
     const to = Math.min(range.start + range.rows, end)

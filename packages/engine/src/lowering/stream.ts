@@ -5,6 +5,8 @@
 import type { Schema } from '@spillway/columnar'
 import type { NamedExpr, TypedExpr } from '@spillway/plan'
 import type { SourceSpec } from '../physical/physical-plan.ts'
+import type { JoinProbeSpec } from '../operators/join/join.ts'
+import type { OrdinalSpec } from '../operators/ordinal/ordinal.ts'
 import type { SliceSpec } from '../operators/slice/slice.ts'
 
 /** A filter and/or projection that may still take up the next one. */
@@ -19,7 +21,7 @@ export interface StageDraft {
 export interface Stream {
   readonly source: SourceSpec
   readonly morselCount: number
-  readonly steps: readonly (StageDraft | SliceSpec)[]
+  readonly steps: readonly (StageDraft | SliceSpec | OrdinalSpec | JoinProbeSpec)[]
   readonly schema: Schema
   readonly isOrdered: boolean
   /** A slice over ordered rows: one worker pulls. */

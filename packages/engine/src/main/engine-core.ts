@@ -437,7 +437,7 @@ function isStreamed(physical: PhysicalPlan): boolean {
 }
 
 function isSpillable(spec: { readonly kind: string }): boolean {
-  return spec.kind === 'groupBy'
+  return spec.kind === 'groupBy' || spec.kind === 'joinBuild' || spec.kind === 'sort'
 }
 
 function refuseUnbounded(physical: PhysicalPlan, canSpill: boolean): void {

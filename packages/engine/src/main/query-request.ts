@@ -41,6 +41,8 @@ export interface TestingOptions {
   readonly workerFault:
     | { readonly kind: 'trap' | 'throw' | 'exit'; readonly at: number; readonly counter: SharedArrayBuffer }
     | undefined
+  /** A sort merges at most so many runs at a time. */
+  readonly sortFanIn: number | undefined
   /** Arena pages at most, however high the limit is. */
   readonly budgetPages: number | undefined
 }
@@ -58,6 +60,7 @@ export const noTesting: TestingOptions = {
   reservationFault: undefined,
   refuseProbability: 0,
   workerFault: undefined,
+  sortFanIn: undefined,
   budgetPages: undefined,
 }
 

@@ -6,6 +6,14 @@ import { PAGE_BYTES } from '@spillway/kernels'
 import { formatBytes } from '@spillway/memory'
 import { type ControlBlock, type FromWorker, queryCounter, queryWord, type WorkerPool } from '@spillway/scheduler'
 import { fromEnvelope, makeError, type SpillwayError } from '@spillway/stdx'
+import {
+  type JoinBuildSpec,
+  joinModuleKeys,
+  type JoinPairsSpec,
+  type JoinProbeSpec,
+  joinStatesRead,
+  type JoinTableSpec,
+} from '../operators/join/join.ts'
 import type { OperatorSpec, PhysicalPipeline, PhysicalPlan } from '../physical/physical-plan.ts'
 import { emptyCounts, mergeCounts, type OperatorCounts } from '../pipeline/operator-meter.ts'
 import type { PipelineSummary } from '../pipeline/pull-loop.ts'
@@ -87,11 +95,7 @@ export class QueryRun {
     this.#control.store(setup.slot, queryWord.nextMorsel, 0)
     this.#log(`phase ${this.#phaseOf(pipeline)} morsels=${pipeline.morselCount} workers=${workers.length}`)
     const modules = this.#modulesOf(pipeline).map((planned) => this.#modules.require(planned))
-    const { source } = pipeline
-    const published =
-      source.kind === 'groupByOutput'
-        ? [{ sinkId: source.sinkId, states: this.#published.get(source.sinkId) ?? [] }]
-        : []
+    const published = statesReadBy(pipeline).map((sinkId) => ({ sinkId, states: this.#published.get(sinkId) ?? [] }))
     const pinnedShare = setup.isStreamed ? PINNED_SHARE_STREAMED : PINNED_SHARE
     const start: PipelineStart = {
       pipeline,
@@ -127,6 +131,8 @@ export class QueryRun {
       if (spec.kind === 'stage') keys.add(spec.moduleKey)
       if (spec.kind === 'scanParquet') for (const { stage } of spec.codeConditions) keys.add(stage.moduleKey)
       if (spec.kind === 'groupBy' || spec.kind === 'groupByOutput') keys.add(spec.shape.moduleKey)
+      if (isJoin(spec)) for (const key of joinModuleKeys(spec)) keys.add(key)
+      if (spec.kind === 'sort' || spec.kind === 'sortOutput') keys.add(spec.shape.moduleKey)
     }
     return this.facts.physical.modules.filter((module) => keys.has(module.key))
   }
@@ -227,7 +233,8 @@ export class QueryRun {
   }
 
   #phaseOf(pipeline: PhysicalPipeline): string {
-    return `${labelOf(pipeline.source)} -> ${pipeline.sinks.map((use) => labelOf(use.sink)).join(', ')}`
+    const sinks = pipeline.sinks.map((use) => labelOf(use.sink)).join(', ')
+    return sinks === '' ? labelOf(pipeline.source) : `${labelOf(pipeline.source)} -> ${sinks}`
   }
 
   operatorMetrics(): OperatorMetrics[] {
@@ -269,6 +276,20 @@ export class QueryRun {
 
 export function operatorsOf(pipeline: PhysicalPipeline): OperatorSpec[] {
   const { source } = pipeline
-  const filter = source.kind === 'scanParquet' && source.filter !== undefined ? [source.filter] : []
+  const filter =
+    (source.kind === 'scanParquet' || source.kind === 'scanIpc') && source.filter !== undefined ? [source.filter] : []
   return [source, ...filter, ...pipeline.transforms, ...pipeline.sinks.map((use) => use.sink)]
+}
+
+type JoinSpec = JoinBuildSpec | JoinTableSpec | JoinProbeSpec | JoinPairsSpec
+
+const isJoin = (spec: OperatorSpec): spec is JoinSpec => spec.kind.startsWith('join')
+
+/** Ids of the published states that a pipeline's operators read. */
+function statesReadBy(pipeline: PhysicalPipeline): number[] {
+  const ids = operatorsOf(pipeline).flatMap((spec) => {
+    if (spec.kind === 'groupByOutput' || spec.kind === 'sortOutput') return [spec.sinkId]
+    return isJoin(spec) ? joinStatesRead(spec) : []
+  })
+  return [...new Set(ids)]
 }

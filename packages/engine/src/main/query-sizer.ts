@@ -27,11 +27,12 @@ export interface SizedPlan {
  */
 const FLOOR_MARGIN_BYTES = 4e6
 
-type CrewContext = Omit<LoweringContext, 'hashMask'>
+type CrewContext = Omit<LoweringContext, 'hashMask' | 'sortFanIn'>
 
 function lowerFor(plan: LogicalNode, { options, makeSink }: QueryRequest, context: CrewContext): PhysicalPlan {
   const { hashBits } = options.testing
-  return lowerPlan(plan, makeSink, { ...context, hashMask: hashBits === undefined ? undefined : lowBitsMask(hashBits) })
+  const hashMask = hashBits === undefined ? undefined : lowBitsMask(hashBits)
+  return lowerPlan(plan, makeSink, { ...context, hashMask, sortFanIn: options.testing.sortFanIn })
 }
 
 /**

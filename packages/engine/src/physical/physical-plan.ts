@@ -9,15 +9,36 @@ import type { Schema } from '@spillway/columnar'
 import type { CollectSpec } from '../operators/collect/collect.ts'
 import type { GenerateSpec } from '../operators/generate/generate.ts'
 import type { GroupByOutputSpec, GroupBySinkSpec } from '../operators/group-by/group-by.ts'
+import type { JoinBuildSpec, JoinPairsSpec, JoinProbeSpec, JoinTableSpec } from '../operators/join/join.ts'
+import type { OrdinalSpec } from '../operators/ordinal/ordinal.ts'
+import type { RaiseSpec } from '../operators/raise/raise.ts'
+import type { ScanIpcSpec } from '../operators/scan-ipc/scan-ipc.ts'
 import type { ScanParquetSpec } from '../operators/scan-parquet/scan-parquet.ts'
 import type { ScanTableSpec } from '../operators/scan-table/scan-table.ts'
+import type { SinkIpcSpec } from '../operators/sink-ipc/sink-ipc.ts'
 import type { SinkParquetSpec } from '../operators/sink-parquet/sink-parquet.ts'
 import type { SliceSpec } from '../operators/slice/slice.ts'
+import type { SortOutputSpec, SortSinkSpec } from '../operators/sort/sort.ts'
 import type { StageSpec } from '../operators/stage/stage.ts'
 
-export type SourceSpec = ScanParquetSpec | ScanTableSpec | GenerateSpec | GroupByOutputSpec
-export type TransformSpec = StageSpec | SliceSpec
-export type SinkSpec = GroupBySinkSpec | CollectSpec | SinkParquetSpec
+export type SourceSpec =
+  | ScanParquetSpec
+  | ScanIpcSpec
+  | ScanTableSpec
+  | GenerateSpec
+  | GroupByOutputSpec
+  | SortOutputSpec
+  | JoinTableSpec
+  | JoinPairsSpec
+export type TransformSpec = StageSpec | SliceSpec | OrdinalSpec | JoinProbeSpec
+export type SinkSpec =
+  | GroupBySinkSpec
+  | SortSinkSpec
+  | JoinBuildSpec
+  | CollectSpec
+  | SinkParquetSpec
+  | SinkIpcSpec
+  | RaiseSpec
 export type OperatorSpec = SourceSpec | TransformSpec | SinkSpec
 
 /** Fields that every operator's spec has. */

@@ -17,8 +17,10 @@ import type { OpenContext } from './contracts.ts'
 
 const ROOM_BYTES_PER_STRING = 32
 
+type UseColumns = (columns: readonly ExportedColumn[], rows: number) => void
+
 /** Selected rows [start, start + rows) of a batch. */
-interface BatchPart {
+export interface BatchPart {
   readonly batch: number
   readonly start: number
   readonly rows: number
@@ -55,29 +57,34 @@ export class BatchExport {
    * Exports the selected rows of a batch and passes the columns on, which are valid during the call. Long strings that
    * pass the room get pages; when those are refused the rows are passed on in several parts.
    */
-  export(batch: number, use: (columns: readonly ExportedColumn[], rows: number) => void): void {
-    const count = selectedRows(this.#context.arena, batch)
-    if (this.#exportPart({ batch, start: 0, rows: count }, this.#room, this.#roomBytes, use)) return
-    const pages = Math.ceil(this.#needBytes({ batch, start: 0, rows: count }) / PAGE_BYTES) + 1
+  export(batch: number, use: UseColumns): void {
+    this.exportPart({ batch, start: 0, rows: selectedRows(this.#context.arena, batch) }, use)
+  }
+
+  /** The same for some of the selected rows. */
+  exportPart(part: BatchPart, use: UseColumns): void {
+    if (this.#tryExport(part, this.#room, this.#roomBytes, use)) return
+    const pages = Math.ceil(this.#needBytes(part) / PAGE_BYTES) + 1
     const address = this.#context.reservation.take(pages)
     if (address === 0) {
-      this.#exportInParts(batch, count, use)
+      this.#exportInParts(part, use)
       return
     }
     try {
-      const isDone = this.#exportPart({ batch, start: 0, rows: count }, address, pages * PAGE_BYTES, use)
+      const isDone = this.#tryExport(part, address, pages * PAGE_BYTES, use)
       assert(isDone, 'the need of a batch was computed before')
     } finally {
       this.#context.reservation.give(address, pages)
     }
   }
 
-  #exportInParts(batch: number, count: number, use: (columns: readonly ExportedColumn[], rows: number) => void): void {
-    let start = 0
-    let rows = Math.ceil(count / 2)
-    while (start < count) {
-      const part = { batch, start, rows: Math.min(rows, count - start) }
-      if (this.#exportPart(part, this.#room, this.#roomBytes, use)) {
+  #exportInParts(whole: BatchPart, use: UseColumns): void {
+    const end = whole.start + whole.rows
+    let { start } = whole
+    let rows = Math.ceil(whole.rows / 2)
+    while (start < end) {
+      const part = { batch: whole.batch, start, rows: Math.min(rows, end - start) }
+      if (this.#tryExport(part, this.#room, this.#roomBytes, use)) {
         start += part.rows
       } else if (rows > 1) {
         rows = Math.ceil(rows / 2)
@@ -87,13 +94,25 @@ export class BatchExport {
     }
   }
 
+  /** Bytes of these rows as columns of Arrow, without padding. */
+  bytesOf(part: BatchPart): number {
+    const bitmap = Math.ceil(part.rows / 8)
+    let bytes = 0
+    for (const [type, values, validity, selection] of this.#columns(part)) {
+      if (type.kind === 'null') continue
+      if (validity !== 0) bytes += bitmap
+      if (type.kind === 'boolean') bytes += bitmap
+      else if (type.kind !== 'utf8') bytes += part.rows * widthOf(type)
+      else {
+        const text = this.#context.arena.kernels.viewsByteLength(values, validity, selection, part.rows) >>> 0
+        bytes += (part.rows + 1) * 4 + text
+      }
+    }
+    return bytes
+  }
+
   /** False when the room is too small: nothing was passed on then. */
-  #exportPart(
-    part: BatchPart,
-    room: number,
-    roomBytes: number,
-    use: (columns: readonly ExportedColumn[], rows: number) => void,
-  ): boolean {
+  #tryExport(part: BatchPart, room: number, roomBytes: number, use: UseColumns): boolean {
     const { kernels, handle } = this.#context.arena
     const free = { cursor: room, end: room + roomBytes }
     const columns: ExportedColumn[] = []

@@ -2,7 +2,7 @@
  * Gathers the rows of small batches into one batch of its own, strings included: a selective filter gives a few rows
  * per batch, and what follows costs per batch.
  */
-import { column, descriptor, type Schema, widthOf } from '@spillway/columnar'
+import { column, descriptor, STRING_VIEW_BYTES, type Schema, widthOf } from '@spillway/columnar'
 import type { WorkspaceSize } from '@spillway/memory'
 import {
   type BatchBuffers,
@@ -60,19 +60,17 @@ export class BatchGather {
     return this.#buffers.address
   }
 
-  /** Adds the selected rows of a batch, or says no and adds nothing. */
-  tryAppend(batch: number): boolean {
-    const { arena } = this.#context
-    const count = selectedRows(arena, batch)
+  /** Adds selected rows [start, start + count) of a batch, all of them if not said, or says no and adds nothing. */
+  tryAppend(batch: number, start = 0, count = selectedRows(this.#context.arena, batch) - start): boolean {
     if (this.#rows + count > this.#rowsMax) return false
     let heapCursor = this.#heapCursor
     for (let index = 0; index < this.#schema.fields.length; index++) {
       if (this.#schema.fields[index]?.type.kind !== 'utf8') continue
-      const used = this.#copyStrings(batch, index, count, heapCursor)
+      const used = this.#copyStrings(batch, index, start, count, heapCursor)
       if (used < 0) return false
       heapCursor += used
     }
-    for (let index = 0; index < this.#schema.fields.length; index++) this.#copyColumn(batch, index, count)
+    for (let index = 0; index < this.#schema.fields.length; index++) this.#copyColumn(batch, index, start, count)
     this.#heapCursor = heapCursor
     this.#rows += count
     return true
@@ -84,28 +82,33 @@ export class BatchGather {
     this.#hasNulls.fill(false)
   }
 
-  #copyStrings(batch: number, index: number, count: number, heapCursor: number): number {
-    const { arena } = this.#context
+  /** Addresses of a column's values, validity and selection from the selected row `start` on. */
+  #sourceOf(batch: number, index: number, start: number, width: number) {
+    const { u32 } = this.#context.arena
     const entry = columnAddress(batch, index)
-    const values = arena.u32[(entry + column.values) >>> 2] as number
-    const validity = arena.u32[(entry + column.validity) >>> 2] as number
-    const selection = arena.u32[(batch + descriptor.selection) >>> 2] as number
+    const values = u32[(entry + column.values) >>> 2] as number
+    const validity = u32[(entry + column.validity) >>> 2] as number
+    const selection = u32[(batch + descriptor.selection) >>> 2] as number
+    if (selection !== 0) return { values, validity, selection: selection + start * 4 }
+    return { values: values + start * width, validity: validity === 0 ? 0 : validity + start, selection }
+  }
+
+  #copyStrings(batch: number, index: number, start: number, count: number, heapCursor: number): number {
+    const { arena } = this.#context
+    const { values, validity, selection } = this.#sourceOf(batch, index, start, STRING_VIEW_BYTES)
     const target = (this.#buffers.columns[index]?.values ?? 0) + this.#rows * 16
     const end = this.#buffers.heap + this.#buffers.heapBytes
     return arena.kernels.copyViews(values, validity, selection, count, target, heapCursor, end)
   }
 
-  #copyColumn(batch: number, index: number, count: number): void {
+  #copyColumn(batch: number, index: number, start: number, count: number): void {
     const { arena } = this.#context
     const own = this.#buffers.columns[index]
     const field = this.#schema.fields[index]
     if (own === undefined || field === undefined) return
-    const entry = columnAddress(batch, index)
-    const validity = arena.u32[(entry + column.validity) >>> 2] as number
-    const selection = arena.u32[(batch + descriptor.selection) >>> 2] as number
+    const width = widthOf(field.type)
+    const { values, validity, selection } = this.#sourceOf(batch, index, start, width)
     if (field.type.kind !== 'utf8') {
-      const width = widthOf(field.type)
-      const values = arena.u32[(entry + column.values) >>> 2] as number
       this.#copyValues(values, selection, width, count, own.values + this.#rows * width)
     }
     if (validity === 0) {

@@ -33,20 +33,31 @@ export interface Source {
 }
 
 export interface Transform {
-  /** Address of the resulting batch, or 0 when no row is left. */
-  apply(batch: number): number
+  /** Address of the resulting batch, or 0 when no row is left. `sequence` is that of the source's morsel. */
+  apply(batch: number, sequence: number): number
   /** True when no further input can produce output (a slice that is full). */
   readonly isFinished: boolean
+  /** True while the last input may give further batches. A transform that gives one per input has none of this. */
+  readonly hasMore?: boolean
+  /** The next batch of the last input, or 0: none at the moment. Asked for while `hasMore`. */
+  resume?(): number
+  /** At the end of the pipeline: state that later pipelines read. Own worker, once. */
+  publish?(): { readonly sinkId: number; readonly state: unknown }
   close(): void
 }
 
 export interface Sink {
   /** A pipeline that feeds it starts: how it claims morsels. A sink may outlive several pipelines. */
   setClaims(claims: MorselClaims): void
-  /** Takes a batch, or says `blocked`: nothing was taken, offer the same batch again later. */
-  consume(batch: number, sequence: number, inputKind: number): 'taken' | 'blocked'
+  /**
+   * Takes a batch, or not yet: offer the same batch again, after others had their turn (`blocked`), or at once
+   * (`working`: a bounded piece of work was done that must come first).
+   */
+  consume(batch: number, sequence: number, inputKind: number): 'taken' | 'blocked' | 'working'
   /** The morsel's batches have all been offered. */
   endMorsel(sequence: number): 'taken' | 'blocked'
+  /** A bounded piece of work before `publish`; false = there is more. Left out: there is none. */
+  settle?(): boolean
   /** Links local state into global state. Own worker, once. Returns plain data for the coordinator. */
   publish(): unknown
   /** Frees about `pages` pages by spilling; returns the pages freed. */

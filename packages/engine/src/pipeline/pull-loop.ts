@@ -76,8 +76,17 @@ export class PullLoop implements RunningPipeline {
     this.#serveSpillRequest()
     const end = performance.now() + STEP_BUDGET_MS
     do {
-      if (!this.#offerPending()) return 'blocked'
-      if (this.#isDrained) return this.#finish()
+      const offered = this.#offerPending()
+      if (offered === 'blocked') return 'blocked'
+      if (offered === 'working') {
+        if (context.isCancelled()) throw makeError('CANCELLED', 'The query was cancelled.')
+        continue
+      }
+      if (this.#isDrained) {
+        if (this.#settle()) return this.#finish()
+        if (context.isCancelled()) throw makeError('CANCELLED', 'The query was cancelled.')
+        continue
+      }
       context.strike()
       const status = this.#pull()
       if (status === 'blocked') return 'blocked'
@@ -91,9 +100,10 @@ export class PullLoop implements RunningPipeline {
     return this.#summary ?? { published: [], operators: [] }
   }
 
-  /** Pulls once and runs the transforms; leaves the outcome pending. */
+  /** Gets one batch, or a part of one, through the transforms; leaves the outcome pending. */
   #pull(): 'pulled' | 'blocked' {
-    const { source, transforms, context } = this.#parts
+    const { source, context } = this.#parts
+    if (this.#resume()) return 'pulled'
     const { meter } = source
     const started = performance.now()
     const status = source.operator.pull()
@@ -115,27 +125,67 @@ export class PullLoop implements RunningPipeline {
         return 'pulled'
       default:
     }
-    let batch = source.operator.batch
+    const { batch } = source.operator
     const rows = selectedRows(context.arena, batch)
     meter.counts.rowsOut += rows
     context.control.count(context.slot, queryCounter.rowsIn, rows)
-    for (const transform of transforms) {
-      const before = performance.now()
-      transform.meter.counts.rowsIn += selectedRows(context.arena, batch)
-      batch = transform.operator.apply(batch)
-      transform.meter.counts.timeMs += performance.now() - before
-      if (transform.operator.isFinished) this.#parts.exhaust()
-      if (batch === 0) return 'pulled'
-      transform.meter.counts.rowsOut += selectedRows(context.arena, batch)
-    }
-    this.#pendingBatch = batch
-    this.#pendingSink = 0
+    this.#transform(batch, 0)
     return 'pulled'
   }
 
-  /** True when nothing is pending any more. */
-  #offerPending(): boolean {
-    if (this.#pendingBatch === 0 && !this.#isMorselEnding) return true
+  /** Goes on with the last transform that has more of its last input. False: none has. */
+  #resume(): boolean {
+    const { transforms, context } = this.#parts
+    for (let index = transforms.length - 1; index >= 0; index--) {
+      const { operator, meter } = transforms[index] as Metered<Transform>
+      // Nobody wants what a finished transform or one before it may still have.
+      if (operator.isFinished) return false
+      if (operator.hasMore !== true || operator.resume === undefined) continue
+      const started = performance.now()
+      const batch = operator.resume()
+      meter.counts.timeMs += performance.now() - started
+      if (batch !== 0) {
+        meter.counts.rowsOut += selectedRows(context.arena, batch)
+        this.#transform(batch, index + 1)
+      }
+      return true
+    }
+    return false
+  }
+
+  /** Runs the transforms from `first` on. */
+  #transform(input: number, first: number): void {
+    const { transforms, context } = this.#parts
+    let batch = input
+    for (let index = first; index < transforms.length; index++) {
+      const { operator, meter } = transforms[index] as Metered<Transform>
+      const before = performance.now()
+      meter.counts.rowsIn += selectedRows(context.arena, batch)
+      batch = operator.apply(batch, this.#sequence)
+      meter.counts.timeMs += performance.now() - before
+      if (operator.isFinished) this.#parts.exhaust()
+      if (batch === 0) return
+      meter.counts.rowsOut += selectedRows(context.arena, batch)
+    }
+    this.#pendingBatch = batch
+    this.#pendingSink = 0
+  }
+
+  /** Work of the sinks before they publish; false = there is more. */
+  #settle(): boolean {
+    for (const { operator, meter, publishes } of this.#parts.sinks) {
+      if (!publishes || operator.settle === undefined) continue
+      const started = performance.now()
+      const isDone = operator.settle()
+      meter.counts.timeMs += performance.now() - started
+      if (!isDone) return false
+    }
+    return true
+  }
+
+  /** `taken` when nothing is pending any more. */
+  #offerPending(): 'taken' | 'blocked' | 'working' {
+    if (this.#pendingBatch === 0 && !this.#isMorselEnding) return 'taken'
     const { sinks, context } = this.#parts
     while (this.#pendingSink < sinks.length) {
       const { operator, meter, inputKind } = sinks[this.#pendingSink] as OpenSink
@@ -145,13 +195,13 @@ export class PullLoop implements RunningPipeline {
           ? operator.consume(this.#pendingBatch, this.#sequence, inputKind)
           : operator.endMorsel(this.#sequence)
       meter.counts.timeMs += performance.now() - started
-      if (taken === 'blocked') return false
+      if (taken !== 'taken') return taken
       if (this.#pendingBatch !== 0) meter.counts.rowsIn += selectedRows(context.arena, this.#pendingBatch)
       this.#pendingSink += 1
     }
     this.#pendingBatch = 0
     this.#isMorselEnding = false
-    return true
+    return 'taken'
   }
 
   #serveSpillRequest(): void {
@@ -188,6 +238,7 @@ export class PullLoop implements RunningPipeline {
     const published = sinks
       .filter((sink) => sink.publishes)
       .map((sink) => ({ sinkId: sink.sinkId, state: sink.operator.publish() }))
+    for (const { operator } of transforms) if (operator.publish !== undefined) published.push(operator.publish())
     this.close()
     this.#parts.close()
     const metered = [source, ...transforms, ...sinks.filter((sink) => sink.publishes)]

@@ -23,7 +23,7 @@ export class SourceFilter {
 
   /** Sets the batch's selection. Only the columns of the filter must be there. Returns the rows that survive. */
   apply(batch: number, rows: number): number {
-    return this.measure(rows, () => (this.#stage.apply(batch) === 0 ? 0 : selectedRows(this.#arena, batch)))
+    return this.measure(rows, () => (this.#stage.apply(batch, 0) === 0 ? 0 : selectedRows(this.#arena, batch)))
   }
 
   /** Buffer for the selection, u32 × the batch's most rows. */

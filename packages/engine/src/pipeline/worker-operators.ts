@@ -3,18 +3,26 @@
  * A kind that is missing is a compile error. No plan code may be imported here: this is bundled for the workers.
  */
 import type { WorkspaceSize } from '@spillway/memory'
-import { openCollect, sizeCollect } from '../operators/collect/collect.sink.ts'
+import { openCollect } from '../operators/collect/collect.sink.ts'
+import { sizeCollect } from '../operators/collect/size-collect.ts'
 import { openGenerate, sizeGenerate } from '../operators/generate/generate.source.ts'
 import { groupByOutputFloorPages, openGroupByOutput, sizeGroupByOutput } from '../operators/group-by/group-by.output.ts'
 import { groupBySinkFloorPages, openGroupBySink, sizeGroupBySink } from '../operators/group-by/group-by.sink.ts'
-import {
-  openScanParquet,
-  scanParquetFloorPages,
-  sizeScanParquet,
-} from '../operators/scan-parquet/scan-parquet.source.ts'
+import { joinBuildFloorPages, openJoinBuild, sizeJoinBuild } from '../operators/join/join-build.sink.ts'
+import { joinPairsFloorPages, openJoinPairs, sizeJoinPairs } from '../operators/join/join-pairs.source.ts'
+import { joinProbeFloorPages, openJoinProbe, sizeJoinProbe } from '../operators/join/join-probe.transform.ts'
+import { joinTableFloorPages, openJoinTable, sizeJoinTable } from '../operators/join/join-table.source.ts'
+import { openScanIpc, scanIpcFloorPages, sizeScanIpc } from '../operators/scan-ipc/scan-ipc.source.ts'
+import { openScanParquet, scanParquetFloorPages, sizeScanParquet } from '../operators/scan-parquet/open-scan-parquet.ts'
 import { openScanTable, sizeScanTable } from '../operators/scan-table/scan-table.source.ts'
+import { openSinkIpc } from '../operators/sink-ipc/sink-ipc.sink.ts'
+import { sizeSinkIpc } from '../operators/sink-ipc/size-sink-ipc.ts'
 import { openSinkParquet, sizeSinkParquet } from '../operators/sink-parquet/sink-parquet.sink.ts'
+import { openOrdinal, sizeOrdinal } from '../operators/ordinal/ordinal.transform.ts'
+import { openRaise, sizeRaise } from '../operators/raise/raise.sink.ts'
 import { openSlice, sizeSlice } from '../operators/slice/slice.transform.ts'
+import { openSortOutput, sizeSortOutput, sortOutputFloorPages } from '../operators/sort/sort.output.ts'
+import { openSortSink, sizeSortSink, sortSinkFloorPages } from '../operators/sort/sort.sink.ts'
 import { openStage, sizeStage } from '../operators/stage/stage.transform.ts'
 import type { SinkSpec, SourceSpec, TransformSpec } from '../physical/physical-plan.ts'
 import type { OpenContext, Sink, Source, Transform } from './contracts.ts'
@@ -41,20 +49,30 @@ const none = () => 0
 
 export const sources: { readonly [K in SourceSpec['kind']]: SourceDef<Of<SourceSpec, K>> } = {
   scanParquet: { size: sizeScanParquet, floorPages: scanParquetFloorPages, open: openScanParquet },
+  scanIpc: { size: sizeScanIpc, floorPages: scanIpcFloorPages, open: openScanIpc },
   scanTable: { size: sizeScanTable, floorPages: none, open: openScanTable },
   generate: { size: sizeGenerate, floorPages: none, open: openGenerate },
+  sortOutput: { size: sizeSortOutput, floorPages: sortOutputFloorPages, open: openSortOutput },
   groupByOutput: { size: sizeGroupByOutput, floorPages: groupByOutputFloorPages, open: openGroupByOutput },
+  joinTable: { size: sizeJoinTable, floorPages: joinTableFloorPages, open: openJoinTable },
+  joinPairs: { size: sizeJoinPairs, floorPages: joinPairsFloorPages, open: openJoinPairs },
 }
 
 export const transforms: { readonly [K in TransformSpec['kind']]: TransformDef<Of<TransformSpec, K>> } = {
   stage: { size: sizeStage, floorPages: none, open: openStage },
+  ordinal: { size: sizeOrdinal, floorPages: none, open: openOrdinal },
   slice: { size: sizeSlice, floorPages: none, open: openSlice },
+  joinProbe: { size: sizeJoinProbe, floorPages: joinProbeFloorPages, open: openJoinProbe },
 }
 
 export const sinks: { readonly [K in SinkSpec['kind']]: SinkDef<Of<SinkSpec, K>> } = {
+  sort: { size: sizeSortSink, floorPages: sortSinkFloorPages, open: openSortSink },
   groupBy: { size: sizeGroupBySink, floorPages: groupBySinkFloorPages, open: openGroupBySink },
+  joinBuild: { size: sizeJoinBuild, floorPages: joinBuildFloorPages, open: openJoinBuild },
   collect: { size: sizeCollect, floorPages: none, open: openCollect },
   sinkParquet: { size: sizeSinkParquet, floorPages: none, open: openSinkParquet },
+  raise: { size: sizeRaise, floorPages: none, open: openRaise },
+  sinkIpc: { size: sizeSinkIpc, floorPages: none, open: openSinkIpc },
 }
 
 /** The definition of a spec; the one place where the union is narrowed by its kind. */

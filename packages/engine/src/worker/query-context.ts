@@ -4,7 +4,14 @@
 import { writeSync } from 'node:fs'
 import type { SharedTable } from '@spillway/columnar'
 import type { OutputFault } from '@spillway/formats'
-import { type Arena, createSpillIo, type FaultPlan, type SpillContext, SpillQuota } from '@spillway/memory'
+import {
+  type Arena,
+  createSpillIo,
+  type FaultPlan,
+  type Reservation,
+  type SpillContext,
+  SpillQuota,
+} from '@spillway/memory'
 import { type ControlBlock, queryCounter, queryWord } from '@spillway/scheduler'
 import { assert, makeError } from '@spillway/stdx'
 import { strikeWorker, type WorkerFault } from './worker-fault.ts'
@@ -174,10 +181,31 @@ export class QueryContext {
     this.control.add(this.slot, queryWord.floorPages, -detached.formerFloorPages)
   }
 
+  /** `count` contiguous pages that become the query's at once. 0 = refused. */
+  takePublishedPages(reservation: Reservation, count: number): number {
+    const address = reservation.take(count)
+    if (address === 0) return 0
+    if (reservation.handOver(count)) {
+      this.control.add(this.slot, queryWord.publishedPages, count)
+      return address
+    }
+    reservation.give(address, count)
+    return 0
+  }
+
+  /** Frees `count` contiguous published pages. */
+  freePublishedPages(address: number, count: number): void {
+    this.arena.kernels.pageFree(address, count)
+    this.#releasePublished(count)
+  }
+
   /** Frees a chain of published pages and gives their promise back. */
   freePublished(head: number): void {
     if (head === 0) return
-    const freed = this.arena.kernels.chainFree(head) >>> 0
+    this.#releasePublished(this.arena.kernels.chainFree(head) >>> 0)
+  }
+
+  #releasePublished(freed: number): void {
     const { words } = this.control
     const index = this.control.wordIndex(this.slot, queryWord.publishedPages)
     for (;;) {

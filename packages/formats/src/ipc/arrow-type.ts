@@ -105,9 +105,14 @@ const readers: ReadonlyMap<number, (table: FlatTable) => DataType | undefined> =
   [typeKind.timestamp, readTimestamp],
 ])
 
+/** The data type of a Type union, if Spillway has it. */
+export function findDataType(kind: number, table: FlatTable): DataType | undefined {
+  return readers.get(kind)?.(table)
+}
+
 /** Reads a Type union. @throws DataError UNSUPPORTED_TYPE for Arrow types that Spillway does not have. */
 export function readType(kind: number, table: FlatTable, fieldName: string): DataType {
-  const type = readers.get(kind)?.(table)
+  const type = findDataType(kind, table)
   if (type === undefined) {
     throw makeError('UNSUPPORTED_TYPE', `Arrow type not supported: type id ${kind} of column "${fieldName}".`, {
       column: fieldName,

@@ -1,4 +1,5 @@
 /** Arrow IPC files and streams, written and read inside a worker without a library for Arrow. */
+export { type IpcFileParts, ipcTail, type WrittenRecordBatch } from './assemble-ipc-file.ts'
 export {
   FOOTER_TRAILER_BYTES,
   type IpcBlock,

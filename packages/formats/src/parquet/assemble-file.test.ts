@@ -9,12 +9,13 @@ import type { DataType } from '@spillway/columnar'
 import { readParquet } from 'parquet-wasm/esm'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
-  beginParquetFile,
-  discardParquetFile,
-  finishParquetFile,
-  temporaryParquetPath,
-  writeParquetFooter,
-} from './assemble-file.ts'
+  beginOutputFile,
+  discardOutputFile,
+  endOutputFile,
+  finishOutputFile,
+  temporaryOutputPath,
+} from '../output/output-file.ts'
+import { PARQUET_HEADER, parquetTail } from './assemble-file.ts'
 import { ParquetDecoder } from './testing/decoder.ts'
 import { readFileMeta } from './footer.ts'
 import { testTable, writeTestTable } from './native-writer/write-test-table.ts'
@@ -93,10 +94,10 @@ describe('assembled files', () => {
     ]
     const schema = makeSchema(types.map((type, index) => ({ name: `c${index}`, type, nullable: index % 2 === 0 })))
     const target = join(directory, 'empty.parquet')
-    const temporary = temporaryParquetPath(target)
-    beginParquetFile(temporary)
-    writeParquetFooter(temporary, { rowGroups: [], schema, rowCount: 0, keyValue: {} })
-    finishParquetFile(temporary, target)
+    const temporary = temporaryOutputPath(target)
+    beginOutputFile(temporary, PARQUET_HEADER)
+    endOutputFile(temporary, parquetTail({ rowGroups: [], schema, rowCount: 0, keyValue: {} }))
+    finishOutputFile(temporary, target)
     expect(readFileMeta(target).schema).toEqual(schema)
     expect(await count(`select count(*) from '${target}'`)).toBe(0)
     const described = await duckdb.runAndReadAll(`describe from '${target}'`)
@@ -112,14 +113,16 @@ describe('assembled files', () => {
 
   it('are refused when rows are missing, and leave nothing behind', () => {
     const target = join(directory, 'short.parquet')
-    const temporary = temporaryParquetPath(target)
-    beginParquetFile(temporary)
+    const temporary = temporaryOutputPath(target)
+    beginOutputFile(temporary, PARQUET_HEADER)
     const parts = { rowGroups: [], schema: makeSchema([]), rowCount: 5, keyValue: {} }
-    expect(() => writeParquetFooter(temporary, parts)).toThrow(/0 of 5 rows/)
-    discardParquetFile(temporary)
-    discardParquetFile(temporary)
+    expect(() => parquetTail(parts)).toThrow(/0 of 5 rows/)
+    discardOutputFile(temporary)
+    discardOutputFile(temporary)
     expect(existsSync(temporary)).toBe(false)
     expect(readdirSync(directory).filter((name) => name.includes('.tmp'))).toEqual([])
-    expect(() => beginParquetFile(join(directory, 'no', 'such', 'x.tmp'))).toThrow(/cannot be written.*ENOENT/)
+    expect(() => beginOutputFile(join(directory, 'no', 'such', 'x.tmp'), PARQUET_HEADER)).toThrow(
+      /cannot be written.*ENOENT/,
+    )
   })
 })

@@ -1,5 +1,5 @@
 /**
- * From what a user names to the files it stands for: a file, a directory (its *.parquet), or a glob with
+ * From what a user names to the files it stands for: a file, a directory (its files of the format), or a glob with
  * `*`, `**` (any directories), `?`, `[a-z]`, `[!a]` and `{a,b}`. Names that begin with a dot need a dot in the pattern.
  */
 import { readdirSync, statSync } from 'node:fs'
@@ -8,25 +8,32 @@ import { join, resolve, sep } from 'node:path'
 import { makeError } from '@spillway/stdx'
 import { fileError } from './file-access.ts'
 
+/** Files of one format. */
+export interface FileKind {
+  readonly name: string
+  /** Of the files that a directory stands for, with their dots. */
+  readonly extensions: readonly string[]
+}
+
 /**
  * Absolute paths, in the order of `paths`; the files of one directory or glob are sorted by code unit.
  * @throws DataError FILE_NOT_FOUND when a name stands for no file, FILE_UNREADABLE
  */
-export function expandPaths(paths: readonly string[]): string[] {
+export function expandPaths(paths: readonly string[], kind: FileKind): string[] {
   return paths.flatMap((path) => {
-    const files = expandPath(resolve(path))
+    const files = expandPath(resolve(path), kind.extensions)
     if (files.length > 0) return files
-    const message = `File not found: no Parquet file matches "${path}". Check the path or the glob.`
+    const message = `File not found: no ${kind.name} file matches "${path}". Check the path or the glob.`
     throw makeError('FILE_NOT_FOUND', message, { file: path })
   })
 }
 
-function expandPath(path: string): string[] {
+function expandPath(path: string, extensions: readonly string[]): string[] {
   // A file whose name has glob characters is still a file.
   const found = findStat(path)
   if (found?.isDirectory() === true) {
     return listDirectory(path)
-      .filter((entry) => entry.name.endsWith('.parquet') && !entry.name.startsWith('.'))
+      .filter(({ name }) => extensions.some((each) => name.endsWith(each)) && !name.startsWith('.'))
       .map((entry) => join(path, entry.name))
       .filter((file) => findStat(file)?.isDirectory() === false)
       .sort()

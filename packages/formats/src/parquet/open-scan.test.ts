@@ -42,7 +42,9 @@ function codeOf(run: () => unknown): string {
 
 describe('expandPaths', () => {
   const expand = (...patterns: string[]): string[] =>
-    expandPaths(patterns.map(at)).map((path) => path.slice(directory.length + 1))
+    expandPaths(patterns.map(at), { name: 'Parquet', extensions: ['.parquet'] }).map((path) =>
+      path.slice(directory.length + 1),
+    )
 
   it('files, directories and globs, sorted', () => {
     expect(expand('a/2.parquet', 'a/1.parquet')).toEqual(['a/2.parquet', 'a/1.parquet'])

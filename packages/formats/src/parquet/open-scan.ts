@@ -1,13 +1,13 @@
-/** Opens a Parquet scan: finds the files, reads every footer, and checks that the files have one schema. */
+/** Opens a scan of files: finds them, reads every footer, and checks that the files have one schema. */
 import { makeSchema, typeEquals, typeName } from '@spillway/columnar'
 import type { Schema } from '@spillway/columnar'
 import { makeError } from '@spillway/stdx'
 import type { SpillwayError } from '@spillway/stdx'
-import { expandPaths } from './expand-paths.ts'
-import type { LeftOutColumn, ParquetFileMeta } from './file-meta.ts'
+import { expandPaths, type FileKind } from './expand-paths.ts'
+import type { LeftOutColumn } from './file-meta.ts'
 import { readFileMeta } from './footer.ts'
 
-export interface OpenedParquetScan {
+export interface OpenedScan {
   /** Absolute paths in the order given; those of a directory or glob are sorted. */
   readonly files: string[]
   /** Of the first file; a column is nullable when it is in any file. */
@@ -18,21 +18,33 @@ export interface OpenedParquetScan {
   readonly rowCount: number
 }
 
+/** What the footers of all formats say. */
+type ScannedMeta = Pick<OpenedScan, 'leftOut' | 'rowCount'> & { readonly path: string; readonly schema: Schema }
+
+export interface ScannedFormat extends FileKind {
+  readonly readMeta: (path: string) => ScannedMeta
+}
+
 /**
  * Opens the files that `paths` name: files, directories or globs. Main thread.
  * @throws DataError FILE_NOT_FOUND, FILE_UNREADABLE, NOT_PARQUET, PARQUET_CORRUPT, SCHEMA_MISMATCH
  */
-export function openParquetScan(paths: string | readonly string[]): OpenedParquetScan {
-  const files = expandPaths(typeof paths === 'string' ? [paths] : paths)
+export function openParquetScan(paths: string | readonly string[]): OpenedScan {
+  return openScan(paths, { name: 'Parquet', extensions: ['.parquet'], readMeta: readFileMeta })
+}
+
+/** @throws DataError FILE_NOT_FOUND, SCHEMA_MISMATCH, and what reading footers gives */
+export function openScan(paths: string | readonly string[], format: ScannedFormat): OpenedScan {
+  const files = expandPaths(typeof paths === 'string' ? [paths] : paths, format)
   const [firstFile, ...otherFiles] = files
   if (firstFile === undefined) {
     throw makeError('FILE_NOT_FOUND', 'File not found: the list of paths is empty. Name at least one file.', {})
   }
-  const first = readFileMeta(firstFile)
+  const first = format.readMeta(firstFile)
   const nullable = new Set(first.schema.fields.filter((field) => field.nullable).map((field) => field.name))
   let rowCount = first.rowCount
   for (const file of otherFiles) {
-    const meta = readFileMeta(file)
+    const meta = format.readMeta(file)
     requireSameSchema(first, meta)
     for (const field of meta.schema.fields) if (field.nullable) nullable.add(field.name)
     rowCount += meta.rowCount
@@ -42,7 +54,7 @@ export function openParquetScan(paths: string | readonly string[]): OpenedParque
 }
 
 /** Columns are matched by name: their order may differ, since row groups are decoded by name. */
-function requireSameSchema(first: ParquetFileMeta, other: ParquetFileMeta): void {
+function requireSameSchema(first: ScannedMeta, other: ScannedMeta): void {
   const otherFields = new Map(other.schema.fields.map((field) => [field.name, field]))
   const makeMismatch = (column: string, what: string): SpillwayError => {
     const message = `Files of one scan differ: column "${column}" ${what} in ${other.path}, unlike in ${first.path}.`

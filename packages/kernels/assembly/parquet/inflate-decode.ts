@@ -3,7 +3,7 @@
 import { BIT_OFFSET, DISTANCE_TABLE, PENDING_DISTANCE, PENDING_LENGTH, PRODUCED, REMAINING } from './inflate-state'
 import { SYMBOL_TABLE } from './inflate-state'
 import { DISTANCE_BITS, END_OF_BLOCK, LITERAL, LONGER, SYMBOL_BITS, VALUE } from './inflate-tables'
-import { copyMatch } from './zstd-copy'
+import { copyBack } from './window-copy'
 import { CORRUPT, DONE, IN_CURSOR, IN_END, NEED_INPUT, OUT_CURSOR, OUT_END, OUTPUT_FULL } from './zstd-state'
 import { WINDOW_START, WINDOW_TOO_SMALL } from './zstd-state'
 
@@ -122,7 +122,7 @@ function decodeFast(state: u32): i32 {
     n -= entry & 31
     // What is no code has distance 0.
     if (distance - 1 >= out - history) return leave(state, at, n, out, refuseDistance(state, distance, out))
-    copyMatch(out, distance, length)
+    copyBack(out, distance, length)
     out += length
   }
   return leave(state, at, n, out, CONTINUE)
@@ -148,7 +148,7 @@ function takeMatch(state: u32, length: u32, distance: u32): i32 {
   if (distance > out - historyStart(state)) return refuseDistance(state, distance, out)
   if (length > load<u32>(state + REMAINING)) return CORRUPT
   const n = min(length, load<u32>(state + OUT_END) - out)
-  if (n != 0) copyMatch(out, distance, n)
+  if (n != 0) copyBack(out, distance, n)
   moveOutput(state, out + n)
   store<u32>(state + PENDING_LENGTH, length - n)
   store<u32>(state + PENDING_DISTANCE, distance)

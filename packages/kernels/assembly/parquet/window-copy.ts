@@ -1,4 +1,6 @@
-// Copies of earlier output, as LZ77 formats order them: 16 bytes at a time, also where source and target overlap.
+// Copies of decompressors: of literals, and of earlier output as LZ77 formats order them. They take 16 bytes at a time,
+// also where source and target overlap, so that up to 16 bytes behind the target's end are clobbered, and up to 16 bytes
+// behind the source's read.
 
 // Row d: the indices that repeat the first d bytes of a vector (row 0 is not used).
 const repeats: usize = memory.data<u8>([
@@ -23,44 +25,45 @@ const repeats: usize = memory.data<u8>([
 // The largest multiple of the distance d that is at most 16: after so many bytes the repeated vector is in phase again.
 const strides: usize = memory.data<u8>([0, 16, 16, 15, 16, 15, 12, 14, 16, 9, 10, 11, 12, 13, 14, 15])
 
-/**
- * Writes `length` (≥ 1) bytes at target, each equal to the byte `distance` (≥ 1) before it. Up to 15 bytes past them
- * are clobbered; up to 15 bytes past the source are read.
- */
+/** Copies `length` bytes (none is possible) from a range that does not overlap the target, or begins 16 bytes before it. */
 // @ts-ignore: decorator
 @inline
-export function copyBack(target: u32, distance: u32, length: u32): void {
-  const end = target + length
-  let source = target - distance
-  if (distance >= 16) {
+export function copyWords(target: u32, source: u32, length: u32): void {
+  v128.store(target, v128.load(source))
+  if (length > 16) {
+    const end = target + length
     do {
-      v128.store(target, v128.load(source))
       target += 16
       source += 16
-    } while (target < end)
-  } else {
-    const pattern = v128.swizzle(v128.load(source), v128.load(repeats + (distance << 4)))
-    const stride = <u32>load<u8>(strides + distance)
-    do {
-      v128.store(target, pattern)
-      target += stride
-    } while (target < end)
+      v128.store(target, v128.load(source))
+    } while (target + 16 < end)
   }
 }
 
-/** Copies `length` bytes in strides of 16: up to 15 bytes past both ranges are read and clobbered. No overlap. */
+/** The same for ranges that may be long, and do not overlap. */
 // @ts-ignore: decorator
 @inline
 export function copyForward(target: u32, source: u32, length: u32): void {
   // memory.copy leaves the compiled code, which only pays for long ranges.
-  if (length > 1024) {
-    memory.copy(target, source, length)
-    return
-  }
+  if (length > 1024) memory.copy(target, source, length)
+  else copyWords(target, source, length)
+}
+
+/** Writes `length` bytes (none is possible) at target, each equal to the byte `distance` (≥ 1) before it. */
+// @ts-ignore: decorator
+@inline
+export function copyBack(target: u32, distance: u32, length: u32): void {
+  if (distance >= 16) copyWords(target, target - distance, length)
+  else copyNear(target, distance, length)
+}
+
+/** The same for distances to 15. */
+function copyNear(target: u32, distance: u32, length: u32): void {
+  const pattern = v128.swizzle(v128.load(target - distance), v128.load(repeats + (distance << 4)))
+  const stride = <u32>load<u8>(strides + distance)
   const end = target + length
   do {
-    v128.store(target, v128.load(source))
-    target += 16
-    source += 16
+    v128.store(target, pattern)
+    target += stride
   } while (target < end)
 }

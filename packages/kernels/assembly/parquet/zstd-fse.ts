@@ -1,6 +1,8 @@
 // Finite-state-entropy tables of zstd (RFC 8878, section 4.1): normalized counts are read and spread over cells.
 //
-// A cell has 8 bytes: next state u16, bits to add to it u8, extra bits of the symbol u8, base value of the symbol u32.
+// A cell has 8 bytes: next state u16, the largest number to add to it u16 and that one's bits u8, extra bits of the
+// symbol u8, base value of the symbol u16: of a match's length less 3, without the bit 16 that symbols of 16 extra bits
+// have, and none of an offset (where it is 1 << extra bits).
 
 import { COUNTS, NEXT_STATES } from './zstd-state'
 
@@ -71,7 +73,7 @@ export function predefinedLog(kind: u32): u32 {
   return kind == KIND_OFFSET ? 5 : 6
 }
 
-/** Writes extra bits and base value of a symbol. An offset's base is less by the 3 values that mean repeats. */
+/** Writes extra bits and base value of a symbol. */
 @inline
 function setSymbol(cell: u32, kind: u32, symbol: u32): void {
   let base = symbol
@@ -80,19 +82,16 @@ function setSymbol(cell: u32, kind: u32, symbol: u32): void {
     base = load<u32>(<u32>LITERAL_LENGTH_BASES + (symbol << 2))
     extra = load<u8>(<u32>LITERAL_LENGTH_EXTRAS + symbol)
   } else if (kind == KIND_MATCH_LENGTH) {
-    base = load<u32>(<u32>MATCH_LENGTH_BASES + (symbol << 2))
+    base = load<u32>(<u32>MATCH_LENGTH_BASES + (symbol << 2)) - 3
     extra = load<u8>(<u32>MATCH_LENGTH_EXTRAS + symbol)
-  } else if (kind == KIND_OFFSET) {
-    base = symbol > 1 ? (<u32>1 << symbol) - 3 : symbol
-    extra = symbol
-  }
-  store<u8>(cell, <u8>extra, 3)
-  store<u32>(cell, base, 4)
+  } else if (kind == KIND_OFFSET) extra = symbol
+  store<u8>(cell, <u8>extra, 5)
+  store<u16>(cell, <u16>base, 6)
 }
 
 /** A table of one cell: each symbol is this one, and takes no bits. */
 export function buildSingle(cells: u32, kind: u32, symbol: u32): void {
-  store<u32>(cells, 0)
+  store<u64>(cells, 0)
   setSymbol(cells, kind, symbol)
 }
 
@@ -127,7 +126,9 @@ export function buildCells(state: u32, counts: u32, symbolCount: u32, log: u32, 
     const state = <u32>load<u16>(next + (symbol << 1))
     store<u16>(next + (symbol << 1), <u16>(state + 1))
     const bits = log - (31 - clz(state))
-    store<u32>(cell, ((state << bits) - mask - 1) | (bits << 16))
+    store<u16>(cell, <u16>((state << bits) - mask - 1))
+    store<u16>(cell, <u16>((<u32>1 << bits) - 1), 2)
+    store<u8>(cell, <u8>bits, 4)
     setSymbol(cell, kind, symbol)
   }
 }

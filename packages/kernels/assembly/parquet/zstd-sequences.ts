@@ -1,31 +1,14 @@
 // Sequences of a zstd block (RFC 8878, section 3.1.1.3.2): which tables they use, and carrying them out.
-//
-// The bit stream is read backward through a word whose top is the next unread bit. Within 16 bytes of its start,
-// reading goes on in a copy with zeros before it: no byte before the stream is touched, and no read needs a check.
 
-import { copyForward, copyMatch } from './zstd-copy'
-import { buildCells, buildSingle, KIND_LITERAL_LENGTH, KIND_MATCH_LENGTH, KIND_OFFSET } from './zstd-fse'
-import { predefinedCounts, predefinedLog, predefinedSymbols, readCounts, symbolLimit } from './zstd-fse'
-import { backwardBits, peekBackward } from './zstd-huffman'
-import { CORRUPT, COUNTS, DONE, FRAME_PRODUCED, KINDS, LITERAL_LENGTH_CELLS, LOGS } from './zstd-state'
-import { MATCH_LENGTH_CELLS, OFFSET_CELLS, OUT_CURSOR, REPEAT, STAGE, STAGE_BYTES, STAGE_ZEROS } from './zstd-state'
-import { WINDOW_START, WINDOW_TOO_SMALL } from './zstd-state'
-
-// prettier-ignore
-const MASKS: usize = memory.data<u32>([
-  0, 1, 3, 7, 15, 31, 63, 127, 255, 511, 0x3ff, 0x7ff, 0xfff, 0x1fff, 0x3fff, 0x7fff, 0xffff, 0x1ffff, 0x3ffff,
-  0x7ffff, 0xfffff, 0x1fffff, 0x3fffff, 0x7fffff, 0xffffff, 0x1ffffff, 0x3ffffff, 0x7ffffff, 0xfffffff, 0x1fffffff,
-  0x3fffffff, 0x7fffffff,
-])
+import { copyBack, copyWords } from './window-copy'
+import { buildCells, buildSingle, predefinedCounts, predefinedLog, predefinedSymbols } from './zstd-fse'
+import { readCounts, symbolLimit } from './zstd-fse'
+import { beginSequences, cellsOf, decodeSequences, endsSequences, LIST_BYTES, MATCH_MIN } from './zstd-sequence-bits'
+import { CORRUPT, COUNTS, DONE, FRAME_PRODUCED, KINDS, LOGS, OUT_CURSOR, REPEAT, SEQUENCES } from './zstd-state'
+import { SEQUENCES_MAX, WINDOW_START, WINDOW_TOO_SMALL } from './zstd-state'
 
 const TABLE_PREDEFINED: u32 = 1
 const TABLE_SENT: u32 = 2
-
-@inline
-function cellsOf(state: u32, kind: u32): u32 {
-  if (kind == KIND_LITERAL_LENGTH) return state + LITERAL_LENGTH_CELLS
-  return state + (kind == KIND_OFFSET ? OFFSET_CELLS : MATCH_LENGTH_CELLS)
-}
 
 /** Sets up one table by its mode. Returns bytes read, or -1 when corrupt. */
 function readTable(state: u32, kind: u32, mode: u32, at: u32, end: u32): i32 {
@@ -80,9 +63,8 @@ export function runSequences(
     if (bytes < 0) return CORRUPT
     at += bytes
   }
-  if (backwardBits(at, end) < 0) return CORRUPT
-  memory.copy(state + STAGE + STAGE_ZEROS, at, min(end - at, STAGE_BYTES))
-  return execute(state, n, at, end, literals, literalsEnd, limit)
+  if (!beginSequences(state, at, end)) return CORRUPT
+  return execute(state, n, literals, literalsEnd, limit)
 }
 
 /** Oldest byte of the frame that is still in the window. */
@@ -99,45 +81,6 @@ function refuseOffset(state: u32, offset: u32, to: u32): i32 {
   return offset == 0 || <u64>offset > inFrame ? CORRUPT : WINDOW_TOO_SMALL
 }
 
-@inline
-function firstCell(state: u32, kind: u32, first: u32, left: i32): u32 {
-  return cellsOf(state, kind) + (peekBackward(first, left, load<u32>(state + LOGS + (kind << 2))) << 3)
-}
-
-/** The lowest n bits: what was the top (or a later part) of a word before it was rotated. */
-@inline
-function lowBits(bits: u64, n: u32): u32 {
-  return <u32>bits & load<u32>(<u32>MASKS + (n << 2))
-}
-
-/** The offset that an offset code means; codes 0 and 1 mean one of the last three, which are kept in the state. */
-@inline
-function resolveOffset(state: u32, extra: u32, value: u32, literalBase: u32): u32 {
-  const first = load<u32>(state + REPEAT)
-  let offset = value
-  if (extra <= 1) {
-    const which = value + u32(literalBase == 0)
-    if (which == 0) return first
-    const second = load<u32>(state + REPEAT, 4)
-    if (which == 1) {
-      store<u32>(state + REPEAT, second)
-      store<u32>(state + REPEAT, first, 4)
-      return second
-    }
-    offset = which == 2 ? load<u32>(state + REPEAT, 8) : first - 1
-  }
-  store<u32>(state + REPEAT, load<u32>(state + REPEAT, 4), 8)
-  store<u32>(state + REPEAT, first, 4)
-  store<u32>(state + REPEAT, offset)
-  return offset
-}
-
-/** The cell after one with this metadata. */
-@inline
-function nextCell(cells: u32, meta: u32, bits: u64): u32 {
-  return cells + (((meta & 0xffff) + lowBits(bits, (meta >> 16) & 255)) << 3)
-}
-
 /** Copies the literals behind the last sequence, and moves outCursor. */
 export function takeRest(state: u32, literals: u32, literalsEnd: u32, out: u32, limit: u32): i32 {
   const rest = literalsEnd - literals
@@ -147,74 +90,74 @@ export function takeRest(state: u32, literals: u32, literalsEnd: u32, out: u32, 
   return DONE
 }
 
-/** The sequences' loop. 57 bits of the word are valid after each refill. */
-function execute(state: u32, n: u32, first: u32, end: u32, literals: u32, literalsEnd: u32, limit: u32): i32 {
+/** The sum of n words, 16 bytes read at a time; those behind them are zeroed. */
+@inline
+function sumWords(list: u32, n: u32): u32 {
+  for (let i = n; (i & 3) != 0; i++) store<u32>(list + (i << 2), 0)
+  let sums = i32x4.splat(0)
+  for (let at = list, end = list + (n << 2); at < end; at += 16) sums = i32x4.add(sums, v128.load(at))
+  return (
+    i32x4.extract_lane(sums, 0) +
+    i32x4.extract_lane(sums, 1) +
+    i32x4.extract_lane(sums, 2) +
+    i32x4.extract_lane(sums, 3)
+  )
+}
+
+/** Decodes and carries out n sequences, some hundreds at a time. */
+function execute(state: u32, n: u32, literals: u32, literalsEnd: u32, limit: u32): i32 {
+  const sequences = state + SEQUENCES
   let out = load<u32>(state + OUT_CURSOR)
   const history = historyStart(state, out)
-  const stage = state + STAGE + STAGE_ZEROS
-  let left = backwardBits(first, end)
-  let literalCell = firstCell(state, KIND_LITERAL_LENGTH, first, left)
-  left -= load<u32>(state + LOGS)
-  let offsetCell = firstCell(state, KIND_OFFSET, first, left)
-  left -= load<u32>(state + LOGS, 4)
-  let matchCell = firstCell(state, KIND_MATCH_LENGTH, first, left)
-  left -= load<u32>(state + LOGS, 8)
-  if (left < 0) return CORRUPT
-  // `at` is the word's distance from the stream's start, `used` the number of its bits that were read.
-  let at = ((left + 7) >> 3) - 8
-  let used = <u32>(((at + 8) << 3) - left)
-  let base = first
-  while (true) {
-    at -= used >> 3
-    used &= 7
-    if (at < 16) {
-      if (at < -16) return CORRUPT
-      base = stage
-    }
-    let bits = load<u64>(base + at) << <u64>used
-    const literalMeta = load<u32>(literalCell)
-    const matchMeta = load<u32>(matchCell)
-    const offsetMeta = load<u32>(offsetCell)
-    const literalBase = load<u32>(literalCell, 4)
-    const isLong = (literalMeta >> 24) + (matchMeta >> 24) + (offsetMeta >> 24) > 31
-    // Fields are cut out by their distance from the word's top, not one after the other: they do not wait then.
-    let skip = offsetMeta >> 24
-    const value = load<u32>(offsetCell, 4) + lowBits(rotl<u64>(bits, <u64>skip), skip)
-    const offset = resolveOffset(state, skip, value, literalBase)
-    if (isLong) {
-      at -= (used + skip) >> 3
-      used = (used + skip) & 7
-      bits = load<u64>(base + at) << <u64>used
-      skip = 0
-    }
-    skip += matchMeta >> 24
-    const matchBytes = load<u32>(matchCell, 4) + lowBits(rotl<u64>(bits, <u64>skip), matchMeta >> 24)
-    skip += literalMeta >> 24
-    const literalBytes = literalBase + lowBits(rotl<u64>(bits, <u64>skip), literalMeta >> 24)
+  for (let done: u32 = 0; done < n; ) {
+    const some = min(n - done, SEQUENCES_MAX)
+    if (!decodeSequences(state, some, done == 0)) return CORRUPT
+    done += some
+    // A length has less than 2^18, so that no sum overflows.
+    const literalBytes = sumWords(sequences, some)
+    const matchBytes = sumWords(sequences + LIST_BYTES, some) + some * MATCH_MIN
     if (literalBytes > literalsEnd - literals || literalBytes + matchBytes > limit - out) return CORRUPT
-    copyForward(literals, out, literalBytes)
+    const status = carryOut(state, sequences, sequences + (some << 2), literals, out, history)
+    if (status != DONE) return status
+    literals += literalBytes
+    out += literalBytes + matchBytes
+  }
+  return endsSequences(state) ? takeRest(state, literals, literalsEnd, out, limit) : CORRUPT
+}
+
+/**
+ * Copies what the sequences [at, end) order.
+ * @param history nothing before it may be referred to
+ */
+function carryOut(state: u32, at: u32, end: u32, literals: u32, out: u32, history: u32): i32 {
+  let first = load<u32>(state + REPEAT)
+  let second = load<u32>(state + REPEAT, 4)
+  let third = load<u32>(state + REPEAT, 8)
+  do {
+    const literalBytes = load<u32>(at)
+    const matchBytes = load<u32>(at, LIST_BYTES) + MATCH_MIN
+    const value = load<u32>(at, LIST_BYTES * 2)
+    at += 4
+    copyWords(out, literals, literalBytes)
     literals += literalBytes
     out += literalBytes
+    // Values to 3 mean one of the last offsets, and each the next one where no literals come before. These are chosen
+    // without branches, which would be taken at random.
+    const isNew = value > 3
+    const which = value + u32(literalBytes == 0)
+    let offset = select<u32>(first - 1, third, which == 4)
+    offset = select<u32>(second, offset, which == 2)
+    offset = select<u32>(first, offset, which == 1)
+    offset = select<u32>(value - 3, offset, isNew)
+    third = select<u32>(second, third, which > 2)
+    second = select<u32>(first, second, which > 1)
+    first = offset
     if (offset - 1 >= out - history) return refuseOffset(state, offset, out)
-    copyMatch(out, offset, matchBytes)
+    copyBack(out, offset, matchBytes)
     out += matchBytes
-    if (--n == 0) {
-      used += skip
-      break
-    }
-    if (isLong) {
-      at -= (used + skip) >> 3
-      used = (used + skip) & 7
-      bits = load<u64>(base + at) << <u64>used
-      skip = 0
-    }
-    skip += (literalMeta >> 16) & 255
-    literalCell = nextCell(state + LITERAL_LENGTH_CELLS, literalMeta, rotl<u64>(bits, <u64>skip))
-    skip += (matchMeta >> 16) & 255
-    matchCell = nextCell(state + MATCH_LENGTH_CELLS, matchMeta, rotl<u64>(bits, <u64>skip))
-    skip += (offsetMeta >> 16) & 255
-    offsetCell = nextCell(state + OFFSET_CELLS, offsetMeta, rotl<u64>(bits, <u64>skip))
-    used += skip
-  }
-  return (at << 3) + 64 == <i32>used ? takeRest(state, literals, literalsEnd, out, limit) : CORRUPT
+  } while (at < end)
+  store<u32>(state + REPEAT, first)
+  store<u32>(state + REPEAT, second, 4)
+  store<u32>(state + REPEAT, third, 8)
+  return DONE
 }

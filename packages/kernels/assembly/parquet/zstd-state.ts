@@ -1,7 +1,8 @@
 // The zstd decompressor's state: byte offsets into the struct that the caller gives, and the results of a step.
 //
 // The first six words are the streaming contract of all page decompressors (see src/parquet-zstd-kernels.ts of this
-// package); what follows is private and holds no address of a buffer, since the caller moves buffers between calls.
+// package); what follows is private and keeps no address of a buffer from one step to the next, since the caller moves
+// buffers between them.
 
 export const NEED_INPUT: i32 = 0
 export const OUTPUT_FULL: i32 = 1
@@ -38,6 +39,12 @@ export const LOGS: u32 = 80
 /** Bytes of a skippable frame still to skip. */
 export const SKIP_LEFT: u32 = 92
 
+/** While a block's sequences are decoded: the cell of each kind, and the bit stream (see zstd-sequence-bits.ts). */
+export const CELLS: u32 = 96
+export const BIT_POINTER: u32 = 108
+export const BITS_USED: u32 = 112
+export const BIT_FLOOR: u32 = 116
+
 /** i16 × 256 normalized counts. */
 export const COUNTS: u32 = 128
 /** u16 × 64 next states while a table is built. */
@@ -62,7 +69,10 @@ export const STREAMS: u32 = PAIRS + 8192
 export const WORDS: u32 = STREAMS + 64
 /** Decoded literals of one block, and 64 bytes that copies may clobber. */
 export const LITERALS: u32 = WORDS + 32
-export const STATE_BYTES: u32 = LITERALS + 131072 + 64
+/** Decoded sequences: u32 × SEQUENCES_MAX each of literal lengths, match lengths less 3, and offset values. */
+export const SEQUENCES: u32 = LITERALS + 131072 + 64
+export const SEQUENCES_MAX: u32 = 256
+export const STATE_BYTES: u32 = SEQUENCES + 12 * SEQUENCES_MAX
 
 export const BLOCK_LIMIT: u32 = 131072
 

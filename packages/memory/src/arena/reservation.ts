@@ -132,6 +132,24 @@ export class Reservation {
     return { heldPages, formerFloorPages }
   }
 
+  /**
+   * `count` pages in use become the query's, with a promise that covers exactly them: the guaranteed pages stay this
+   * worker's. False: there is no promise left for that, and nothing has changed.
+   */
+  handOver(count: number): boolean {
+    const { arena, onChange } = this.#options
+    assert(count <= this.#usedPages, 'a reservation hands over what it uses')
+    const rest = this.#usedPages - count
+    const needed = Math.max(0, rest + this.#keptPages - this.#guaranteedPages)
+    const missing = needed + count - this.#extraPages
+    if (missing > 0 && arena.kernels.reserve(missing) === 0) return false
+    if (missing < 0) arena.kernels.release(-missing)
+    this.#extraPages = needed
+    this.#usedPages = rest
+    onChange(rest)
+    return true
+  }
+
   /** Gives every promise back. The pages themselves are freed by owner when the query closes. */
   close(): void {
     if (this.#extraPages > 0) this.#options.arena.kernels.release(this.#extraPages)

@@ -5,17 +5,21 @@
  *   FILTER (1 + 1 = 2) and a < 5        FILTER a < 5
  *     scan                          →     scan
  *
+ * A sort key that is one value for all rows is none.
  * A filter that keeps nothing becomes an empty slice, unless its input may raise an error.
  */
 import {
   type LogicalNode,
   makeFilter,
   makeGroupBy,
+  makeJoin,
   makeProject,
-  makeScanParquet,
+  makeFileScan,
   makeSlice,
+  makeSort,
   type NamedAggregate,
   type NamedExpr,
+  type SortKey,
 } from '@spillway/plan'
 import { unreachable } from '@spillway/stdx'
 import { foldExpr } from '../fold-expr.ts'
@@ -46,18 +50,35 @@ function foldNode(node: LogicalNode): LogicalNode {
       const aggregates = mapSame(node.aggregates, foldAggregate)
       return keys === node.keys && aggregates === node.aggregates ? node : makeGroupBy(node.input, keys, aggregates)
     }
-    case 'scanParquet': {
+    case 'scanParquet':
+    case 'scanIpc': {
       if (node.predicate === undefined) return node
       const predicate = foldExpr(node.predicate)
       if (predicate === node.predicate) return node
       const isTrue = predicate.kind === 'literal' && predicate.value === true
       const { files, fileSchema, columns, slice } = node
-      return makeScanParquet({ files, fileSchema, columns, predicate: isTrue ? undefined : predicate, slice })
+      const kept = isTrue ? undefined : predicate
+      return makeFileScan(node.kind, { files, fileSchema, columns, predicate: kept, slice })
+    }
+    case 'sort': {
+      const keys = mapSame(node.keys, foldSortKey).filter(({ expr }) => expr.kind !== 'literal')
+      if (keys.length === 0) return node.limit === undefined ? node.input : makeSlice(node.input, 0, node.limit)
+      const isSame = keys.length === node.keys.length && keys.every((key, index) => key === node.keys[index])
+      return isSame ? node : makeSort(node.input, keys, node.limit)
+    }
+    case 'join': {
+      const leftKeys = mapSame(node.leftKeys, foldExpr)
+      const rightKeys = mapSame(node.rightKeys, foldExpr)
+      if (leftKeys === node.leftKeys && rightKeys === node.rightKeys) return node
+      const { left, right, how, nullsEqual, buildSide, outputs } = node
+      return makeJoin(left, right, { how, leftKeys, rightKeys, nullsEqual, buildSide, outputs })
     }
     case 'inMemory':
     case 'generated':
     case 'slice':
     case 'concat':
+    case 'ordinal':
+    case 'guard':
       return node
     default:
       return unreachable(node)
@@ -67,6 +88,11 @@ function foldNode(node: LogicalNode): LogicalNode {
 function foldNamed(named: NamedExpr): NamedExpr {
   const expr = foldExpr(named.expr)
   return expr === named.expr ? named : { name: named.name, expr }
+}
+
+function foldSortKey(key: SortKey): SortKey {
+  const expr = foldExpr(key.expr)
+  return expr === key.expr ? key : { expr, descending: key.descending, nullsLast: key.nullsLast }
 }
 
 function foldAggregate(aggregate: NamedAggregate): NamedAggregate {

@@ -17,8 +17,9 @@ import {
   makeGenerated,
   makeGroupBy,
   makeInMemory,
+  makeJoin,
   makeProject,
-  makeScanParquet,
+  makeFileScan,
   mayRaise,
   type TypedExpr,
   withChildren,
@@ -41,6 +42,10 @@ function prune(node: LogicalNode, needed: Names): LogicalNode {
   switch (node.kind) {
     case 'filter':
       return withChildren(node, [prune(node.input, union(needed, [node.predicate]))])
+    case 'sort': {
+      const exprs = node.keys.map(({ expr }) => expr)
+      return withChildren(node, [prune(node.input, union(needed, exprs))])
+    }
     case 'slice':
       return withChildren(node, [prune(node.input, needed)])
     case 'project':
@@ -49,7 +54,16 @@ function prune(node: LogicalNode, needed: Names): LogicalNode {
       return pruneGroupBy(node, needed)
     case 'concat':
       return pruneConcat(node, needed)
+    case 'join':
+      return pruneJoin(node, needed)
+    case 'ordinal':
+      return pruneOrdinal(node, needed)
+    case 'guard': {
+      const checked = new Set(node.violations.schema.fields.map((field) => field.name))
+      return withChildren(node, [prune(node.input, needed), prune(node.violations, checked)])
+    }
     case 'scanParquet':
+    case 'scanIpc':
     case 'inMemory':
     case 'generated':
       return pruneSource(node, needed)
@@ -107,16 +121,37 @@ function pruneConcat(node: Extract<LogicalNode, { kind: 'concat' }>, needed: Nam
   return inputs === node.inputs ? node : makeConcat(inputs)
 }
 
-type Source = Extract<LogicalNode, { kind: 'scanParquet' | 'inMemory' | 'generated' }>
+/** A join may put out no column at all: it knows its number of rows. Both sides keep their keys. */
+function pruneJoin(node: Extract<LogicalNode, { kind: 'join' }>, needed: Names): LogicalNode {
+  const { how, leftKeys, rightKeys, nullsEqual, buildSide } = node
+  const outputs = filterSame(node.outputs, ({ name }) => needed.has(name))
+  const neededOf = (wanted: 'left' | 'right', keys: readonly TypedExpr[]): Names =>
+    union(new Set(outputs.filter(({ side }) => side === wanted).map(({ column }) => column)), keys)
+  const left = prune(node.left, neededOf('left', leftKeys))
+  const right = prune(node.right, neededOf('right', rightKeys))
+  if (outputs === node.outputs && left === node.left && right === node.right) return node
+  return makeJoin(left, right, { how, leftKeys, rightKeys, nullsEqual, buildSide, outputs })
+}
+
+/** Nobody reads the numbers: no numbers. Otherwise the input hands on what it likes, as below a filter. */
+function pruneOrdinal(node: Extract<LogicalNode, { kind: 'ordinal' }>, needed: Names): LogicalNode {
+  if (!needed.has(node.name)) return prune(node.input, needed)
+  const below = new Set(needed)
+  below.delete(node.name)
+  return withChildren(node, [prune(node.input, below)])
+}
+
+type Source = Extract<LogicalNode, { kind: 'scanParquet' | 'scanIpc' | 'inMemory' | 'generated' }>
 
 function pruneSource(node: Source, needed: Names): LogicalNode {
   const fields = atLeastOne(node.schema.fields, (field) => needed.has(field.name), byWidth)
   if (fields === node.schema.fields) return node
   const columns = fields.map((field) => field.name)
   switch (node.kind) {
-    case 'scanParquet': {
+    case 'scanParquet':
+    case 'scanIpc': {
       const { files, fileSchema, predicate, slice } = node
-      return makeScanParquet({ files, fileSchema, columns, predicate, slice })
+      return makeFileScan(node.kind, { files, fileSchema, columns, predicate, slice })
     }
     case 'inMemory': {
       const { schema, rowCount, table, slice } = node

@@ -8,10 +8,13 @@
  *         FILTER c = 1                                 PARQUET SCAN predicate c = 1 and a + 1.5 < 5
  *           PARQUET SCAN
  *
- * Stops at a slice, at a groupBy when the condition reads an aggregate, and at whatever may raise an error: a row that
- * a pushed filter removes would no longer raise it. For the same reason a condition that may raise stays where it is,
- * and with it those before it that can be null (AND evaluates its right side where the left one is null, a filter below
- * would not). The overflow of a sum is the exception: a filter on keys removes whole groups, and their sums with them.
+ * A join whose unmatched rows a condition removes becomes one that does not make them.
+ *
+ * Stops at a slice, at a sort with a limit, at a groupBy when the condition reads an aggregate, at a join whose rows of
+ * that side may be missing, and at whatever may raise an error: a row that a pushed filter removes would no longer
+ * raise it. For the same reason a condition that may raise stays where it is, and with it those before it that can be
+ * null (AND evaluates its right side where the left one is null, a filter below would not). The overflow of a sum is the
+ * exception: a filter on keys removes whole groups, and their sums with them.
  */
 import { isFloat } from '@spillway/columnar'
 import {
@@ -21,7 +24,7 @@ import {
   joinConjuncts,
   type LogicalNode,
   makeFilter,
-  makeScanParquet,
+  makeFileScan,
   mapColumns,
   mayRaise,
   type NamedExpr,
@@ -30,7 +33,9 @@ import {
 } from '@spillway/plan'
 import { assert, unreachable } from '@spillway/stdx'
 import { seesSignOfZero } from '../fold-expr.ts'
+import { withoutRejectedRows } from '../null-rejecting.ts'
 import { expressionsOf, mapSame } from '../rewrite.ts'
+import { sidesOf } from '../join-sides.ts'
 import type { Rule } from '../rule.ts'
 
 export const pushPredicates: Rule = {
@@ -56,9 +61,19 @@ function push(node: LogicalNode, conjuncts: readonly TypedExpr[]): LogicalNode {
         node,
         mapSame(node.inputs, (input) => push(input, conjuncts)),
       )
+    case 'join':
+      return pushThroughJoin(node, conjuncts)
+    case 'ordinal':
+      return pushThroughOrdinal(node, conjuncts)
+    case 'guard':
+      // What is checked stays as it was written: a filter above the guard must not hide a violation.
+      return withChildren(node, [push(node.input, conjuncts), push(node.violations, [])])
+    case 'sort':
+      return pushThroughSort(node, conjuncts)
     case 'slice':
       return filtered(withChildren(node, [push(node.input, [])]), conjuncts)
     case 'scanParquet':
+    case 'scanIpc':
       return pushIntoScan(node, conjuncts)
     case 'inMemory':
     case 'generated':
@@ -120,12 +135,44 @@ function readsOnlyKeys(conjunct: TypedExpr, node: Of<'groupBy'>): boolean {
   return !keys.some((key) => isFloat(key.expr.type)) || !seesSignOfZero(conjunct)
 }
 
-function pushIntoScan(node: Of<'scanParquet'>, conjuncts: readonly TypedExpr[]): LogicalNode {
+/** A filter and a full sort may change places; a top-k of fewer rows is another one. */
+function pushThroughSort(node: Of<'sort'>, conjuncts: readonly TypedExpr[]): LogicalNode {
+  const isFixed = node.limit !== undefined || expressionsOf(node).some(mayRaise)
+  const sorted = withChildren(node, [push(node.input, isFixed ? [] : conjuncts)])
+  return isFixed ? filtered(sorted, conjuncts) : sorted
+}
+
+function pushThroughOrdinal(node: Of<'ordinal'>, conjuncts: readonly TypedExpr[]): LogicalNode {
+  const isFree = (conjunct: TypedExpr) => node.denseFrom === undefined && !columnsUsed(conjunct).has(node.name)
+  const input = push(node.input, conjuncts.filter(isFree))
+  return filtered(
+    withChildren(node, [input]),
+    conjuncts.filter((conjunct) => !isFree(conjunct)),
+  )
+}
+
+/** A condition goes to each side that it can be written for; where its rows may be missing it stays above. */
+function pushThroughJoin(written: Of<'join'>, conjuncts: readonly TypedExpr[]): LogicalNode {
+  const node = withoutRejectedRows(written, conjuncts)
+  const left: TypedExpr[] = []
+  const right: TypedExpr[] = []
+  const above: TypedExpr[] = []
+  const isFixed = node.how === 'full' || expressionsOf(node).some(mayRaise)
+  for (const conjunct of conjuncts) {
+    const sides = isFixed ? {} : sidesOf(conjunct, node)
+    if (sides.left !== undefined) left.push(sides.left)
+    if (sides.right !== undefined) right.push(sides.right)
+    if (sides.left === undefined && sides.right === undefined) above.push(conjunct)
+  }
+  return filtered(withChildren(node, [push(node.left, left), push(node.right, right)]), above)
+}
+
+function pushIntoScan(node: Of<'scanParquet' | 'scanIpc'>, conjuncts: readonly TypedExpr[]): LogicalNode {
   if (conjuncts.length === 0) return node
   if (node.slice !== undefined) return filtered(node, conjuncts)
   const predicate = joinConjuncts(node.predicate === undefined ? conjuncts : [node.predicate, ...conjuncts])
   const { files, fileSchema, columns } = node
-  return makeScanParquet({ files, fileSchema, columns, predicate, slice: undefined })
+  return makeFileScan(node.kind, { files, fileSchema, columns, predicate, slice: undefined })
 }
 
 /** The condition over the inputs of `exprs` instead of over their outputs. */

@@ -7,14 +7,18 @@
  *       SLICE 100 rows from 10
  *         PARQUET SCAN
  *
+ * A slice over a sort makes it a top-k: only rows up to the slice's end are kept.
+ *
  * Stops at filters, groupBy, and at whatever may raise an error on a row that would be cut away.
  */
 import {
   type LogicalNode,
   makeGenerated,
   makeInMemory,
-  makeScanParquet,
+  makeOrdinal,
+  makeFileScan,
   makeSlice,
+  makeSort,
   mayRaise,
   type RowRange,
   withChildren,
@@ -48,10 +52,12 @@ function push(node: LogicalNode, range: RowRange): LogicalNode {
     }
     case 'concat':
       return pushIntoConcat(node, range)
-    case 'scanParquet': {
+    case 'scanParquet':
+    case 'scanIpc': {
       if (node.predicate !== undefined) return sliced(node, range)
       const { files, fileSchema, columns } = node
-      return makeScanParquet({ files, fileSchema, columns, predicate: undefined, slice: within(node.slice, range) })
+      const slice = within(node.slice, range)
+      return makeFileScan(node.kind, { files, fileSchema, columns, predicate: undefined, slice })
     }
     case 'inMemory': {
       const { schema, rowCount, table, columns } = node
@@ -59,8 +65,20 @@ function push(node: LogicalNode, range: RowRange): LogicalNode {
     }
     case 'generated':
       return makeGenerated({ rowCount: node.rowCount, columns: node.columns, slice: within(node.slice, range) })
+    case 'sort':
+      return pushIntoSort(node, range)
+    case 'ordinal': {
+      // The first row that is left keeps its number; where there is none, no number matters.
+      const from = node.denseFrom === undefined ? undefined : node.denseFrom + range.offset
+      const input = push(node.input, range)
+      if (input.kind === 'slice' && input.input === node.input) return sliced(node, range)
+      return Number.isSafeInteger(from ?? 0) ? makeOrdinal(input, node.name, from) : sliced(node, range)
+    }
+    case 'guard':
+      return withChildren(node, [push(node.input, range), node.violations])
     case 'filter':
     case 'groupBy':
+    case 'join':
       return sliced(node, range)
     default:
       return unreachable(node)
@@ -89,23 +107,39 @@ function pushIntoConcat(node: Extract<LogicalNode, { kind: 'concat' }>, range: R
   return sliced(withChildren(node, inputs), range)
 }
 
+/** A sort whose first rows are all that counts is a top-k; rows are cut off at its start by a slice above. */
+function pushIntoSort(node: Extract<LogicalNode, { kind: 'sort' }>, range: RowRange): LogicalNode {
+  const reach = range.offset + range.length
+  const limit = Math.min(reach, node.limit ?? Number.POSITIVE_INFINITY)
+  const isSame = limit === node.limit || !Number.isSafeInteger(limit)
+  const top = isSame ? node : makeSort(node.input, node.keys, limit)
+  return range.offset === 0 && limit <= reach && Number.isSafeInteger(limit) ? top : sliced(top, range)
+}
+
 /** An upper bound of a plan's rows, as far as its top shows it. */
 function rowsAtMost(node: LogicalNode): number {
   switch (node.kind) {
     case 'slice':
       return Math.min(node.length, rowsAtMost(node.input))
     case 'scanParquet':
+    case 'scanIpc':
       return node.slice?.length ?? Number.POSITIVE_INFINITY
     case 'inMemory':
     case 'generated':
       return Math.min(node.rowCount, node.slice?.length ?? Number.POSITIVE_INFINITY)
+    case 'sort':
+      return Math.min(node.limit ?? Number.POSITIVE_INFINITY, rowsAtMost(node.input))
     case 'project':
     case 'filter':
+    case 'ordinal':
+    case 'guard':
       return rowsAtMost(node.input)
     case 'groupBy':
       return node.keys.length === 0 ? 1 : rowsAtMost(node.input)
     case 'concat':
       return node.inputs.reduce((rows, input) => rows + rowsAtMost(input), 0)
+    case 'join':
+      return Number.POSITIVE_INFINITY
     default:
       return unreachable(node)
   }

@@ -1,6 +1,13 @@
 /** Plans over arrays of rows, evaluated as plainly as possible: every expression runs on every row that reaches it. */
-import type { LiteralValue, LogicalNode, NamedAggregate, RowRange } from '@spillway/plan'
-import { compare, evaluate, type Row } from './naive-expr.ts'
+import {
+  canBeMissing,
+  type LiteralValue,
+  type LogicalNode,
+  type NamedAggregate,
+  type RowRange,
+  type TypedExpr,
+} from '@spillway/plan'
+import { compare, evaluate, Raised, type Row } from './naive-expr.ts'
 
 /** Rows of the sources: Parquet scans by their first file, in-memory tables by their handle. */
 export interface NaiveSources {
@@ -23,7 +30,8 @@ export function run(node: LogicalNode, sources: NaiveSources): Row[] {
 
 function runNode(node: LogicalNode, sources: NaiveSources): Row[] {
   switch (node.kind) {
-    case 'scanParquet': {
+    case 'scanParquet':
+    case 'scanIpc': {
       const rows = cut(sources.files.get(node.files[0] as string) ?? [], node.slice)
       const { predicate } = node
       return rows
@@ -53,8 +61,20 @@ function runNode(node: LogicalNode, sources: NaiveSources): Row[] {
       return runGroupBy(node, sources)
     case 'slice':
       return cut(run(node.input, sources), node)
+    case 'sort':
+      return runSort(node, sources)
     case 'concat':
       return node.inputs.flatMap((input) => run(input, sources))
+    case 'join':
+      return runJoin(node, sources)
+    case 'ordinal':
+      return run(node.input, sources).map((row, index) => ({
+        ...row,
+        [node.name]: BigInt(index) + BigInt(node.denseFrom ?? 0),
+      }))
+    case 'guard':
+      if (run(node.violations, sources).length > 0) throw new Raised()
+      return run(node.input, sources)
   }
 }
 
@@ -63,6 +83,24 @@ const cut = (rows: readonly Row[], range: RowRange | undefined): Row[] =>
 
 const pick = (row: Row, names: readonly string[]): Row =>
   Object.fromEntries(names.map((name) => [name, row[name] as LiteralValue]))
+
+function runSort(node: Extract<LogicalNode, { kind: 'sort' }>, sources: NaiveSources): Row[] {
+  const keyed = run(node.input, sources).map((row) => ({ row, keys: node.keys.map(({ expr }) => evaluate(expr, row)) }))
+  keyed.sort((a, b) => {
+    for (const [index, { descending, nullsLast }] of node.keys.entries()) {
+      const [left, right] = [a.keys[index] as LiteralValue, b.keys[index] as LiteralValue]
+      if (left === null && right === null) continue
+      if (left === null || right === null) return (left === null) === nullsLast ? 1 : -1
+      const order = compare(left, right)
+      if (order !== 0) return descending ? -order : order
+    }
+    return 0
+  })
+  return cut(
+    keyed.map(({ row }) => row),
+    { offset: 0, length: node.limit ?? Number.POSITIVE_INFINITY },
+  )
+}
 
 function runGroupBy(node: Extract<LogicalNode, { kind: 'groupBy' }>, sources: NaiveSources): Row[] {
   const groups = new Map<string, { keys: LiteralValue[]; operands: LiteralValue[][] }>()
@@ -87,6 +125,33 @@ function runGroupBy(node: Extract<LogicalNode, { kind: 'groupBy' }>, sources: Na
       ...outputs,
     ])
   })
+}
+
+/** Nested loops; the text of a key tells null from any value, and has one form for NaN and for both zeros. */
+function runJoin(node: Extract<LogicalNode, { kind: 'join' }>, sources: NaiveSources): Row[] {
+  const keyed = (input: LogicalNode, exprs: readonly TypedExpr[]) =>
+    run(input, sources).map((row) => {
+      const keys = exprs.map((expr) => evaluate(expr, row)).map((key) => (key === 0 ? 0 : key))
+      const matches = node.nullsEqual || keys.every((key) => key !== null)
+      return { row, key: matches ? keys.map((key) => `${typeof key}:${key}`).join('|') : undefined }
+    })
+  const lefts = keyed(node.left, node.leftKeys)
+  const rights = keyed(node.right, node.rightKeys)
+  const output = (left: Row | undefined, right: Row | undefined): Row =>
+    Object.fromEntries(
+      node.outputs.map(({ name, side, column }) => [name, (side === 'left' ? left : right)?.[column] ?? null]),
+    )
+  const matched = new Set<Row>()
+  const rows = lefts.flatMap((left) => {
+    const found = rights.filter((right) => left.key !== undefined && left.key === right.key)
+    for (const { row } of found) matched.add(row)
+    if (node.how === 'semi') return found.length > 0 ? [output(left.row, undefined)] : []
+    if (node.how === 'anti') return found.length > 0 ? [] : [output(left.row, undefined)]
+    if (found.length > 0) return found.map((right) => output(left.row, right.row))
+    return canBeMissing(node.how, 'right') ? [output(left.row, undefined)] : []
+  })
+  const unmatched = canBeMissing(node.how, 'left') ? rights.filter(({ row }) => !matched.has(row)) : []
+  return [...rows, ...unmatched.map(({ row }) => output(undefined, row))]
 }
 
 function aggregateOf(aggregate: NamedAggregate, values: readonly LiteralValue[]): LiteralValue {

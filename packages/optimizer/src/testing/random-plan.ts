@@ -110,7 +110,7 @@ export class PlanGenerator {
 
   #tryStep(frame: Frame): Frame {
     const names = frame.plan.schema.fields.map((field) => field.name)
-    const choice = this.#below(10)
+    const choice = this.#below(14)
     if (choice < 4) return frame.filter(this.#expr('boolean', frame, 3))
     if (choice < 6)
       return frame.withColumns(this.#expr(this.#kind(), frame, 2).alias(this.#pick([...names, 'new', 'more'])))
@@ -120,8 +120,47 @@ export class PlanGenerator {
     }
     if (choice === 7) return frame.slice(this.#below(3), this.#pick([0, 1, 3, 7, Number.POSITIVE_INFINITY]))
     if (choice === 8) return this.#groupBy(frame, names)
+    if (choice === 9) {
+      const keys = Array.from({ length: 1 + this.#below(3) }, () => this.#expr(this.#kind(), frame, 1))
+      const flags = () => keys.map(() => this.#random() < 0.5)
+      const sorted = frame.sort(keys, flags(), flags())
+      return this.#random() < 0.4 ? sorted.slice(this.#below(3), this.#pick([0, 1, 3, 7])) : sorted
+    }
+    if (choice === 10) return this.#numbered(frame, names)
+    if (choice < 13) return this.#join(frame)
     const other = frame.filter(this.#expr('boolean', frame, 2))
     return concat(frame, this.#random() < 0.5 ? other : concat(other, frame.slice(0, 2)))
+  }
+
+  /** Row numbers with gaps have no values to compare, but an order. */
+  #numbered(frame: Frame, names: readonly string[]): Frame {
+    if (this.#random() < 0.4) return frame.ordinal('row', this.#pick([0, 10]))
+    const kept = names.filter(() => this.#random() < 0.7)
+    const filtered = frame.ordinal('row').filter(this.#expr('boolean', frame, 2))
+    const cut = this.#random() < 0.3 ? filtered.slice(1, 3) : filtered
+    return cut.sort(['row'], [true]).select(...kept, lit(1).alias('kept'))
+  }
+
+  #join(frame: Frame): Frame {
+    let other = this.#random() < 0.3 ? frame : this.#source()
+    if (this.#random() < 0.5) other = other.filter(this.#expr('boolean', other, 2))
+    if (this.#random() < 0.2) return frame.join(other.slice(0, 3), 'cross', [], [])
+    const how = this.#pick(['inner', 'inner', 'left', 'right', 'full', 'semi', 'anti'] as const)
+    const pairs = Array.from({ length: 1 + this.#below(2) }, () => {
+      const kind = this.#kind()
+      const depth = this.#random() < 0.6 ? 0 : 1
+      return [this.#expr(kind, frame, depth), this.#expr(kind, other, depth)] as const
+    })
+    const joined = frame.join(
+      other,
+      how,
+      pairs.map(([left]) => left),
+      pairs.map(([, right]) => right),
+      this.#random() < 0.3,
+    )
+    // Mostly a condition on what comes out, since that is what may move.
+    const filtered = this.#random() < 0.7 ? joined.filter(this.#expr('boolean', joined, 2)) : joined
+    return this.#random() < 0.2 ? filtered.guard(other, this.#pick(other.plan.schema.fields).name) : filtered
   }
 
   #groupBy(frame: Frame, names: readonly string[]): Frame {

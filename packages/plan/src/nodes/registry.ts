@@ -4,21 +4,31 @@ import type { NodeDef } from '../node-def.ts'
 import { concat } from './concat.ts'
 import { filter } from './filter.ts'
 import { generated } from './generated.ts'
+import { guard } from './guard.ts'
 import { groupBy } from './group-by.ts'
 import { inMemory } from './in-memory.ts'
+import { join } from './join.ts'
+import { ordinal } from './ordinal.ts'
 import { project } from './project.ts'
+import { scanIpc } from './scan-ipc.ts'
 import { scanParquet } from './scan-parquet.ts'
 import { slice } from './slice.ts'
+import { sort } from './sort.ts'
 
 export const nodes: { readonly [K in LogicalKind]: NodeDef<Extract<LogicalNode, { kind: K }>> } = {
   scanParquet,
+  scanIpc,
   inMemory,
   generated,
   filter,
   project,
   groupBy,
   slice,
+  sort,
   concat,
+  join,
+  ordinal,
+  guard,
 }
 
 /** The definition for a node. The registry's type ties kind and definition; indexing by a union loses that tie. */

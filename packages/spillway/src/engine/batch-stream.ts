@@ -2,19 +2,15 @@
  * `collectBatches`: an async iterator with back-pressure. Workers stop when a bounded number of batches is on its way;
  * each batch that the program takes lets one more go. `break` cancels the query.
  */
-import { PackedChunk } from '@spillway/columnar'
+import { PackedChunk, type Schema, widthOf } from '@spillway/columnar'
 import { toArrowTable } from '@spillway/columnar/arrow'
-import {
-  type CollectOutput,
-  type EngineCore,
-  noEncoder,
-  type QueryOptions,
-  type RootSink,
-  trimAfterBatch,
-} from '@spillway/engine'
+import { type CollectOutput, type EngineCore, noEncoder, type QueryOptions, trimAfterBatch } from '@spillway/engine'
+import { readResidentBytes } from '@spillway/memory'
 import type { LogicalNode } from '@spillway/plan'
 import { type ControlBlock, queryWord } from '@spillway/scheduler'
 import type { RecordBatch } from 'apache-arrow'
+import { type ChunkOutcome, type ChunkStrategy, rowsOfStrategy } from './chunk-strategy.ts'
+import { collectStream } from './collect-sinks.ts'
 
 type Batch = CollectOutput & { readonly kind: 'batch' }
 
@@ -73,7 +69,18 @@ class BatchStream implements AsyncIterableIterator<RecordBatch> {
   /** Calls of `next` that wait; a program may make several before the first one is answered. */
   readonly #waiting: (() => void)[] = []
 
-  constructor(core: EngineCore, plan: LogicalNode, options: QueryOptions) {
+  readonly #chunks: ChunkOptions
+  /** What the strategy asked for last. */
+  #rowsAsked = 0
+  #rowsGiven = 0
+  #bytesGiven = 0
+  /** Of a batch that is given out in parts: what is left. */
+  #rest: { readonly batch: RecordBatch; readonly rowBytes: number } | undefined
+  /** The batch that the program is busy with. */
+  #chunk: (Omit<ChunkOutcome, 'processingMs'> & { readonly givenAt: number }) | undefined
+
+  constructor(core: EngineCore, plan: LogicalNode, options: QueryOptions, chunks: ChunkOptions) {
+    this.#chunks = chunks
     this.#core = core
     this.#plan = plan
     this.#options = options
@@ -85,14 +92,13 @@ class BatchStream implements AsyncIterableIterator<RecordBatch> {
   }
 
   async next(): Promise<IteratorResult<RecordBatch>> {
+    if (this.#running === undefined) this.#askForRows()
     this.#running ??= this.#run()
+    this.#endChunk()
+    const started = performance.now()
     for (;;) {
-      const batch = this.#queue.ready.shift()
-      if (batch !== undefined) {
-        this.#returnToken()
-        trimAfterBatch(batch.packed.buffer.byteLength)
-        return { done: false, value: this.#toArrow(batch) }
-      }
+      const given = this.#give(started)
+      if (given !== undefined) return { done: false, value: given }
       if (this.#error !== undefined) {
         const error = this.#error
         this.#error = undefined
@@ -103,6 +109,62 @@ class BatchStream implements AsyncIterableIterator<RecordBatch> {
       await new Promise<void>((resolve) => {
         this.#waiting.push(resolve)
       })
+    }
+  }
+
+  /** The next batch, if there is one: of the one that is at hand, or the next that came. */
+  #give(started: number): RecordBatch | undefined {
+    if (this.#rest === undefined) {
+      const batch = this.#queue.ready.shift()
+      if (batch === undefined) return undefined
+      this.#returnToken()
+      trimAfterBatch(batch.packed.buffer.byteLength)
+      const { rowCount, buffer } = batch.packed
+      this.#rest = { batch: this.#toArrow(batch), rowBytes: buffer.byteLength / Math.max(1, rowCount) }
+    }
+    const { batch, rowBytes } = this.#rest
+    // Batches that were on their way may be longer than what is asked for now: they are cut without a copy.
+    const rows = Math.min(batch.numRows, this.#rowsAsked)
+    this.#rest = rows === batch.numRows ? undefined : { batch: batch.slice(rows), rowBytes }
+    const bytes = Math.round(rows * rowBytes)
+    const now = performance.now()
+    this.#chunk = { rowsAsked: this.#rowsAsked, rows, bytes, waitMs: now - started, givenAt: now }
+    this.#rowsGiven += rows
+    this.#bytesGiven += bytes
+    return rows === batch.numRows ? batch : batch.slice(0, rows)
+  }
+
+  /** The program asks again: tells the strategy how the last batch went, and the workers what it wants next. */
+  #endChunk(): void {
+    if (this.#chunk === undefined) return
+    const { givenAt, ...outcome } = this.#chunk
+    this.#chunk = undefined
+    this.#guardStrategy(() =>
+      this.#chunks.strategy.chunkDone?.({ ...outcome, processingMs: performance.now() - givenAt }),
+    )
+    this.#askForRows()
+  }
+
+  #askForRows(): void {
+    const { strategy, maxBatchBytes } = this.#chunks
+    const rowBytes = this.#rowsGiven === 0 ? typicalRowBytes(this.#plan.schema) : this.#bytesGiven / this.#rowsGiven
+    const availableBytes = Math.max(0, this.#options.memoryLimitBytes - readResidentBytes())
+    this.#guardStrategy(() => {
+      this.#rowsAsked = rowsOfStrategy(strategy, { availableBytes, maxBatchBytes, rowBytes, rows: this.#rowsGiven })
+    })
+    if (this.#slot >= 0) this.#control?.store(this.#slot, queryWord.chunkRows, this.#rowsAsked)
+  }
+
+  /** An error in the program's strategy ends the query, as an error in its loop does. */
+  #guardStrategy(use: () => void): void {
+    try {
+      use()
+    } catch (error) {
+      this.#error ??= error
+      this.#isDone = true
+      this.#queue.ready.length = 0
+      this.#rest = undefined
+      this.#abort.abort()
     }
   }
 
@@ -118,15 +180,8 @@ class BatchStream implements AsyncIterableIterator<RecordBatch> {
   async #run(): Promise<void> {
     const { signal } = this.#options
     const both = signal === undefined ? this.#abort.signal : AbortSignal.any([signal, this.#abort.signal])
-    const makeSink: RootSink = (facts) => ({
-      kind: 'collect',
-      operatorId: facts.operatorId,
-      sinkId: facts.sinkId,
-      schema: facts.schema,
-      mode: 'stream',
-      tokensMax: Math.max(2, TOKENS_PER_THREAD * this.#options.threads),
-      batchRows: facts.batchRows,
-    })
+    const tokensMax = Math.max(2, TOKENS_PER_THREAD * this.#options.threads)
+    const makeSink = collectStream(tokensMax, this.#chunks.maxBatchBytes)
     try {
       await this.#core.execute({
         plan: this.#plan,
@@ -138,6 +193,7 @@ class BatchStream implements AsyncIterableIterator<RecordBatch> {
           this.#control = control
           this.#slot = slot
           this.#isOrdered = isOrdered
+          control.store(slot, queryWord.chunkRows, this.#rowsAsked)
           // The first call of `next` came before there was a slot to say so in.
           if (this.#waiting.length > 0) this.#setStarved(1)
         },
@@ -186,10 +242,24 @@ class BatchStream implements AsyncIterableIterator<RecordBatch> {
   }
 }
 
+export interface ChunkOptions {
+  readonly strategy: ChunkStrategy
+  /** Infinity = not bounded. */
+  readonly maxBatchBytes: number
+}
+
 export function streamBatches(
   core: EngineCore,
   plan: LogicalNode,
   options: QueryOptions,
+  chunks: ChunkOptions,
 ): AsyncIterableIterator<RecordBatch> {
-  return new BatchStream(core, plan, options)
+  return new BatchStream(core, plan, options, chunks)
+}
+
+/** Bytes of text that a row is taken to have before one was seen. */
+const TEXT_BYTES = 20
+
+function typicalRowBytes(schema: Schema): number {
+  return schema.fields.reduce((sum, { type }) => sum + (type.kind === 'utf8' ? TEXT_BYTES : widthOf(type)), 0)
 }

@@ -1,9 +1,10 @@
 /** `collect`: gathers the batches of a query into a DataFrame. Buffers are moved, not copied, unless they are small. */
-import { type CollectOutput, type EngineCore, noEncoder, type QueryOptions, type RootSink } from '@spillway/engine'
+import { type CollectOutput, type EngineCore, noEncoder, type QueryOptions } from '@spillway/engine'
 import { type PackedColumns, packTable } from '@spillway/columnar'
 import type { LogicalNode, SchemaTypes } from '@spillway/plan'
 import { type DataFrame, dataFrameFromTable } from '../data-frame/data-frame.ts'
 import type { QuerySession } from '../session.ts'
+import { collectAll } from './collect-sinks.ts'
 
 export async function collectResult<S extends SchemaTypes>(
   core: EngineCore,
@@ -12,19 +13,10 @@ export async function collectResult<S extends SchemaTypes>(
   session: QuerySession,
 ): Promise<DataFrame<S>> {
   const batches: { readonly sequence: number; readonly packed: PackedColumns }[] = []
-  const makeSink: RootSink = (facts) => ({
-    kind: 'collect',
-    operatorId: facts.operatorId,
-    sinkId: facts.sinkId,
-    schema: facts.schema,
-    mode: 'all',
-    tokensMax: 0,
-    batchRows: facts.batchRows,
-  })
   const metrics = await core.execute({
     plan,
     options,
-    makeSink,
+    makeSink: collectAll,
     keepsResults: true,
     encoder: noEncoder,
     onAdmitted: () => {},

@@ -7,6 +7,7 @@ import { availableParallelism } from 'node:os'
 import { noTesting, type Progress, type QueryOptions as CoreOptions, type TestingOptions } from '@spillway/engine'
 import { parseByteSize, systemMemoryBytes } from '@spillway/memory'
 import { makeError } from '@spillway/stdx'
+import type { ChunkStrategy } from './chunk-strategy.ts'
 import english from 'zod/v4/locales/en.js'
 import * as z from 'zod/mini'
 
@@ -28,6 +29,7 @@ const testingShape = () => ({
   reservationFault: z.optional(z.custom<TestingOptions['reservationFault']>()),
   refuseProbability: z.optional(z.number().check(z.minimum(0), z.maximum(1))),
   workerFault: z.optional(z.custom<TestingOptions['workerFault']>()),
+  sortFanIn: z.optional(z.int().check(z.minimum(2))),
   budgetPages: z.optional(z.int().check(z.positive())),
 })
 
@@ -63,6 +65,19 @@ const queryShape = () => ({
   ),
 })
 
+const batchesShape = () => ({
+  ...queryShape(),
+  /** Bytes of a batch at most ("16MB", or a number); a row that has more is a batch of its own. */
+  maxBatchBytes: z.optional(byteSize()),
+  /** Chooses the rows of each batch; the default adapts to memory and to the pace of the program. */
+  chunkStrategy: z.optional(
+    z.custom<ChunkStrategy>(
+      (value) => typeof (value as ChunkStrategy | null)?.nextRows === 'function',
+      'must have a function nextRows',
+    ),
+  ),
+})
+
 const sinkParquetShape = () => ({
   ...queryShape(),
   compression: z.optional(z.enum(['snappy', 'zstd', 'lz4', 'lz4Raw', 'gzip', 'brotli', 'uncompressed'])),
@@ -84,26 +99,39 @@ const sinkParquetShape = () => ({
   keyValueMetadata: z.optional(z.record(z.string(), z.string())),
 })
 
+const sinkIpcShape = () => ({
+  ...queryShape(),
+  /**
+   * Most rows of a record batch, 65,536 by default. Fewer where their strings pass 32 bytes on average, where a small
+   * memory limit gives less room, and, as with row groups of `sinkParquet`, where a worker's share ends.
+   */
+  recordBatchSize: z.optional(integer(1)),
+})
+
 const explainShape = () => ({
   ...queryShape(),
   optimized: z.optional(z.boolean()),
   physical: z.optional(z.boolean()),
   /** What the query is going to end in: floor and memory differ. Default `batches`. */
-  sink: z.optional(z.enum(['collect', 'batches', 'parquet'])),
+  sink: z.optional(z.enum(['collect', 'batches', 'parquet', 'ipc'])),
 })
 
 export const engineSchema = madeOnce(() => z.strictObject(engineShape()))
 export const querySchema = madeOnce(() => z.strictObject(queryShape()))
+export const batchesSchema = madeOnce(() => z.strictObject(batchesShape()))
 export const sinkParquetSchema = madeOnce(() => z.strictObject(sinkParquetShape()))
+export const sinkIpcSchema = madeOnce(() => z.strictObject(sinkIpcShape()))
 export const explainSchema = madeOnce(() => z.strictObject(explainShape()))
 
 export type EngineOptions = z.input<ReturnType<typeof engineSchema>>
 export type QueryOptions = z.input<ReturnType<typeof querySchema>>
+export type CollectBatchesOptions = z.input<ReturnType<typeof batchesSchema>>
 export type SinkParquetOptions = z.input<ReturnType<typeof sinkParquetSchema>>
+export type SinkIpcOptions = z.input<ReturnType<typeof sinkIpcSchema>>
 export type ExplainOptions = z.input<ReturnType<typeof explainSchema>>
 
 /** A schema is made when options are first checked against it: most programs use one or two of them. */
-function madeOnce<T>(make: () => T): () => T {
+export function madeOnce<T>(make: () => T): () => T {
   let made: T | undefined
   return () => {
     made ??= make()

@@ -9,11 +9,15 @@ import { makeError } from '@spillway/stdx'
 import type { RecordBatch } from 'apache-arrow'
 import type { DataFrame } from '../data-frame/data-frame.ts'
 import type { LazyFrame } from '../lazy-frame/lazy-frame.ts'
+import { type ScanIpcOptions, scanIpc } from '../scan-ipc.ts'
 import { type ScanParquetOptions, scanParquet } from '../scan-parquet.ts'
 import type { QuerySession, SinkResult } from '../session.ts'
 import { streamBatches } from './batch-stream.ts'
+import { adaptiveChunks } from './chunk-strategy.ts'
 import { collectResult } from './collect-result.ts'
 import {
+  batchesSchema,
+  type CollectBatchesOptions,
   type EngineOptions,
   type ExplainOptions,
   engineSchema,
@@ -23,10 +27,13 @@ import {
   querySchema,
   resolveOptions,
   resolveThreads,
+  type SinkIpcOptions,
   type SinkParquetOptions,
+  sinkIpcSchema,
   sinkParquetSchema,
 } from './engine-options.ts'
 import { explainPhysical } from './explain-physical.ts'
+import { writeIpc } from './sink-ipc-file.ts'
 import { writeParquet } from './sink-parquet-file.ts'
 
 /** What an engine holds at this moment; all zero when no query runs. */
@@ -54,14 +61,25 @@ export class Engine implements QuerySession, AsyncDisposable {
     return collectResult<S>(this.#core, plan, resolved, this)
   }
 
-  collectBatches(plan: LogicalNode, options: QueryOptions = {}): AsyncIterableIterator<RecordBatch> {
-    const parsed = parseOptions(querySchema, withEngine(options), 'collectBatches')
-    return streamBatches(this.#core, plan, resolveOptions(parsed, this.#options, process.env))
+  collectBatches(plan: LogicalNode, options: CollectBatchesOptions = {}): AsyncIterableIterator<RecordBatch> {
+    const parsed = parseOptions(batchesSchema, withEngine(options), 'collectBatches')
+    const { maxBatchBytes, chunkStrategy, ...query } = parsed
+    return streamBatches(this.#core, plan, resolveOptions(query, this.#options, process.env), {
+      strategy: chunkStrategy ?? adaptiveChunks(),
+      maxBatchBytes:
+        maxBatchBytes === undefined ? Number.POSITIVE_INFINITY : parseByteSize(maxBatchBytes, 'maxBatchBytes'),
+    })
   }
 
   async sinkParquet(plan: LogicalNode, path: string, options: SinkParquetOptions = {}): Promise<SinkResult> {
     const parsed = parseOptions(sinkParquetSchema, withEngine(options), 'sinkParquet')
     return writeParquet(this.#core, plan, path, parsed, resolveOptions(queryPart(parsed), this.#options, process.env))
+  }
+
+  async sinkIpc(plan: LogicalNode, path: string, options: SinkIpcOptions = {}): Promise<SinkResult> {
+    const { recordBatchSize, ...query } = parseOptions(sinkIpcSchema, withEngine(options), 'sinkIpc')
+    const resolved = resolveOptions(query, this.#options, process.env)
+    return writeIpc(this.#core, plan, path, { recordBatchSize }, resolved)
   }
 
   async explain(plan: LogicalNode, options: ExplainOptions = {}): Promise<string> {
@@ -83,6 +101,14 @@ export class Engine implements QuerySession, AsyncDisposable {
     options: Omit<ScanParquetOptions<S>, 'session'> = {},
   ): LazyFrame<S> {
     return scanParquet<S>(paths, { ...options, session: this })
+  }
+
+  /** `scanIpc` on this engine. */
+  scanIpc<const S extends SchemaTypes = SchemaTypes>(
+    paths: string | readonly string[],
+    options: Omit<ScanIpcOptions<S>, 'session'> = {},
+  ): LazyFrame<S> {
+    return scanIpc<S>(paths, { ...options, session: this })
   }
 
   /** What the engine holds at this moment. */

@@ -16,10 +16,19 @@ import {
 import { readFileMeta } from '@spillway/formats'
 import { PAGE_BYTES } from '@spillway/kernels'
 import type { LogicalNode } from '@spillway/plan'
+import { collectAll, collectStream } from './collect-sinks.ts'
+import { ipcEncoderNeed, ipcSink } from './sink-ipc-file.ts'
 import { encoderNeed, parquetSink } from './sink-parquet-file.ts'
 
 /** What the explained query ends in; results that stay, and encoding, have needs of their own. */
-export type ExplainedSink = 'collect' | 'batches' | 'parquet'
+export type ExplainedSink = 'collect' | 'batches' | 'parquet' | 'ipc'
+
+const rootSinks: { readonly [S in ExplainedSink]: RootSink } = {
+  collect: collectAll,
+  batches: collectStream(2, Number.POSITIVE_INFINITY),
+  parquet: parquetSink('', {}),
+  ipc: ipcSink('', {}),
+}
 
 export async function explainPhysical(
   core: EngineCore,
@@ -27,18 +36,12 @@ export async function explainPhysical(
   options: QueryOptions,
   sink: ExplainedSink,
 ): Promise<string> {
-  const collects: RootSink = ({ sizing: _sizing, ...facts }) => ({
-    ...facts,
-    kind: 'collect',
-    mode: sink === 'collect' ? 'all' : 'stream',
-    tokensMax: 2,
-  })
   const { physical, floorBytes, budgetPages } = await core.plan({
     plan,
     options,
-    makeSink: sink === 'parquet' ? parquetSink('', {}) : collects,
+    makeSink: rootSinks[sink],
     keepsResults: sink === 'collect',
-    encoder: sink === 'parquet' ? encoderNeed({}) : noEncoder,
+    encoder: sink === 'parquet' ? encoderNeed({}) : sink === 'ipc' ? ipcEncoderNeed : noEncoder,
     onAdmitted: () => {},
     onOutput: () => {},
   })
@@ -72,6 +75,14 @@ function detailsOf(spec: OperatorSpec, pipeline: PhysicalPipeline): string {
       )
       return `files=${spec.files.length} columns=[${columns}] ${skipped}, rows ${rows}, ${checksums}`
     }
+    case 'scanIpc': {
+      const columns = spec.schema.fields.map((field) => field.name).join(', ')
+      const rows = spec.morsels.reduce(
+        (sum, { ranges }) => sum + ranges.reduce((part, range) => part + range.rows, 0),
+        0,
+      )
+      return `files=${spec.files.length} columns=[${columns}] rows ${rows}`
+    }
     case 'scanTable':
       return `columns=[${spec.schema.fields.map((field) => field.name).join(', ')}]`
     case 'generate':
@@ -80,15 +91,29 @@ function detailsOf(spec: OperatorSpec, pipeline: PhysicalPipeline): string {
       return spec.text
     case 'slice':
       return `offset=${spec.offset} length=${spec.length}`
+    case 'ordinal':
+      return spec.dense === undefined ? 'with gaps' : `from ${spec.dense.from}`
+    case 'raise':
+      return `join keys [${spec.keys.join(', ')}] of the ${spec.side} frame are not unique`
     case 'groupBy': {
       const kind = pipeline.sinks.find((use) => use.sink === spec)?.inputKind ?? 0
       return `${spec.shape.text}${kind > 0 ? ' (counts distinct values)' : ''} partitions=${2 ** spec.partitionBits}`
     }
     case 'groupByOutput':
       return spec.shape.text
+    case 'joinBuild':
+      return `${spec.shape.text} partitions=${2 ** spec.partitionBits}`
+    case 'joinProbe':
+      return `${spec.shape.text} ${spec.reason}`
+    case 'joinTable':
+    case 'joinPairs':
+    case 'sort':
+    case 'sortOutput':
+      return spec.shape.text
     case 'collect':
       return ''
     case 'sinkParquet':
+    case 'sinkIpc':
       return spec.temporaryPath
     default:
       return ''

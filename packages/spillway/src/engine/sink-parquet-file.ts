@@ -1,30 +1,26 @@
-/** `sinkParquet`: workers write row groups into a temporary file; this puts the footer behind them and renames it. */
-import { resolve } from 'node:path'
-import type { EncoderNeed, EngineCore, QueryOptions, RootSink, SinkParquetOutput, Sizing } from '@spillway/engine'
+/** `sinkParquet`: what its options mean for encoders and file. */
+import type { EncoderNeed, EngineCore, QueryOptions, RootSink, Sizing } from '@spillway/engine'
 import {
-  beginParquetFile,
   columnForm,
   compressionLevels,
-  discardParquetFile,
   type EncoderShape,
-  finishParquetFile,
   ipcSchemaMessage,
   mayHaveBloomFilter,
-  outputCalls,
   pageCodec,
-  PARQUET_BODY_START,
+  PARQUET_HEADER,
   parquetStorageType,
+  parquetTail,
+  type PlacedRowGroup,
+  type RowGroupFooter,
   sizeRowGroupWriter,
-  temporaryParquetPath,
-  writeParquetFooter,
 } from '@spillway/formats'
 import { type LogicalNode, makeProject, type NamedExpr } from '@spillway/plan'
-import { queryCounter } from '@spillway/scheduler'
 import { WorkspaceSize } from '@spillway/memory'
 import { makeError } from '@spillway/stdx'
 import { findFieldIndex, type Schema, typeEquals, typeName } from '@spillway/columnar'
 import type { SinkResult } from '../session.ts'
 import type { SinkParquetOptions } from './engine-options.ts'
+import { writeOutputFile } from './output-file-query.ts'
 
 const ROW_GROUP_ROWS = 131_072
 const PAGE_BYTES = 1 << 20
@@ -53,41 +49,22 @@ export async function writeParquet(
   options: SinkParquetOptions,
   query: QueryOptions,
 ): Promise<SinkResult> {
-  const target = resolve(path)
-  const temporary = temporaryParquetPath(target)
-  const rowGroups: SinkParquetOutput[] = []
   const stored = storable(plan)
-  checkEncoding(stored.schema, options)
-  const calls = outputCalls(query.testing.outputFault)
-  try {
-    beginParquetFile(temporary, calls)
-    const metrics = await core.execute({
-      plan: stored,
-      options: query,
-      makeSink: parquetSink(temporary, options),
-      keepsResults: false,
-      encoder: encoderNeed(options),
-      onAdmitted: ({ slot, control }) => {
-        control.count(slot, queryCounter.sinkOffset, PARQUET_BODY_START)
-      },
-      onOutput: (output) => {
-        rowGroups.push(output as SinkParquetOutput)
-      },
-    })
-    rowGroups.sort((a, b) => a.sequence - b.sequence)
-    const { rowsOut } = metrics
-    const { schema } = stored
-    const keyValue = {
-      ...options.keyValueMetadata,
-      [ARROW_SCHEMA]: Buffer.from(ipcSchemaMessage(schema)).toString('base64'),
-    }
-    const bytes = writeParquetFooter(temporary, { rowGroups, schema, rowCount: rowsOut, keyValue }, calls)
-    finishParquetFile(temporary, target, calls)
-    return { path: target, rowCount: rowsOut, bytes, metrics }
-  } catch (error) {
-    discardParquetFile(temporary)
-    throw error
+  const { schema } = stored
+  checkEncoding(schema, options)
+  const keyValue = {
+    ...options.keyValueMetadata,
+    [ARROW_SCHEMA]: Buffer.from(ipcSchemaMessage(schema)).toString('base64'),
   }
+  const format = {
+    plan: stored,
+    header: PARQUET_HEADER,
+    makeSink: (temporary: string) => parquetSink(temporary, options),
+    encoder: encoderNeed(options),
+    tail: (rowGroups: readonly PlacedRowGroup[], rowCount: number) =>
+      parquetTail({ rowGroups, schema, rowCount, keyValue }),
+  }
+  return writeOutputFile<RowGroupFooter>(core, path, format, query)
 }
 
 /** @throws COLUMN_NOT_FOUND, INVALID_OPTION */

@@ -18,6 +18,7 @@ const spillway = { ...publicApi }
 const FILES = [
   'lazy-frame.ts',
   '../scan-parquet.ts',
+  '../scan-ipc.ts',
   '../concat.ts',
   '../engine/engine.ts',
   '../data-frame/data-frame.ts',
@@ -49,9 +50,11 @@ const orders = spillway
   .DataFrame({ city: ['Oslo', 'Rome', 'Oslo', 'Bonn'], price: [5, 20, 12.5, 40], quantity: [1, 2, 3, 4] })
   .lazy()
 
+const cities = spillway.DataFrame({ city: ['Oslo', 'Rome'], country: ['Norway', 'Italy'] }).lazy()
+
 /** Runs an example in a function with the public names; files go to the test's folder. Gives its last expression. */
 async function run(code: string): Promise<unknown> {
-  const inFolder = code.replace(/'([\w*/]+\.parquet)'/g, (_, name) => JSON.stringify(join(folder, name)))
+  const inFolder = code.replace(/'([\w*/]+\.(?:parquet|arrow))'/g, (_, name) => JSON.stringify(join(folder, name)))
   const lines = inFolder.split('\n')
   const last = lines.pop() ?? ''
   const isStatement = /^(const|for|await using|try|\}|import|\/\/)/.test(last)
@@ -61,11 +64,12 @@ async function run(code: string): Promise<unknown> {
   ]
   const AsyncFunction = (async () => {}).constructor as FunctionConstructor
   const names = Object.keys(spillway).filter((name) => /^\w+$/.test(name))
-  const make = new AsyncFunction('orders', ...names, body.join('\n'))
-  return make(orders, ...names.map((name) => spillway[name as keyof typeof spillway]))
+  const make = new AsyncFunction('orders', 'cities', ...names, body.join('\n'))
+  return make(orders, cities, ...names.map((name) => spillway[name as keyof typeof spillway]))
 }
 
 await orders.sinkParquet(join(folder, 'orders.parquet'))
+await orders.sinkIpc(join(folder, 'orders.arrow'))
 
 for (const file of FILES) {
   describe(`examples of ${file}`, () => {
@@ -93,6 +97,8 @@ it('every method of a lazy frame that makes a plan has an example', () => {
     'groupBy',
     'agg',
     'unique',
+    'join',
+    'withRowIndex',
     'head',
     'slice',
   ]) {

@@ -26,9 +26,39 @@ import type { DataType } from '@spillway/columnar'
 import { makeError } from '@spillway/stdx'
 import type { RecordBatch } from 'apache-arrow'
 import type { DataFrame } from '../data-frame/data-frame.ts'
-import type { ExplainOptions, QueryOptions, QuerySession, SinkParquetOptions, SinkResult } from '../session.ts'
+import {
+  type CollectBatchesOptions,
+  type ExplainOptions,
+  type QueryOptions,
+  type QuerySession,
+  requireDefaultSession,
+  type SinkIpcOptions,
+  type SinkParquetOptions,
+  type SinkResult,
+} from '../session.ts'
+import type { Joined } from '../types/join-types.ts'
 import type { Dropped, Merge, Renamed, Selected, SelectorArg } from '../types/frame-types.ts'
-import { nameExprs, planDrop, planRename, planSelect, planWithColumns, selectorNodes } from './select-columns.ts'
+import { planJoin } from './join-frames.ts'
+import { type JoinOptions, resolveJoinOptions } from './join-options.ts'
+import {
+  nameExprs,
+  planDrop,
+  planRename,
+  planRowIndex,
+  planSelect,
+  planWithColumns,
+  selectorNodes,
+} from './select-columns.ts'
+import {
+  type PerKey,
+  planSort,
+  planTop,
+  type SortBy,
+  type SortByOptions,
+  type SortOptions,
+  sortOptions,
+  type TopKOptions,
+} from './sort-rows.ts'
 import { planUnique, type UniqueOptions, uniqueOptions } from './unique-rows.ts'
 
 /** Rows that head and limit take when no number is given. */
@@ -164,6 +194,38 @@ export class LazyFrame<S extends SchemaTypes = SchemaTypes> {
     return this.next(planUnique(this.plan, uniqueOptions(subset)))
   }
   /**
+   * All rows in the order of one or more keys, ascending with nulls first unless said otherwise, for all keys or for
+   * each. Rows with equal keys keep their order. NaN is greater than every number; text is ordered by UTF-8 bytes.
+   *
+   * ```ts
+   * orders.sort(['city', col('price').mul(col('quantity'))], { descending: [false, true], nullsLast: true })
+   * // SORT [col("city") nulls last, col("price") * col("quantity") descending nulls last]
+   * //   IN-MEMORY 4 rows ["city", "price", "quantity"]
+   * ```
+   * @throws PlanError COLUMN_NOT_FOUND, TYPE_MISMATCH, INVALID_PLAN (no key, an aggregate), INVALID_OPTION
+   */
+  sort(by: SortBy | SortByOptions, options?: SortOptions | PerKey): LazyFrame<S> {
+    return this.next(planSort(this.plan, sortOptions(by, options)))
+  }
+  /**
+   * The `k` rows with the largest keys, largest first; nulls come after all values. `descending` changes the direction
+   * of single keys. Takes memory for `k` rows. `sort(…).head(k)` is the same for any order.
+   *
+   * ```ts
+   * orders.topK(2, { by: 'price' })
+   * // TOP 2 rows by [col("price") descending nulls last]
+   * //   IN-MEMORY 4 rows ["city", "price", "quantity"]
+   * ```
+   * @throws PlanError as `sort`
+   */
+  topK(k: number, options: TopKOptions): LazyFrame<S> {
+    return this.next(planTop(this.plan, k, options, 'topK'))
+  }
+  /** The `k` rows with the smallest keys, smallest first; nulls come after all values. */
+  bottomK(k: number, options: TopKOptions): LazyFrame<S> {
+    return this.next(planTop(this.plan, k, options, 'bottomK'))
+  }
+  /**
    * The first rows, 5 if not said.
    *
    * ```ts
@@ -193,6 +255,48 @@ export class LazyFrame<S extends SchemaTypes = SchemaTypes> {
   slice(offset: number | { readonly offset: number; readonly length?: number }, length?: number): LazyFrame<S> {
     const range = typeof offset === 'number' ? { offset, length } : offset
     return this.next(makeSlice(this.plan, range.offset, range.length ?? Number.POSITIVE_INFINITY))
+  }
+  /**
+   * Rows of this frame beside those of another one with equal keys. Null keys match nothing unless `nullsEqual` is set;
+   * NaN equals NaN and -0 equals 0. Of keys that are plain columns one column per pair comes out, except for `full`;
+   * names that both frames have get the suffix on the right. The order of rows is not defined without `maintainOrder`.
+   *
+   * ```ts
+   * orders.join(cities, { on: 'city', how: 'left' })
+   * // LEFT JOIN [col("city")] = [col("city")] output [left "city", left "price", left "quantity", right "country"]
+   * //   IN-MEMORY 4 rows ["city", "price", "quantity"]
+   * //   IN-MEMORY 2 rows ["city", "country"]
+   * ```
+   * @throws PlanError COLUMN_NOT_FOUND, TYPE_MISMATCH (keys without a common type), DUPLICATE_COLUMN, INVALID_OPTION,
+   *   INVALID_PLAN (an aggregate as a key, a frame of another engine)
+   */
+  join<R extends SchemaTypes, const O extends JoinOptions>(
+    other: LazyFrame<R>,
+    options: O,
+  ): LazyFrame<Joined<S, R, O>> {
+    if (!(other instanceof LazyFrame)) {
+      throw makeError('INVALID_PLAN', 'join needs a lazy frame on its right. Call .lazy() on a DataFrame.')
+    }
+    const session = commonSession(this.session, other.session)
+    return new LazyFrame(planJoin(this.plan, other.plan, resolveJoinOptions(options)), session)
+  }
+
+  /**
+   * All columns behind a new first one that numbers the rows in order, from `offset` on, without gaps.
+   *
+   * ```ts
+   * orders.withRowIndex('row', 1)
+   * // PROJECT [col("row"), col("city"), col("price"), col("quantity")]
+   * //   ROW INDEX "row" from 1
+   * //     IN-MEMORY 4 rows ["city", "price", "quantity"]
+   * ```
+   * @throws PlanError DUPLICATE_COLUMN, INVALID_OPTION (not a whole number)
+   */
+  withRowIndex<const N extends string = 'index'>(
+    name: N = 'index' as N,
+    offset: number = 0,
+  ): LazyFrame<Merge<{ readonly [K in N]: Int64Type }, S>> {
+    return this.next(planRowIndex(this.plan, name, offset))
   }
 
   /** Declares the schema to the compiler; nothing is checked at run time. */
@@ -235,16 +339,17 @@ export class LazyFrame<S extends SchemaTypes = SchemaTypes> {
   }
   /**
    * Runs the query as its batches are taken, in order; the engine waits for the program. Leaving the loop cancels the
-   * query.
+   * query. How large batches are adapts to memory and to the program's pace; `maxBatchBytes` bounds them, and a
+   * `chunkStrategy` chooses their rows.
    *
    * ```ts
-   * for await (const batch of orders.collectBatches()) {
+   * for await (const batch of orders.collectBatches({ maxBatchBytes: '4MB' })) {
    *   if (batch.numRows > 2) break // an Arrow record batch
    * }
    * ```
    * @throws as `collect`; INVALID_OPTION at the call, the others from the loop
    */
-  collectBatches(options: QueryOptions = {}): AsyncIterable<RecordBatch> {
+  collectBatches(options: CollectBatchesOptions = {}): AsyncIterable<RecordBatch> {
     return this.session.collectBatches(this.plan, options)
   }
   /**
@@ -259,6 +364,19 @@ export class LazyFrame<S extends SchemaTypes = SchemaTypes> {
     return this.session.sinkParquet(this.plan, path, options)
   }
 
+  /**
+   * Runs the query into an Arrow IPC file (Feather version 2), uncompressed: other Arrow libraries map it into memory
+   * as it is. It appears only when it is complete; one of that name is replaced.
+   *
+   * ```ts
+   * const { rowCount, bytes } = await orders.sinkIpc('orders.arrow')
+   * ```
+   * @throws as `collect`, and OUTPUT_FAILED
+   */
+  sinkIpc(path: string, options: SinkIpcOptions = {}): Promise<SinkResult> {
+    return this.session.sinkIpc(this.plan, path, options)
+  }
+
   toString(): string {
     return this.describePlan()
   }
@@ -269,6 +387,16 @@ export class LazyFrame<S extends SchemaTypes = SchemaTypes> {
   private next<T extends SchemaTypes>(plan: LogicalNode): LazyFrame<T> {
     return new LazyFrame<T>(plan, this.session)
   }
+}
+
+/** Frames that name no engine run on the other frame's. @throws PlanError INVALID_PLAN when both name different ones */
+function commonSession(left: QuerySession, right: QuerySession): QuerySession {
+  if (left === right || right === requireDefaultSession()) return left
+  if (left === requireDefaultSession()) return right
+  throw makeError(
+    'INVALID_PLAN',
+    'The frames of a join belong to different engines. Make both with the same engine, or collect one of them first.',
+  )
 }
 
 function planFilter(input: LogicalNode, predicate: Expr): LogicalNode {

@@ -1,4 +1,4 @@
-/** The plans behind select, withColumns, drop and rename: all become a projection (or an aggregation). */
+/** The plans behind select, withColumns, drop, rename and withRowIndex: projections, aggregations, row numbers. */
 import type { Schema } from '@spillway/columnar'
 import {
   columnNotFound,
@@ -8,6 +8,7 @@ import {
   exprText,
   type LogicalNode,
   makeAggregation,
+  makeOrdinal,
   makeProject,
   type NamedExpr,
   outputNameOf,
@@ -94,4 +95,14 @@ export function planRename(input: LogicalNode, mapping: Readonly<Record<string, 
     input,
     keepColumns(input.schema).map(({ name, expr }) => ({ name: byName.get(name) ?? name, expr })),
   )
+}
+
+/** withRowIndex: the number is the first column. */
+export function planRowIndex(input: LogicalNode, name: string, offset: number): LogicalNode {
+  if (!Number.isSafeInteger(offset)) {
+    throw makeError('INVALID_OPTION', `withRowIndex needs a whole number to start from: got ${offset}.`, { offset })
+  }
+  const numbered = makeOrdinal(input, name, offset)
+  const columns = keepColumns(numbered.schema)
+  return makeProject(numbered, [...columns.slice(-1), ...columns.slice(0, -1)])
 }

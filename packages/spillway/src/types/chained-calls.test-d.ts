@@ -50,6 +50,17 @@ expectKinds<{ readonly id: 'int64' }>()(orders.select('id', 'small', 'name').dro
 expectKinds<{ readonly key: 'int64'; readonly small: 'int32' }>()(orders.select('id', 'small').rename({ id: 'key' }))
 expectKinds<{ readonly id: 'int64' }>()(orders.select('id').filter(col('id').gt(5)).head(3).unique('id'))
 
+// sort, topK and bottomK keep the schema.
+expectKinds<{ readonly id: 'int64'; readonly small: 'int32' }>()(
+  orders
+    .select('id', 'small')
+    .sort(['id', col('small').mul(2)], { descending: [true, false], nullsLast: true })
+    .sort({ by: 'id', descending: true })
+    .sort('small', true)
+    .topK(3, { by: 'id' })
+    .bottomK(2, { by: ['small', 'id'], descending: [true, false] }),
+)
+
 // groupBy: keys, then aggregates with their own types.
 expectKinds<{
   readonly name: 'utf8'
@@ -73,6 +84,46 @@ expectKinds<{ readonly bucket: 'int32'; readonly count: 'int64' }>()(
   orders.groupBy(col('small').mod(10).alias('bucket')).agg(count()),
 )
 expectKinds<{ readonly tiny: 'uint64'; readonly len: 'int64' }>()(orders.select(sum('tiny'), len()))
+
+expectKinds<{ readonly index: 'int64'; readonly id: 'int64' }>()(orders.select('id').withRowIndex())
+expectKinds<{ readonly row: 'int64'; readonly id: 'int64' }>()(orders.select('id').withRowIndex('row', 5))
+
+// join: names of both sides, coalesced keys, suffixes.
+const customers = scanParquet('customers.parquet', {
+  schema: { id: DataType.Int32, code: DataType.Int64, name: DataType.Utf8 },
+})
+const sales = orders.select('id', 'name', 'price')
+type Flat<T> = { readonly [K in keyof T]: T[K] }
+type Sales = { readonly id: 'int64'; readonly name: 'utf8'; readonly price: 'float64' }
+expectKinds<Flat<Sales & { readonly code: 'int64'; readonly name_right: 'utf8' }>>()(
+  sales.join(customers, { on: 'id' }),
+)
+expectKinds<Flat<Sales & { readonly code: 'int64'; readonly name2: 'utf8' }>>()(
+  sales.join(customers, { on: ['id'], how: 'left', suffix: '2' }),
+)
+expectKinds<{
+  readonly name: 'utf8'
+  readonly price: 'float64'
+  readonly id: 'int32'
+  readonly code: 'int64'
+  readonly name_right: 'utf8'
+}>()(sales.join(customers, { on: col('id'), how: 'right' }))
+expectKinds<Flat<Sales & { readonly id_right: 'int32'; readonly name_right: 'utf8' }>>()(
+  sales.join(customers, { leftOn: 'id', rightOn: 'code' }),
+)
+expectKinds<Flat<Sales & { readonly id_right: 'int32'; readonly code: 'int64'; readonly name_right: 'utf8' }>>()(
+  sales.join(customers, { on: 'id', how: 'full' }),
+)
+expectKinds<Flat<Sales & { readonly code: 'int64'; readonly name_right: 'utf8' }>>()(
+  sales.join(customers, { on: 'id', how: 'full', coalesce: true }),
+)
+expectKinds<Flat<Sales & { readonly id_right: 'int32'; readonly code: 'int64'; readonly name_right: 'utf8' }>>()(
+  sales.join(customers, { leftOn: col('id').add(1), rightOn: 'id' }),
+)
+expectKinds<Flat<Sales & { readonly id_right: 'int32'; readonly code: 'int64'; readonly name_right: 'utf8' }>>()(
+  sales.join(customers, { how: 'cross' }),
+)
+expectKinds<Sales>()(sales.join(customers, { on: 'id', how: 'anti' }))
 
 // Frames from described and given columns.
 expectKinds<{ readonly key: 'int64'; readonly payload: 'utf8' }>()(

@@ -1,15 +1,16 @@
 /**
- * Every system call that writes a Parquet file fails once: opening, each write of each row group, the footer, the sync,
- * the rename. The query ends with OUTPUT_FAILED, the folder holds what it held before, and the next query is right. A
- * write that takes half of its bytes changes nothing. Refused pages and cancelling leave no file either.
+ * Every system call that writes a file fails once: opening, each write of each row group or record batch, the footer,
+ * the sync, the rename. The query ends with OUTPUT_FAILED, the folder holds what it held before, and the next query is
+ * right. A write that takes half of its bytes changes nothing. Refused pages and cancelling leave no file either.
  */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { SpillwayError } from 'spillway'
+import { tableFromIPC } from 'apache-arrow'
+import { fromArrow, SpillwayError } from 'spillway'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { answerDifference, FaultStage, type KnownQuery, distinctQuery } from './fault-stage.ts'
 
-describe('faults of a Parquet sink', () => {
+describe.each(['parquet', 'arrow'] as const)('faults of a sink: %s', (format) => {
   let stage: FaultStage
   let query: KnownQuery
   let folder: string
@@ -19,7 +20,7 @@ describe('faults of a Parquet sink', () => {
     query = distinctQuery(stage.engine, 400)
     folder = join(stage.folder, 'outputs')
     mkdirSync(folder)
-    target = join(folder, 'result.parquet')
+    target = join(folder, `result.${format}`)
   })
   afterAll(async () => {
     await stage[Symbol.asyncDispose]()
@@ -34,10 +35,10 @@ describe('faults of a Parquet sink', () => {
   /** Few rows per row group and page, so that there are many writes. */
   const write = async (testing: Testing, threads = 1): Promise<SpillwayError | undefined> => {
     try {
-      await stage.engine.sinkParquet(query.frame.plan, target, {
-        ...{ rowGroupSize: 3, dataPageSize: 64, threads },
-        testing: { ...query.testing, ...testing },
-      })
+      const { plan } = query.frame
+      const shared = { threads, testing: { ...query.testing, ...testing } }
+      if (format === 'arrow') await stage.engine.sinkIpc(plan, target, { recordBatchSize: 3, ...shared })
+      else await stage.engine.sinkParquet(plan, target, { rowGroupSize: 3, dataPageSize: 64, ...shared })
       return undefined
     } catch (error) {
       if (error instanceof SpillwayError) return error
@@ -45,9 +46,12 @@ describe('faults of a Parquet sink', () => {
     }
   }
   const expectAnswer = async (): Promise<void> => {
-    const read = await stage.engine.scanParquet(target).collect()
+    const read =
+      format === 'arrow'
+        ? fromArrow(tableFromIPC(readFileSync(target)))
+        : await stage.engine.scanParquet(target).collect()
     expect(answerDifference(query, read.toRecords())).toBeUndefined()
-    expect(readdirSync(folder)).toEqual(['result.parquet'])
+    expect(readdirSync(folder)).toEqual([`result.${format}`])
   }
 
   for (const kind of ['fail', 'short-write'] as const) {
@@ -56,8 +60,8 @@ describe('faults of a Parquet sink', () => {
       expect(await write({ outputFault: dry })).toBeUndefined()
       await expectAnswer()
       const calls = Atomics.load(new Int32Array(dry.counter), 0)
-      // Row groups of three rows: each opens and writes; then the page indexes, the footer, the sync, the rename.
-      expect(calls).toBeGreaterThan(kind === 'fail' ? 15 : 10)
+      // Pieces of three rows: each opens and writes; then the page indexes, the footer, the sync, the rename.
+      expect(calls).toBeGreaterThan((kind === 'fail' ? 15 : 10) - (format === 'arrow' ? 4 : 0))
       // The last two calls sync the folder, which may fail on some systems: the file is complete by then.
       const fatal = kind === 'fail' ? calls - 2 : 0
       for (let operation = 0; operation < calls; operation++) {
@@ -67,14 +71,14 @@ describe('faults of a Parquet sink', () => {
           expect(`${operation}: ${error?.code}`).toBe(`${operation}: OUTPUT_FAILED`)
           expect(error?.message).toContain('ENOSPC')
           expect(readFileSync(target, 'utf8')).toBe('the old file')
-          expect(readdirSync(folder)).toEqual(['result.parquet'])
+          expect(readdirSync(folder)).toEqual([`result.${format}`])
         } else {
           expect(error, `${kind} ${operation}`).toBeUndefined()
           await expectAnswer()
         }
         expect(await stage.findDamage(), `after ${kind} at call ${operation}`).toBeUndefined()
       }
-      console.log(`output sweep, ${kind}: ${calls} calls`)
+      console.log(`output sweep, ${format}, ${kind}: ${calls} calls`)
     })
   }
 
@@ -89,7 +93,7 @@ describe('faults of a Parquet sink', () => {
         const error = await write({ reservationFault: request(at) })
         if (error === undefined) await expectAnswer()
         else expect([sticky, error.code]).toEqual([true, 'MEMORY_LIMIT'])
-        expect(readdirSync(folder)).toEqual(['result.parquet'])
+        expect(readdirSync(folder)).toEqual([`result.${format}`])
         expect(await stage.findDamage(), `after refusing page request ${at}`).toBeUndefined()
       }
     }

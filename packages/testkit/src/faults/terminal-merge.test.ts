@@ -68,11 +68,17 @@ describe('terminal algorithm and recursion', () => {
     expect(chunks).toBeGreaterThanOrEqual(2)
   })
 
-  /** The least memory that a query ends in, in steps, and how. What has less ends with MEMORY_LIMIT and no damage. */
-  const reachLeast = async (query: KnownQuery) => {
-    for (let budgetPages = 160; budgetPages < 480; budgetPages += 8) {
+  /**
+   * The least memory that a query ends in, and how, and then `beyond` more that it ends in, in small steps. What has
+   * too little ends with MEMORY_LIMIT and no damage. (Within a few pages of the least, it depends on where free runs
+   * of pages lie whether a long string finds one.)
+   */
+  const reachLeast = async (query: KnownQuery, beyond = 0) => {
+    const reached: { depth: number; chunks: number; budgetPages: number }[] = []
+    for (let budgetPages = 160; budgetPages < 480; budgetPages += reached.length > 0 || budgetPages > 200 ? 2 : 8) {
       try {
-        return { ...(await reach(query, { budgetPages })), budgetPages }
+        reached.push({ ...(await reach(query, { budgetPages })), budgetPages })
+        if (reached.length > beyond) return reached
       } catch (error) {
         if (!(error instanceof MemoryLimitError)) throw error
         expect(await stage.findDamage()).toBeUndefined()
@@ -81,15 +87,13 @@ describe('terminal algorithm and recursion', () => {
     throw new Error(`${query.name} needs more memory than the test gives`)
   }
 
-  // In a fresh clone's whole run these two searches have not ended within minutes (cause open): with the slow tests.
-  const search = process.env['SPILLWAY_SLOW'] === '1' ? it : it.skip
-
-  search('takes strings of many pages, and says what a longer one would need', { timeout: 400_000 }, async () => {
+  it('takes strings of many pages, and says what a longer one would need', { timeout: 120_000 }, async () => {
     await reachLeast(hugeStringsQuery(stage.engine, 20, 70_000))
-    // With the least memory that does, partitions are split, and no split makes them small enough.
-    const { depth, chunks, budgetPages } = await reachLeast(hugeStringsQuery(stage.engine, 40, 600_000))
-    expect(depth).toBeGreaterThanOrEqual(1)
-    expect(chunks).toBeGreaterThanOrEqual(1)
+    // With little more than the least memory, partitions are split, and no split makes them small enough.
+    const reached = await reachLeast(hugeStringsQuery(stage.engine, 40, 600_000), 12)
+    expect(Math.max(...reached.map(({ depth }) => depth))).toBeGreaterThanOrEqual(1)
+    expect(Math.max(...reached.map(({ chunks }) => chunks))).toBeGreaterThanOrEqual(1)
+    const budgetPages = reached[0]?.budgetPages
     const tooLong = await runKnown(stage.engine, hugeStringsQuery(stage.engine, 10, 2_000_000), {
       testing: { budgetPages },
     })
@@ -98,7 +102,7 @@ describe('terminal algorithm and recursion', () => {
     expect(await stage.findDamage()).toBeUndefined()
   })
 
-  search('gives states room when the new rows of a batch take all the memory', { timeout: 400_000 }, async () => {
+  it('gives states room when the new rows of a batch take all the memory', { timeout: 120_000 }, async () => {
     const query = stringStatesQuery(stage.engine, 12_000)
     const whole = { ...query, testing: { ...query.testing, forceSpill: false, batchRows: 8192, morselRows: 12_000 } }
     // The smallest arena that is admitted.

@@ -1,23 +1,21 @@
 /** Worker side of COLLECT. */
 import { packColumns } from '@spillway/columnar'
 import { PAGE_BYTES } from '@spillway/kernels'
-import { RESULT_SLACK_PAGES, type WorkspaceSize } from '@spillway/memory'
+import { RESULT_SLACK_PAGES } from '@spillway/memory'
 import { queryCounter, queryWord } from '@spillway/scheduler'
 import { makeError } from '@spillway/stdx'
 import { selectedRows } from '../../pipeline/batch-buffers.ts'
-import { BatchExport, sizeBatchExport } from '../../pipeline/batch-export.ts'
-import { BatchGather, sizeBatchGather } from '../../pipeline/batch-gather.ts'
+import { BatchExport, type BatchPart } from '../../pipeline/batch-export.ts'
+import { BatchGather } from '../../pipeline/batch-gather.ts'
 import type { OpenContext, Sink } from '../../pipeline/contracts.ts'
 import type { MorselClaims } from '../../pipeline/morsel-claims.ts'
 import type { CollectOutput, CollectSpec } from './collect.ts'
+import { gatheredRows } from './size-collect.ts'
 
 /** Batches below this share of a full one are gathered before they leave. */
 const SMALL_SHARE = 1 / 4
-
-export function sizeCollect(spec: CollectSpec, size: WorkspaceSize): void {
-  sizeBatchExport(spec.schema, spec.batchRows, size)
-  if (spec.mode === 'all') sizeBatchGather(spec.schema, spec.batchRows, size)
-}
+/** Rows of this share of a batch of a stream leave at once: putting more to them is not worth the copy. */
+const LARGE_SHARE = 3 / 4
 
 export function openCollect(spec: CollectSpec, context: OpenContext): Sink {
   return new CollectSink(spec, context)
@@ -27,7 +25,7 @@ class CollectSink implements Sink {
   readonly #spec: CollectSpec
   readonly #context: OpenContext
   readonly #export: BatchExport
-  /** Small batches of the present run of morsels; undefined when batches are streamed. */
+  /** Small batches of the present run of morsels, or of the present morsel when they are streamed. */
   readonly #gather: BatchGather | undefined
   #gatheredSequence = 0
   #claims: MorselClaims | undefined
@@ -37,8 +35,9 @@ class CollectSink implements Sink {
   constructor(spec: CollectSpec, context: OpenContext) {
     this.#spec = spec
     this.#context = context
-    this.#export = new BatchExport(context, spec.schema, spec.batchRows, 'COLLECT')
-    this.#gather = spec.mode === 'all' ? new BatchGather(context, spec.schema, spec.batchRows) : undefined
+    this.#export = new BatchExport(context, spec.schema, Math.max(spec.batchRows, spec.gatherRows), 'COLLECT')
+    const rows = gatheredRows(spec)
+    this.#gather = rows === 0 ? undefined : new BatchGather(context, spec.schema, rows)
   }
 
   setClaims(claims: MorselClaims): void {
@@ -48,9 +47,42 @@ class CollectSink implements Sink {
   consume(batch: number, sequence: number): 'taken' | 'blocked' {
     const rows = selectedRows(this.#context.arena, batch)
     if (rows === 0) return 'taken'
-    if (this.#spec.mode === 'stream' && !this.#mayStream(sequence)) return 'blocked'
-    if (!this.#tryGather(batch, sequence, rows)) this.#send(batch, sequence)
+    if (this.#spec.mode === 'stream') {
+      if (!this.#mayStream(sequence)) return 'blocked'
+      this.#stream(batch, sequence, rows)
+    } else if (!this.#tryGather(batch, sequence, rows)) this.#send({ batch, start: 0, rows }, sequence)
     return 'taken'
+  }
+
+  /** Cuts and puts together rows of a morsel, so that batches have as many as are asked for. */
+  #stream(batch: number, sequence: number, count: number): void {
+    const gather = this.#gather
+    this.#gatheredSequence = sequence
+    for (let start = 0; start < count; ) {
+      const most = this.#chunkRows()
+      const gathered = gather?.rows ?? 0
+      const rows = Math.min(count - start, most - gathered)
+      // Rows that fill a batch alone are not copied.
+      if (gathered === 0 && (gather === undefined || rows >= most * LARGE_SHARE)) {
+        this.#send({ batch, start, rows }, sequence)
+        start += rows
+      } else if (rows > 0 && gather?.tryAppend(batch, start, rows) === true) {
+        start += rows
+        if (gather.rows >= most) this.#sendGathered()
+      } else if (gathered > 0) {
+        this.#sendGathered()
+      } else {
+        this.#send({ batch, start, rows }, sequence)
+        start += rows
+      }
+    }
+  }
+
+  #chunkRows(): number {
+    const { control, query } = this.#context
+    const wanted = control.load(query.slot, queryWord.chunkRows)
+    const most = Math.max(this.#spec.batchRows, this.#spec.gatherRows)
+    return wanted === 0 ? most : Math.min(wanted, most)
   }
 
   /** True when the batch's rows wait for more; otherwise nothing waits any more, so that rows stay in order. */
@@ -71,13 +103,30 @@ class CollectSink implements Sink {
   #sendGathered(): void {
     const gather = this.#gather
     if (gather === undefined || gather.rows === 0) return
-    this.#send(gather.batch, this.#gatheredSequence)
+    this.#send({ batch: gather.batch, start: 0, rows: gather.rows }, this.#gatheredSequence)
     gather.clear()
   }
 
-  #send(batch: number, sequence: number): void {
+  /** In parts, when the bytes of a batch are bounded. */
+  #send({ batch, start, rows }: BatchPart, sequence: number): void {
+    const { batchBytesMax } = this.#spec
+    for (let done = 0; done < rows; ) {
+      let part = { batch, start: start + done, rows: rows - done }
+      while (batchBytesMax < Number.POSITIVE_INFINITY && part.rows > 1) {
+        const bytes = this.#export.bytesOf(part)
+        if (bytes <= batchBytesMax) break
+        // As many as fit on the average, but always fewer than before.
+        const fitting = Math.floor((part.rows * batchBytesMax) / bytes)
+        part = { ...part, rows: Math.max(1, Math.min(fitting, part.rows - 1)) }
+      }
+      this.#sendPart(part, sequence)
+      done += part.rows
+    }
+  }
+
+  #sendPart(part: BatchPart, sequence: number): void {
     const { arena, query, control, meter } = this.#context
-    this.#export.export(batch, (exported, rowCount) => {
+    this.#export.exportPart(part, (exported, rowCount) => {
       const packed = packColumns(arena.handle.memory, exported, rowCount)
       if (this.#spec.mode === 'all') this.#charge(packed.buffer.byteLength)
       else control.add(query.slot, queryWord.tokensOut, 1)
@@ -121,6 +170,7 @@ class CollectSink implements Sink {
 
   endMorsel(sequence: number): 'taken' {
     if (this.#spec.mode === 'stream') {
+      this.#sendGathered()
       const output: CollectOutput = { kind: 'morselEnd', sequence }
       this.#context.query.postOutput(output, [])
       return 'taken'

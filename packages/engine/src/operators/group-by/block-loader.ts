@@ -17,10 +17,9 @@ import {
 import { assert, makeError, SpillwayError } from '@spillway/stdx'
 import type { ArrowImporter } from '../../pipeline/arrow-importer.ts'
 import type { OpenContext } from '../../pipeline/contracts.ts'
-import type { GroupByShape } from './group-by.ts'
-import type { GroupTable } from './group-table.ts'
 import type { Refusals } from './refusals.ts'
 import { type RowChain, releaseChain } from './row-chain.ts'
+import type { RowHolder, RowShape } from './row-shape.ts'
 
 /** Room for one block of a spill file with strings of ordinary length. */
 export interface BlockBuffer {
@@ -40,7 +39,7 @@ export class BlockLoader {
   /** The last `load` left rows of its block for the next one, because memory was refused. */
   wasRefused = false
   readonly #context: OpenContext
-  readonly #shape: GroupByShape
+  readonly #shape: RowShape
   readonly #importer: ArrowImporter
   readonly #buffer: BlockBuffer
   readonly #files: readonly SpilledPart[]
@@ -49,7 +48,7 @@ export class BlockLoader {
 
   constructor(
     context: OpenContext,
-    shape: GroupByShape,
+    shape: RowShape,
     importer: ArrowImporter,
     buffer: BlockBuffer,
     input: { readonly label: string; readonly files: readonly SpilledPart[] },
@@ -64,7 +63,9 @@ export class BlockLoader {
     this.rowsLeft = this.rows
     if (this.rows > 0) {
       const bytes = input.files.reduce((sum, { totals }) => sum + totals.bytes, 0)
-      context.query.log(`group-by: re-loading partition ${input.label} (${formatBytes(bytes)}, rows=${this.rows})`)
+      context.query.log(
+        `${shape.logName}: re-loading partition ${input.label} (${formatBytes(bytes)}, rows=${this.rows})`,
+      )
     }
   }
 
@@ -73,7 +74,7 @@ export class BlockLoader {
   }
 
   /** Loads up to `rowsMax` rows of the next block into `table`, which is empty. Returns them, or undefined: none. */
-  load(table: GroupTable, rowsMax: number = Number.POSITIVE_INFINITY): RowChain | undefined {
+  load(table: RowHolder, rowsMax: number = Number.POSITIVE_INFINITY): RowChain | undefined {
     this.wasRefused = false
     let loaded = 0
     try {
@@ -98,7 +99,7 @@ export class BlockLoader {
   }
 
   /** Loads the next block into a table of several partitions; `refusals` makes room until each batch is in. */
-  loadInto(table: GroupTable, refusals: Refusals): void {
+  loadInto(table: RowHolder, refusals: Refusals): void {
     this.#eachBatch(Number.POSITIVE_INFINITY, (batch, rows) => {
       refusals.settle(table.loadBatch(batch))
       this.#advance(rows)

@@ -92,7 +92,9 @@ class GroupBySinkLocal implements Sink {
     )
   }
 
-  setClaims(): void {}
+  setClaims(): void {
+    this.#table.restartLookups()
+  }
 
   consume(batch: number, _sequence: number, inputKind: number): 'taken' | 'blocked' {
     const { meter, query, arena, reservation } = this.#context

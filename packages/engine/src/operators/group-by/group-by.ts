@@ -14,20 +14,16 @@
  * Source    partitioning after Kuiper, Boncz, Mühleisen: Robust External Hash Aggregation in the Solid State Age
  *           (2024).
  */
-import type { RowLayout } from '@spillway/codegen'
 import type { Schema } from '@spillway/columnar'
 import type { OperatorBase } from '../../physical/physical-plan.ts'
 import type { CodedKey } from './group-table-options.ts'
+import type { RowShape } from './row-shape.ts'
 
 /** What both phases need to know. */
-export interface GroupByShape {
+export interface GroupByShape extends RowShape {
   readonly moduleKey: string
-  readonly layout: RowLayout
-  readonly spillSchema: Schema
   readonly outputSchema: Schema
   readonly keyCount: number
-  /** `groupBy(id1, id2)`: for plans, logs and errors. */
-  readonly text: string
   /** Names of the aggregates, by the error site of `emit`. */
   readonly aggregateTexts: readonly string[]
 }

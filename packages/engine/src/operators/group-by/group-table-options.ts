@@ -1,6 +1,6 @@
 /** What a group table is made with: sizes, generated functions, and where its memory comes from. */
 import { type GroupByExports, LOCAL_HEADER_BYTES, PARTITION_BYTES, type RowLayout } from '@spillway/codegen'
-import type { ArenaKernels, RowKernels } from '@spillway/kernels'
+import type { ArenaKernels, JoinKernels, RowKernels } from '@spillway/kernels'
 import type { DecodeKernels } from '../../pipeline/column-codes.ts'
 import type { PageSource } from './row-chain.ts'
 
@@ -25,7 +25,7 @@ export interface CodedKey {
 
 export interface GroupTableOptions extends GroupTableSizes {
   readonly memory: WebAssembly.Memory
-  readonly kernels: ArenaKernels & RowKernels & DecodeKernels
+  readonly kernels: ArenaKernels & RowKernels & JoinKernels & DecodeKernels
   readonly exports: GroupByExports
   readonly layout: RowLayout
   readonly pages: PageSource

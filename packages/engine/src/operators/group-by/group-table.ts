@@ -165,6 +165,12 @@ export class GroupTable {
     return this.#start(this.#job)
   }
 
+  /** Rows of another source follow, of which more may find their group. */
+  restartLookups(): void {
+    this.#lookups.restart()
+    this.#fields.set(localStore.newRows, 0)
+  }
+
   /** Rows that were appended without look-up (a metric). */
   get appendedRows(): number {
     return this.#lookups.appendedRows

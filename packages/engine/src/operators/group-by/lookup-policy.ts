@@ -22,6 +22,12 @@ export class LookupPolicy {
     this.#window = windowRows ?? DEFAULT_LOOKUP_WINDOW
   }
 
+  /** Other data follow: look-ups are tried again. */
+  restart(): void {
+    this.isAppending = false
+    this.#windowRows = 0
+  }
+
   /**
    * Counts rows that were dealt with, and switches between the two ways once per window.
    * @param newRows groups that were new since the window began

@@ -227,7 +227,8 @@ export class PartitionMerge {
     const rows = chains.reduce((sum, { chain }) => sum + chain.rowCount, 0) + loader.rowsLeft
     query.log(`group-by: split partition ${input.label} rows=${rows} depth=${input.depth + 1}`)
     const table = this.#openTable(this.#splitArea, splitSizes(this.#spec.batchRows), input.hashBits)
-    const parts = new SplitParts(this.#context, this.#spec, this.#spiller, table, input.label)
+    const stem = `s${this.#spec.sinkId}-w${query.workerIndex}`
+    const parts = new SplitParts(this.#context, this.#spec.shape, stem, this.#spiller, table, input.label)
     // In the order in which they were linked: a row's strings may lie in the heaps of later chains, never of earlier
     // ones.
     for (let owned = chains.shift(); owned !== undefined; owned = chains.shift()) {
@@ -290,8 +291,11 @@ export class PartitionMerge {
       }
       reservation.takeBack(PAGES_SET_ASIDE)
       while (!loader.isDone) {
-        const chain = loader.load(this.#openLoadTable(input.hashBits, reservation))
+        const isFirst = pass.kept.length === 0
+        const load = this.#openLoadTable(input.hashBits, reservation)
+        const chain = loader.load(load, isFirst ? pass.roomForGroups : undefined)
         if (chain === undefined) pass.evictOne()
+        else if (isFirst) pass.keepFirst(chain)
         else pass.mergeOrPutOff(chain)
         yield 'working'
       }
@@ -381,6 +385,18 @@ class ChunkPass {
     assert(status === 'done', 'the directory has room for the rows that were asked for')
     this.roomForGroups -= chain.rowCount
     this.#kept.push(chain)
+  }
+
+  /**
+   * Keeps a chain after all, when `freeze` came before any group could be kept: a pass that keeps none would leave the
+   * next one the same rows, for ever.
+   */
+  keepFirst(chain: RowChain): void {
+    assert(this.#kept.length === 0, 'the first chain is kept when there is none')
+    this.#heaps.push(this.#table.takePartition(0))
+    this.#table = this.#options.openTable()
+    this.keep(chain)
+    this.#table.freeze()
   }
 
   /** From here on no group is added. */

@@ -8,10 +8,11 @@
 import { PAGE_BYTES } from '@spillway/kernels'
 import { makeError } from '@spillway/stdx'
 import type { OpenContext } from '../../pipeline/contracts.ts'
-import type { GroupTable, JobStatus } from './group-table.ts'
+import type { JobStatus } from './group-table.ts'
+import type { RowHolder } from './row-shape.ts'
 
 export class Refusals {
-  readonly #table: GroupTable
+  readonly #table: Pick<RowHolder, 'jobProgress' | 'largestPartition' | 'resume'>
   readonly #spill: (partition: number) => void
   readonly #refuse: () => Error
   #progress = -1
@@ -21,7 +22,11 @@ export class Refusals {
    * @param spill empties a partition of the table
    * @param refuse makes the error when nothing helps
    */
-  constructor(table: GroupTable, spill: (partition: number) => void, refuse: () => Error) {
+  constructor(
+    table: Pick<RowHolder, 'jobProgress' | 'largestPartition' | 'resume'>,
+    spill: (partition: number) => void,
+    refuse: () => Error,
+  ) {
     this.#table = table
     this.#spill = spill
     this.#refuse = refuse

@@ -5,7 +5,7 @@
  * Were all pages filled from their beginning, the first rows of all partitions would fall into the same few sets of the
  * processor's caches, and a table of a hundred groups would not fit into them.
  */
-import type { ArenaKernels, RowKernels } from '@spillway/kernels'
+import type { ArenaKernels, JoinKernels, RowKernels } from '@spillway/kernels'
 import { PAGE_BYTES } from '@spillway/kernels'
 import type { RowLayout } from '@spillway/codegen'
 import { rowsPerPage } from '@spillway/codegen'
@@ -95,16 +95,23 @@ class RunWalk {
   }
 }
 
-/** Walks the live rows of a chain, a block of addresses at a time. */
+/** Walks the live rows of a chain (or, of a join, those with a match), a block of addresses at a time. */
 export class RowCursor {
-  readonly #kernels: ArenaKernels & RowKernels
+  readonly #kernels: ArenaKernels & RowKernels & JoinKernels
   readonly #layout: RowLayout
   readonly #walk: RunWalk
+  readonly #wants: 'live' | 'marked'
   #done = 0
 
-  constructor(kernels: ArenaKernels & RowKernels, layout: RowLayout, chain: RowChain) {
+  constructor(
+    kernels: ArenaKernels & RowKernels & JoinKernels,
+    layout: RowLayout,
+    chain: RowChain,
+    wants: 'live' | 'marked' = 'live',
+  ) {
     this.#kernels = kernels
     this.#layout = layout
+    this.#wants = wants
     this.#walk = new RunWalk(kernels, layout, chain)
   }
 
@@ -115,7 +122,11 @@ export class RowCursor {
     while (this.#walk.rows > 0 && filled < capacity) {
       const take = Math.min(this.#walk.rows - this.#done, capacity - filled)
       const first = this.#walk.first + this.#done * rowBytes
-      filled += this.#kernels.collectRows(first, take, rowBytes, deadOffset, target + filled * 4)
+      const out = target + filled * 4
+      filled +=
+        this.#wants === 'live'
+          ? this.#kernels.collectRows(first, take, rowBytes, deadOffset, out)
+          : this.#kernels.collectMarked(first, take, rowBytes, deadOffset, out)
       this.#done += take
       if (this.#done === this.#walk.rows) {
         this.#walk.next()

@@ -1,15 +1,15 @@
 /**
  * Writes chains of rows to spill files and reads them back as batches: rows → columns (generated code) → Arrow → disk.
  */
-import type { GroupByExports } from '@spillway/codegen'
 import { type ExportedColumn, exportColumn, STRING_INLINE_MAX } from '@spillway/columnar'
 import { PAGE_BYTES } from '@spillway/kernels'
 import { appendBlock, formatBytes, type SpillFileState, type WorkspaceSize } from '@spillway/memory'
 import { assert } from '@spillway/stdx'
 import { type BatchBuffers, batchShape, columnAddress, openBatch, sizeBatch } from '../../pipeline/batch-buffers.ts'
 import type { OpenContext } from '../../pipeline/contracts.ts'
-import { type GroupByShape, SPILL_BLOCK_ROWS } from './group-by.ts'
+import { SPILL_BLOCK_ROWS } from './group-by.ts'
 import { type RowChain, RowCursor } from './row-chain.ts'
+import type { RowExports, RowShape } from './row-shape.ts'
 
 /** String bytes per row that a block has room for; longer ones make blocks of fewer rows. */
 const ROOM_BYTES_PER_STRING = 24
@@ -19,7 +19,7 @@ export function spillBlockRows(batchRows: number): number {
 }
 
 /** Room in which a block of `rows` rows is laid out for Arrow: bitmaps, offsets and string bytes. */
-export function rowSpillerRoomBytes(shape: GroupByShape, rows: number): number {
+export function rowSpillerRoomBytes(shape: RowShape, rows: number): number {
   let bytes = 4096
   for (const { type } of shape.spillSchema.fields) {
     bytes += Math.ceil(rows / 8) * 2 + 192
@@ -28,7 +28,7 @@ export function rowSpillerRoomBytes(shape: GroupByShape, rows: number): number {
   return bytes
 }
 
-export function sizeRowSpiller(shape: GroupByShape, batchRows: number, size: WorkspaceSize): void {
+export function sizeRowSpiller(shape: RowShape, batchRows: number, size: WorkspaceSize): void {
   const rows = spillBlockRows(batchRows)
   sizeBatch(batchShape(shape.spillSchema, rows), size)
   size.add(rows * 4)
@@ -37,15 +37,15 @@ export function sizeRowSpiller(shape: GroupByShape, batchRows: number, size: Wor
 
 export class RowSpiller {
   readonly #context: OpenContext
-  readonly #shape: GroupByShape
-  readonly #exports: GroupByExports
+  readonly #shape: RowShape
+  readonly #exports: RowExports
   readonly #rowsMax: number
   readonly #batch: BatchBuffers
   readonly #rows: number
   readonly #room: number
   readonly #roomBytes: number
 
-  constructor(context: OpenContext, shape: GroupByShape, exports: GroupByExports, batchRows: number) {
+  constructor(context: OpenContext, shape: RowShape, exports: RowExports, batchRows: number) {
     this.#context = context
     this.#shape = shape
     this.#exports = exports

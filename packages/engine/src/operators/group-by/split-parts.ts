@@ -1,10 +1,10 @@
 /** The files of a split: rows of a partition go to one of 2^SPLIT_BITS files by their next hash bits. */
 import { formatBytes, newSpillFile, type SpillFileState } from '@spillway/memory'
 import type { OpenContext } from '../../pipeline/contracts.ts'
-import { type GroupByOutputSpec, SPLIT_BITS } from './group-by.ts'
-import type { GroupTable } from './group-table.ts'
+import { SPLIT_BITS } from './group-by.ts'
 import { noRoomError, Refusals } from './refusals.ts'
 import { chainBytes } from './row-chain.ts'
+import type { RowHolder, RowShape } from './row-shape.ts'
 import type { RowSpiller } from './row-spiller.ts'
 
 export class SplitParts {
@@ -12,21 +12,31 @@ export class SplitParts {
   readonly refusals: Refusals
   readonly #context: OpenContext
   readonly #spiller: RowSpiller
-  readonly #table: GroupTable
+  readonly #table: RowHolder
+  readonly #shape: RowShape
   readonly #files: SpillFileState[]
 
-  constructor(context: OpenContext, spec: GroupByOutputSpec, spiller: RowSpiller, table: GroupTable, label: string) {
+  /** @param stem what the names of its files begin with */
+  constructor(
+    context: OpenContext,
+    shape: RowShape,
+    stem: string,
+    spiller: RowSpiller,
+    table: RowHolder,
+    label: string,
+  ) {
+    this.#shape = shape
     this.#context = context
     this.#spiller = spiller
     this.#table = table
     const { query } = context
     this.#files = Array.from({ length: 2 ** SPLIT_BITS }, (_, part) =>
-      newSpillFile(query.spillPath(`s${spec.sinkId}-w${query.workerIndex}-p${label}.${part}`), spec.shape.spillSchema),
+      newSpillFile(query.spillPath(`${stem}-p${label}.${part}`), shape.spillSchema),
     )
     this.refusals = new Refusals(
       table,
       (part) => this.#spill(part),
-      () => noRoomError(context, spec.shape.text, `partition ${label} cannot be split, one of its rows fits nowhere`),
+      () => noRoomError(context, shape.text, `partition ${label} cannot be split, one of its rows fits nowhere`),
     )
   }
 
@@ -47,6 +57,6 @@ export class SplitParts {
       reservation.giveChain(chain.rowHead)
       reservation.giveChain(chain.heapHead)
     }
-    query.log(`group-by: split part ${part} on disk (${formatBytes(chainBytes(chain))})`)
+    query.log(`${this.#shape.logName}: split part ${part} on disk (${formatBytes(chainBytes(chain))})`)
   }
 }

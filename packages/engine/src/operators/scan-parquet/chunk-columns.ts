@@ -22,6 +22,7 @@ import { assert, makeError, SpillwayError } from '@spillway/stdx'
 import { type CodeDictionary, newDictionaryId } from '../../pipeline/column-codes.ts'
 import type { OpenContext } from '../../pipeline/contracts.ts'
 import { PipelineMemory } from '../../pipeline/pipeline-memory.ts'
+import type { CodedColumns, FileColumns } from '../scan-file/file-source.ts'
 import type { ParquetMorsel, ScanParquetSpec } from './scan-parquet.ts'
 
 export function sizeChunkColumns(spec: ScanParquetSpec, size: WorkspaceSize): void {
@@ -45,7 +46,8 @@ interface OpenColumn {
   aheadPages: number
 }
 
-export class ChunkColumns {
+export class ChunkColumns implements FileColumns<ParquetMorsel>, CodedColumns {
+  readonly codes = this
   readonly #spec: ScanParquetSpec
   readonly #columns: readonly OpenColumn[]
   #descriptor = -1
@@ -270,14 +272,14 @@ export class ChunkColumns {
   }
 
   /** Ends the row group: memory beyond the fixed buffers is given back. */
-  endGroup(): void {
+  endMorsel(): void {
     this.#isOpen = false
     for (const { reader } of this.#columns) reader.close()
   }
 
   /** Ends the row group, and gives the file back. */
   close(): void {
-    this.endGroup()
+    this.endMorsel()
     if (this.#descriptor >= 0) closeSync(this.#descriptor)
     this.#descriptor = -1
   }

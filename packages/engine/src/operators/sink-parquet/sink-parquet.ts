@@ -6,16 +6,13 @@
  *           pages of the row group (pages; when they are refused or asked back, the row group ends early).
  * Errors    OUTPUT_FAILED. A failed or cancelled query leaves no file.
  */
-import type { ParquetCompression, RowGroupFooter } from '@spillway/formats'
+import type { ParquetCompression } from '@spillway/formats'
 import type { Schema } from '@spillway/columnar'
-import type { OperatorBase } from '../../physical/physical-plan.ts'
+import type { SinkFileSpec } from '../sink-file/sink-file.ts'
 
-export interface SinkParquetSpec extends OperatorBase {
+export interface SinkParquetSpec extends SinkFileSpec {
   readonly kind: 'sinkParquet'
-  readonly sinkId: number
   readonly schema: Schema
-  /** The file under its temporary name. */
-  readonly temporaryPath: string
   readonly compression: ParquetCompression
   readonly compressionLevel: number | undefined
   readonly statistics: boolean
@@ -29,14 +26,5 @@ export interface SinkParquetSpec extends OperatorBase {
   readonly dictionaryBytes: number
   /** Columns that get a Bloom filter. */
   readonly bloomFilters: readonly string[]
-  readonly isOrdered: boolean
   readonly batchRows: number
-}
-
-/** Posted for every row group written. */
-export interface SinkParquetOutput {
-  readonly kind: 'rowGroup'
-  readonly sequence: number
-  readonly offset: number
-  readonly footer: RowGroupFooter
 }

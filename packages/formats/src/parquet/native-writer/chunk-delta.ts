@@ -1,9 +1,9 @@
 /**
  * DELTA_BINARY_PACKED for the pages of a chunk of integers that has no dictionary.
  *
- * A chunk's first page is tried both ways, compressed; what is shorter holds for the chunk, and where that is PLAIN,
- * for the next row groups too, so that a column of random numbers pays for one page in hundreds. Within a chunk that is
- * delta encoded, a page that would get longer than PLAIN is PLAIN.
+ * A chunk's first page is tried both ways, compressed; what is shorter holds for the chunk and for the next row groups
+ * too, so that a column pays for one page in hundreds. Within a chunk that is delta encoded, a page that would get
+ * longer than PLAIN is PLAIN.
  */
 import { boundKind } from '@spillway/kernels'
 import type { ColumnForm } from './column-form.ts'
@@ -12,8 +12,8 @@ import { type EncoderShape, LEVEL_BYTES, pageRoom, type SharedBuffers } from './
 
 /** Bytes that the kernel may write past its limit. */
 const SLACK_BYTES = 1152
-/** Row groups that stay PLAIN after one that was shorter that way. */
-const ROW_GROUPS_WITHOUT = 7
+/** Row groups without a trial, as the one before them, which had one. */
+const ROW_GROUPS_ALIKE = 7
 /** Packed differences take longer to read than PLAIN, so they must be shorter by an eighth. */
 const worthBytes = (plainBytes: number): number => plainBytes - (plainBytes >>> 3)
 
@@ -39,7 +39,7 @@ export class ChunkDelta {
   readonly #shared: SharedBuffers
   readonly #width: number
   #choice: 'untried' | 'delta' | 'plain' = 'untried'
-  #rowGroupsWithout = 0
+  #rowGroupsAlike = 0
 
   constructor(form: ColumnForm, shape: EncoderShape, arena: EncoderArena, shared: SharedBuffers) {
     this.#arena = arena
@@ -50,8 +50,8 @@ export class ChunkDelta {
 
   /** Begins a row group. */
   open(): void {
-    if (this.#rowGroupsWithout > 0) this.#rowGroupsWithout -= 1
-    this.#choice = this.#rowGroupsWithout > 0 ? 'plain' : 'untried'
+    if (this.#rowGroupsAlike > 0) this.#rowGroupsAlike -= 1
+    else this.#choice = 'untried'
   }
 
   /** The page's values in the shared buffer, valid until the next page; undefined = they stay PLAIN. */
@@ -66,7 +66,7 @@ export class ChunkDelta {
     if (this.#choice === 'untried') {
       const isShorter = bytes > 0 && this.#packed(valueStart, bytes) < worthBytes(this.#packed(values, plainBytes))
       this.#choice = isShorter ? 'delta' : 'plain'
-      if (!isShorter) this.#rowGroupsWithout = ROW_GROUPS_WITHOUT + 1
+      this.#rowGroupsAlike = ROW_GROUPS_ALIKE
       if (!isShorter) return undefined
     }
     return bytes === 0 ? undefined : { valueStart, end: valueStart + bytes }

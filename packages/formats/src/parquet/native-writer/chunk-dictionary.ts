@@ -180,13 +180,13 @@ export class ChunkDictionary {
 
   /** The dictionary page, compressed in place. The dictionary is gone until `open`. */
   pack(shared: SharedBuffers): PackedPage {
-    const { kernels, u8 } = this.#arena
+    const { kernels } = this.#arena
     const { codec } = this.#shape
     const uncompressedBytes = this.storedBytes
     let bytes = uncompressedBytes
     if (codec.compress !== undefined) {
       bytes = codec.compress(this.#arena, this.#bytes, uncompressedBytes, shared.packed, shared.codecScratch)
-      u8.copyWithin(this.#bytes, shared.packed, shared.packed + bytes)
+      kernels.copyBytes(shared.packed, bytes, this.#bytes)
     }
     const checksum = kernels.crc32(this.#bytes, bytes, 0)
     const header = dictionaryPageHeader({ uncompressedBytes, compressedBytes: bytes, checksum }, this.entries)

@@ -265,7 +265,7 @@ export class ColumnWriter {
     }
     if (!this.#hasLevels) return
     if (validity === 0) u8.fill(1, target, target + rows)
-    else if (selection === 0) u8.copyWithin(target, validity, validity + rows)
+    else if (selection === 0) kernels.copyBytes(validity, rows, target)
     else kernels.gather(validity, selection, 4, 1, rows, target)
   }
 
@@ -335,7 +335,7 @@ export class ColumnWriter {
       this.#tail = packed
       return
     }
-    this.#arena.u8.copyWithin(this.#pageBuffer, address, address + bytes)
+    this.#arena.kernels.copyBytes(address, bytes, this.#pageBuffer)
     this.#tail = { ...packed, address: this.#pageBuffer }
   }
 
@@ -395,7 +395,7 @@ export class ColumnWriter {
       bytes = kernels.encodeLevels(this.#levels, rows, slice) >>> 0
     }
     const start = valueStart - bytes
-    u8.copyWithin(start, slice, slice + bytes)
+    kernels.copyBytes(slice, bytes, start)
     u8.set([bytes & 255, bytes >>> 8, 0, 0], start - 4)
     assert(bytes < 65_536, 'levels of a page are short')
     return start - 4

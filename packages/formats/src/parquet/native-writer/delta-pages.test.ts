@@ -171,6 +171,19 @@ describe('delta encoded pages', () => {
     ])
   })
 
+  it('differences, too, are tried again after eight row groups', async () => {
+    // What repeats after 17 values repeats in PLAIN bytes, but not in packed differences.
+    const some = Array.from({ length: 17 }, () => BigInt.asUintN(40, random() * random()))
+    const values = Array.from({ length: 20_000 }, (_, row) => (row < 1000 ? BigInt(row) : (some[row % 17] as bigint)))
+    writeTestTable(path, testTable([[{ name: 'x', type: { kind: 'int64' }, nullable: true }, values]]), {
+      ...writing,
+      codec: pageCodec('snappy', undefined),
+      rowGroupRows: 1000,
+    })
+    const plain = (await encodings('x')).map((each) => !String(each).includes('DELTA'))
+    expect(plain).toEqual([...new Array<boolean>(8).fill(false), ...new Array<boolean>(12).fill(true)])
+  })
+
   it('within a chunk a page that would get longer is PLAIN', async () => {
     const values = Array.from({ length: 30_000 }, (_, row) =>
       row < 20_000 ? BigInt(row) : BigInt.asIntN(64, random() * random()),

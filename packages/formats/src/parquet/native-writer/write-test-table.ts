@@ -12,14 +12,13 @@ import {
 import { createTestArena, PAGE_BYTES, type TestArena } from '@spillway/kernels'
 import { assert } from '@spillway/stdx'
 import {
-  beginParquetFile,
-  finishParquetFile,
-  PARQUET_BODY_START,
-  type PlacedRowGroup,
-  temporaryParquetPath,
-  writeParquetFooter,
-  writeRowGroupBody,
-} from '../assemble-file.ts'
+  beginOutputFile,
+  endOutputFile,
+  finishOutputFile,
+  temporaryOutputPath,
+  writeOutputBody,
+} from '../../output/output-file.ts'
+import { PARQUET_HEADER, parquetTail, type PlacedRowGroup } from '../assemble-file.ts'
 import { type EncoderShape, type FinishedRowGroup, pageCodec, RowGroupWriter, sizeRowGroupWriter } from './index.ts'
 
 /** Exact values, see `makeExactReader`: numbers, bigints (64 bits and decimals, unscaled), booleans, texts, null. */
@@ -122,8 +121,8 @@ export function writeTestTable(path: string, table: TestTable, options: Partial<
     pages,
     makeRoom: writing.makeRoom,
   })
-  const temporary = temporaryParquetPath(path)
-  beginParquetFile(temporary)
+  const temporary = temporaryOutputPath(path)
+  beginOutputFile(temporary, PARQUET_HEADER)
   const finished: { body: Uint8Array; footerAt: FinishedRowGroup['footerAt'] }[] = []
   const flush = (): void => {
     if (writer.rows > 0) {
@@ -148,17 +147,18 @@ export function writeTestTable(path: string, table: TestTable, options: Partial<
   }
   flush()
   const placed: PlacedRowGroup[] = []
-  let offset = PARQUET_BODY_START
+  let offset = PARQUET_HEADER.length
   for (const index of writing.placing ?? finished.keys()) {
     const { body, footerAt } = finished[index] ?? { body: new Uint8Array(0), footerAt: undefined }
     assert(footerAt !== undefined, 'a place is given to a row group that is there')
     // In pieces, as the sink writes it; footers come from workers: they survive a structured clone.
-    writeRowGroupBody(temporary, [body.subarray(0, 7), body.subarray(7, 7), body.subarray(7)], offset)
+    writeOutputBody(temporary, [body.subarray(0, 7), body.subarray(7, 7), body.subarray(7)], offset)
     placed[index] = { offset, footer: structuredClone(footerAt(offset)) }
     offset += body.length
   }
-  writeParquetFooter(temporary, { rowGroups: placed, schema: table.schema, rowCount, keyValue: writing.keyValue })
-  finishParquetFile(temporary, path)
+  const { keyValue } = writing
+  endOutputFile(temporary, parquetTail({ rowGroups: placed, schema: table.schema, rowCount, keyValue }))
+  finishOutputFile(temporary, path)
   return placed
 }
 

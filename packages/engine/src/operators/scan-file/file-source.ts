@@ -1,12 +1,12 @@
 /**
- * Worker side of PARQUET SCAN: decodes a row group batch by batch, straight into the batch's columns.
+ * Worker side of all scans of files: reads a morsel batch by batch, straight into the batch's columns.
  *
  * With a filter, its columns are read first. The others are read only where rows survive: rows without survivors are
- * passed over, whole pages at a time where that is possible.
+ * passed over, which costs as little as the format allows.
  */
 import { column } from '@spillway/columnar'
 import type { WorkspaceSize } from '@spillway/memory'
-import { assert } from '@spillway/stdx'
+import { assert, type SpillwayError } from '@spillway/stdx'
 import { queryCounter } from '@spillway/scheduler'
 import {
   type BatchBuffers,
@@ -20,6 +20,7 @@ import {
 import {
   CODE_BYTES,
   CODE_COMBINATIONS_MAX,
+  type CodeDictionary,
   clearCodes,
   codesAddress,
   decodeCodes,
@@ -29,60 +30,88 @@ import type { OpenContext, PullStatus, Source } from '../../pipeline/contracts.t
 import type { MorselClaims } from '../../pipeline/morsel-claims.ts'
 import { SelectionParts, SourceFilter } from '../../pipeline/source-filter.ts'
 import { sizeStage } from '../stage/stage.transform.ts'
-import { ChunkColumns, sizeChunkColumns } from './chunk-columns.ts'
 import { CodeFilter, sizeCodeFilter, VERDICTS_MAX } from './code-filter.ts'
-import type { ParquetMorsel, ScanParquetSpec } from './scan-parquet.ts'
+import type { FileMorsel, ScanFileSpec } from './scan-file.ts'
 
-export function sizeScanParquet(spec: ScanParquetSpec, size: WorkspaceSize): void {
+/** Columns that may be read as dictionary codes. */
+export interface CodedColumns {
+  /** The dictionary that the next `rows` rows of a column refer to; undefined when they are not all codes. */
+  codedBy(index: number, rows: number): CodeDictionary | undefined
+  dictionaryId(index: number): number
+  /** As `read`, codes instead of values. */
+  readCodes(index: number, rows: number, codes: number, validity: number): number
+}
+
+/** The columns of the morsel that a scan reads, positioned together. `M` is a morsel of the format. */
+export interface FileColumns<M> {
+  readonly isOpen: boolean
+  /** @throws DataError when the file is not the one that was planned */
+  open(morsel: M): void
+  /** Passes over rows up to `row`; the range to read ends at `end`. */
+  moveTo(row: number, end: number): void
+  /**
+   * Brings what these columns demand beyond their fixed buffers into memory.
+   * @returns the refusal when there is no room for it now; nothing is lost then, and it may be asked again
+   * @throws DataError
+   */
+  tryLoad(indices: readonly number[]): SpillwayError | undefined
+  /** Rows of a column that the next `read` may take, at least 1 and at most `most`. */
+  readable(index: number, most: number): number
+  /** Reads the next rows of a column. Returns its nulls. */
+  read(index: number, rows: number, values: number, validity: number): number
+  /** Passes over the next rows of one column. */
+  skip(index: number, rows: number): void
+  /** For columns that may be dictionary codes; undefined: the format has none. */
+  readonly codes: CodedColumns | undefined
+  /** Bytes read from files since the last call. */
+  takeBytesRead(): number
+  endMorsel(): void
+  /** Gives back files and memory. */
+  close(): void
+}
+
+/** Counts the buffers of a scan, those of its columns aside. */
+export function sizeFileSource(spec: ScanFileSpec<FileMorsel>, size: WorkspaceSize): void {
   sizeBatch(batchShape(spec.schema, spec.batchRows), size)
-  sizeChunkColumns(spec, size)
   if (spec.filter !== undefined) sizeStage(spec.filter, size)
   if (spec.codeConditions.length > 0) sizeCodeFilter(spec.codeConditions, spec.widths.length, size)
-}
-
-/** Pages beyond the workspace: the largest dictionary of each column. */
-export function scanParquetFloorPages(spec: ScanParquetSpec): number {
-  return spec.dictionaryPages
-}
-
-export function openScanParquet(spec: ScanParquetSpec, context: OpenContext, claims: MorselClaims): Source {
-  return new ParquetSource(spec, context, claims)
 }
 
 /** Holders serve a request within some batches; whoever still holds the memory then will not give it. */
 const PATIENCE_MS = 5000
 
-class ParquetSource implements Source {
+export class FileSource<M extends FileMorsel> implements Source {
   sequence = 0
   isParked = false
   readonly batch: number
   readonly filter: SourceFilter | undefined
   readonly #codeFilter: CodeFilter | undefined
-  readonly #spec: ScanParquetSpec
+  readonly #spec: ScanFileSpec<M>
   readonly #context: OpenContext
   readonly #claims: MorselClaims
   readonly #buffers: BatchBuffers
-  readonly #columns: ChunkColumns
+  readonly #columns: FileColumns<M>
   /** Columns that the filter reads, and the others. */
   readonly #first: readonly number[]
   readonly #others: readonly number[]
-  #morsel: ParquetMorsel | undefined
-  /** Rows of the row group before the next row, and the row after the present range. */
+  #morsel: M | undefined
+  /** Rows of the file's part (row group, record batch) before the next row, and the row after the present range. */
   #next = 0
   #end = 0
   #range = 0
-  /** When memory for a dictionary was first refused. */
+  /** When memory for what a file demands was first refused. */
   #refusedAt: number | undefined
   /** A filtered batch whose other columns are not read to its end. */
   readonly #parts: SelectionParts
 
-  constructor(spec: ScanParquetSpec, context: OpenContext, claims: MorselClaims) {
+  /** @param openColumns cuts the columns' buffers, after those of the batch */
+  constructor(spec: ScanFileSpec<M>, context: OpenContext, claims: MorselClaims, openColumns: () => FileColumns<M>) {
     this.#spec = spec
     this.#context = context
     this.#claims = claims
     this.#buffers = openBatch(context.arena, context.workspace, batchShape(spec.schema, spec.batchRows))
     this.batch = this.#buffers.address
-    this.#columns = new ChunkColumns(spec, context)
+    this.#columns = openColumns()
     this.filter = spec.filter === undefined ? undefined : new SourceFilter(spec.filter, context)
     const { codeConditions, widths } = spec
     this.#codeFilter = codeConditions.length === 0 ? undefined : new CodeFilter(codeConditions, widths, context)
@@ -176,11 +205,12 @@ class ParquetSource implements Source {
   /** The filter by codes, if the next rows of all its columns are codes of small dictionaries; it has judged them. */
   #codeFilterFor(rows: number): CodeFilter | undefined {
     const codeFilter = this.#codeFilter
-    if (codeFilter === undefined) return undefined
+    const { codes } = this.#columns
+    if (codeFilter === undefined || codes === undefined) return undefined
     for (const index of this.#first) {
-      const dictionary = this.#columns.codedBy(index, rows)
+      const dictionary = codes.codedBy(index, rows)
       if (dictionary === undefined || dictionary.count > VERDICTS_MAX) return undefined
-      codeFilter.judge(index, dictionary, this.#columns.dictionaryId(index))
+      codeFilter.judge(index, dictionary, codes.dictionaryId(index))
     }
     return codeFilter
   }
@@ -228,8 +258,8 @@ class ParquetSource implements Source {
   }
 
   /**
-   * Has the dictionaries of these columns in memory. False while there is no room: others are asked to spill, and the
-   * floor is kept, so that waiting is safe. @throws MemoryLimitError when nobody gives enough
+   * Has in memory what these columns demand, such as dictionaries. False while there is no room: others are asked to
+   * spill, and the floor is kept, so that waiting is safe. @throws MemoryLimitError when nobody gives enough
    */
   #load(indices: readonly number[]): boolean {
     const refusal = this.#columns.tryLoad(indices)
@@ -268,7 +298,7 @@ class ParquetSource implements Source {
     const { codedColumns } = this.#spec
     let combinations = codedColumns.length === 0 ? Number.POSITIVE_INFINITY : 1
     for (const index of codedColumns) {
-      combinations *= (this.#columns.codedBy(index, rows)?.count ?? Number.POSITIVE_INFINITY) + 1
+      combinations *= (this.#columns.codes?.codedBy(index, rows)?.count ?? Number.POSITIVE_INFINITY) + 1
       if (combinations > CODE_COMBINATIONS_MAX) return false
     }
     return combinations <= CODE_COMBINATIONS_MAX
@@ -278,12 +308,13 @@ class ParquetSource implements Source {
     const buffers = this.#buffers.columns[index]
     assert(buffers !== undefined, 'a scanned column has buffers')
     const { arena } = this.#context
-    const codes = codesAddress(buffers, this.#spec.widths[index] as number, this.#spec.batchRows)
-    const dictionary = this.#columns.codedBy(index, rows)
-    assert(dictionary !== undefined, 'codes are read where there are some')
-    const nulls = this.#columns.readCodes(index, rows, codes + from * CODE_BYTES, buffers.validity + from)
+    const address = codesAddress(buffers, this.#spec.widths[index] as number, this.#spec.batchRows)
+    const { codes } = this.#columns
+    const dictionary = codes?.codedBy(index, rows)
+    assert(codes !== undefined && dictionary !== undefined, 'codes are read where there are some')
+    const nulls = codes.readCodes(index, rows, address + from * CODE_BYTES, buffers.validity + from)
     setColumn(arena, this.batch, index, buffers, nulls)
-    setCodes(arena, this.batch, index, codes, dictionary, this.#columns.dictionaryId(index))
+    setCodes(arena, this.batch, index, address, dictionary, codes.dictionaryId(index))
   }
 
   /** Reads rows of a column into the batch, from its row `from` on. */
@@ -299,7 +330,7 @@ class ParquetSource implements Source {
   #closeMorsel(): void {
     const { control, query } = this.#context
     control.count(query.slot, queryCounter.bytesRead, this.#columns.takeBytesRead())
-    this.#columns.endGroup()
+    this.#columns.endMorsel()
     this.#morsel = undefined
   }
 

@@ -102,10 +102,10 @@ export class CodeFilter {
     const entry = columnAddress(batch, judge.column)
     arena.u32[(entry + column.values) >>> 2] = values
     arena.u32[(entry + column.validity) >>> 2] = validity
-    if (judge.stage.apply(batch) === 0) return
+    if (judge.stage.apply(batch, 0) === 0) return
     const selection = arena.u32[(batch + descriptor.selection) >>> 2] as number
     if (selection === 0) arena.u8.fill(1, target, target + rows)
-    else arena.kernels.markRows(selection, selectedRows(arena, batch), target)
+    else arena.kernels.markVerdicts(selection, selectedRows(arena, batch), target)
   }
 
   /**

@@ -1,0 +1,46 @@
+// The questions of the benchmark with limits: each writes its answer as Parquet, so that results take no memory.
+// `build` makes the query for Spillway and nodejs-polars (whose names agree), `sql` for DuckDB; `sums` are compared.
+import { generateG1 } from './generate-g1.mjs'
+import { spillTable } from './spill-data.mjs'
+
+const G1_KEYS = ['id1', 'id2', 'id3', 'id4', 'id5', 'id6']
+const quote = (path) => `read_parquet('${path.replaceAll("'", "''")}')`
+
+const q10 = {
+  files: async () => ({ g1: await generateG1(1e7) }),
+  sql: ({ g1 }) => `SELECT ${G1_KEYS.join(', ')}, sum(v3) AS v3, count(v1) AS count FROM ${quote(g1)} GROUP BY ALL`,
+  build: (scan, { g1 }, { col }) => scan(g1).groupBy(G1_KEYS).agg(col('v3').sum(), col('v1').count().alias('count')),
+  sums: ['v3', 'count'],
+}
+
+/** The build side's payload is used after the join, so it goes through it. */
+const joinOf = (buildRows, probeRows) => ({
+  files: async () => ({
+    build: spillTable('build', buildRows),
+    probe: spillTable('probe', probeRows, buildRows),
+  }),
+  sql: ({ build, probe }) => `SELECT key, sum(amount) AS amount, min(payload) AS payload
+    FROM ${quote(probe)} AS probe JOIN ${quote(build)} AS build USING (key) GROUP BY key`,
+  build: (scan, { build, probe }, { col }) =>
+    scan(probe)
+      .join(scan(build), { on: 'key', how: 'inner' })
+      .groupBy('key')
+      .agg(col('amount').sum(), col('payload').min()),
+  sums: ['key', 'amount'],
+})
+
+const sort = {
+  files: async () => ({ rows: spillTable('sort', 2e7) }),
+  sql: ({ rows }) => `SELECT * FROM ${quote(rows)} ORDER BY key, value`,
+  build: (scan, { rows }) => scan(rows).sort(['key', 'value']),
+  sums: ['key', 'value'],
+  // A checksum of (position, key) over the result: equal only when the order is.
+  orderedBy: 'key',
+}
+
+export const spillQueries = new Map([
+  ['q10', q10],
+  ['join', joinOf(4e6, 2e7)],
+  ['sort', sort],
+  ['join-large', joinOf(4e7, 2e8)],
+])

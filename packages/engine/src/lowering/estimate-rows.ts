@@ -1,0 +1,55 @@
+/** How many rows a plan gives at most or about, from what is known without running it: footers and table lengths. */
+import { readFileMeta } from '@spillway/formats'
+import { type Schema, widthOf } from '@spillway/columnar'
+import type { LogicalNode } from '@spillway/plan'
+
+/** Share of rows that a filter is thought to keep. */
+const FILTER_SHARE = 0.3
+/** Bytes of a string in memory, on average. */
+const STRING_BYTES = 32
+/** What a kept row has beside its columns: hash, link, flags, its part of a directory. */
+const ROW_OVERHEAD_BYTES = 28
+
+/** Undefined: nothing is known. */
+export function estimateRows(node: LogicalNode): number | undefined {
+  switch (node.kind) {
+    case 'scanParquet': {
+      const rows = node.files.reduce((sum, path) => sum + readFileMeta(path).rowCount, 0)
+      return node.predicate === undefined ? rows : rows * FILTER_SHARE
+    }
+    case 'inMemory':
+      return node.slice === undefined ? node.rowCount : Math.min(node.rowCount, node.slice.length)
+    case 'generated':
+      return node.rowCount
+    case 'filter':
+      return scaled(estimateRows(node.input), FILTER_SHARE)
+    case 'slice': {
+      const rows = estimateRows(node.input) ?? Number.POSITIVE_INFINITY
+      const kept = Math.min(rows, node.length)
+      return Number.isFinite(kept) ? kept : undefined
+    }
+    case 'concat': {
+      const parts = node.inputs.map(estimateRows)
+      return parts.every((part) => part !== undefined) ? parts.reduce((sum: number, part) => sum + part, 0) : undefined
+    }
+    case 'join': {
+      const left = estimateRows(node.left)
+      const right = estimateRows(node.right)
+      if (left === undefined || right === undefined) return undefined
+      if (node.how === 'cross') return left * right
+      return node.how === 'semi' || node.how === 'anti' ? left : Math.max(left, right)
+    }
+    default:
+      return 'input' in node ? estimateRows(node.input) : undefined
+  }
+}
+
+const scaled = (rows: number | undefined, share: number): number | undefined =>
+  rows === undefined ? undefined : rows * share
+
+/** Bytes that a row with these columns takes when it is kept. */
+export function keptRowBytes(schema: Schema, columns: ReadonlySet<string>): number {
+  return schema.fields
+    .filter(({ name }) => columns.has(name))
+    .reduce((sum, { type }) => sum + (type.kind === 'utf8' ? STRING_BYTES : widthOf(type)), ROW_OVERHEAD_BYTES)
+}

@@ -1,0 +1,110 @@
+/**
+ * Sort: a sink, and the stream of its merged rows. Keys become columns: those that are computed are added behind the
+ * input's columns and are no part of the output.
+ */
+import { compileSort, type SortKeyColumn } from '@spillway/codegen'
+import { type Field, findFieldIndex, makeSchema } from '@spillway/columnar'
+import { type NamedExpr, type Sort, sortKeyText } from '@spillway/plan'
+import { assert } from '@spillway/stdx'
+import {
+  RANGES_MAX,
+  type SortOutputSpec,
+  type SortShape,
+  type SortSinkSpec,
+  type SortSizes,
+} from '../operators/sort/sort.ts'
+import type { Sizing } from '../physical/physical-plan.ts'
+import type { Lowering } from './lower-plan.ts'
+import { addProject, addSelection, type Stream } from './stream.ts'
+
+export function lowerSort(lowering: Lowering, node: Sort): Stream {
+  const { streams, keys, input } = layInput(lowering, node)
+  const { sizing, sortFanIn } = lowering.context
+  const compiled = compileSort({ input, outputCount: node.schema.fields.length, keys })
+  lowering.addModule(compiled)
+  const shape: SortShape = {
+    moduleKey: compiled.key,
+    layout: compiled.layout,
+    spillSchema: compiled.spillSchema,
+    outputSchema: compiled.outputSchema,
+    text: `sort(${node.keys.map(sortKeyText).join(', ')})`,
+  }
+  const sizes = sizesOf(sizing)
+  const sink: SortSinkSpec = {
+    kind: 'sort',
+    operatorId: lowering.nextOperatorId(),
+    sinkId: lowering.nextSinkId(),
+    shape,
+    sizes,
+    fanIn: sortFanIn,
+  }
+  lowering.addPipelines(streams, [{ sink, inputKind: 0, publishes: true }])
+  const source: SortOutputSpec = {
+    kind: 'sortOutput',
+    operatorId: lowering.nextOperatorId(),
+    sinkId: sink.sinkId,
+    shape,
+    sizes,
+    rangeRows: sizing.morselRows,
+  }
+  return {
+    source,
+    morselCount: RANGES_MAX,
+    steps: [],
+    schema: node.schema,
+    isOrdered: true,
+    isSerial: false,
+  }
+}
+
+/** The input's streams with a column for each key. */
+function layInput(lowering: Lowering, node: Sort) {
+  const columns = node.schema.fields.map((field): NamedExpr => {
+    const { name, type, nullable } = field
+    return { name, expr: { kind: 'column', name, type, nullable } }
+  })
+  const computed: NamedExpr[] = []
+  const keys = node.keys.map(({ expr, descending, nullsLast }): SortKeyColumn => {
+    if (expr.kind === 'column') {
+      const column = findFieldIndex(node.schema, expr.name)
+      assert(column >= 0, 'a sort reads columns of its input')
+      return { column, descending, nullsLast }
+    }
+    computed.push({ name: freeName(node, computed.length), expr })
+    return { column: columns.length + computed.length - 1, descending, nullsLast }
+  })
+  const streams = lowering.lower(node.input)
+  if (computed.length === 0) {
+    return { streams: streams.map((stream) => addSelection(stream, node.schema)), keys, input: node.schema }
+  }
+  const added = computed.map(({ name, expr }): Field => ({ name, type: expr.type, nullable: expr.nullable }))
+  const input = makeSchema([...node.schema.fields, ...added])
+  return { streams: streams.map((stream) => addProject(stream, [...columns, ...computed], input)), keys, input }
+}
+
+/** A name that no column has. */
+function freeName(node: Sort, index: number): string {
+  let name = `sort key ${index}`
+  while (findFieldIndex(node.schema, name) >= 0) name = `${name}'`
+  return name
+}
+
+const CHUNK_BITS_MAX = 17
+const CHUNK_BITS_MIN = 12
+const BLOCK_ROWS_MAX = 8192
+const BLOCK_ROWS_MIN = 1024
+/** Pages of the smallest blocks that runs are cut into, see merge-budget.ts. */
+const LEAST_PIECE_PAGES = 2
+const LEAST_PLACES = 8
+
+function sizesOf(sizing: Sizing): SortSizes {
+  const { directoryBits, batchRows, threads } = sizing
+  const pieceBytes = directoryBits >= 16 ? 768 << 10 : directoryBits >= 14 ? 256 << 10 : 128 << 10
+  return {
+    chunkRows: 2 ** Math.min(CHUNK_BITS_MAX, Math.max(CHUNK_BITS_MIN, directoryBits)),
+    blockRows: Math.min(BLOCK_ROWS_MAX, Math.max(BLOCK_ROWS_MIN, batchRows)),
+    pieceBytes,
+    batchRows,
+    placePages: (threads * 2 + LEAST_PLACES) * LEAST_PIECE_PAGES,
+  }
+}

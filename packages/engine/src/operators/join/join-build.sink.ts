@@ -1,0 +1,222 @@
+/** Worker side of phase 1: keeps the rows of the build side, spills when refused, publishes. */
+import type { JoinRowsExports } from '@spillway/codegen'
+import { PAGE_BYTES } from '@spillway/kernels'
+import { formatBytes, newSpillFile, type SpillFileState, spillTotals, type WorkspaceSize } from '@spillway/memory'
+import { assert } from '@spillway/stdx'
+import type { OpenContext, Sink } from '../../pipeline/contracts.ts'
+import { PUBLISHED_PARTITION_BYTES, writePublished } from '../group-by/published-partition.ts'
+import { noRoomError, Refusals } from '../group-by/refusals.ts'
+import type { RowChain } from '../group-by/row-chain.ts'
+import { RowSpiller, sizeRowSpiller } from '../group-by/row-spiller.ts'
+import type { JoinBuildSpec } from './join.ts'
+import { buildFileName, publishedPages, type PublishedRows } from './published-build.ts'
+import { RowStore, rowStoreBytes } from './row-store.ts'
+
+const TIMES_ASKED_MAX = 3
+/** Share of the budget that the build side may keep in memory, directories included. */
+const KEPT_SHARE = 0.7
+const KEPT_SHARE_AFTER_SPILLING = 0.55
+const KEPT_SHARE_STREAMED = 0.3
+/** Bytes of directory per row: one to two slots of 8 bytes. */
+const DIRECTORY_BYTES_PER_ROW = 12
+/** Partitions with this share of the largest one's bytes are as good to spill: the last of them is. */
+const LARGE_SHARE = 0.5
+
+export function sizeJoinBuild(spec: JoinBuildSpec, size: WorkspaceSize): void {
+  size.add(rowStoreBytes(spec.partitionBits))
+  sizeRowSpiller(spec.shape.build, spec.batchRows, size)
+}
+
+/** Pages beyond the workspace that make progress certain: a row and a heap page per partition, and the published state. */
+export function joinBuildFloorPages(spec: JoinBuildSpec): number {
+  const hasStrings = spec.shape.build.layout.fields.some((field) => field.type.kind === 'utf8')
+  return 2 ** spec.partitionBits * (hasStrings ? 2 : 1) + 5 + publishedPages(spec.partitionBits)
+}
+
+export function openJoinBuild(spec: JoinBuildSpec, context: OpenContext): Sink {
+  return new JoinBuildLocal(spec, context)
+}
+
+class JoinBuildLocal implements Sink {
+  readonly #spec: JoinBuildSpec
+  readonly #context: OpenContext
+  readonly #store: RowStore
+  readonly #spiller: RowSpiller
+  readonly #files: (SpillFileState | undefined)[]
+  readonly #refusals: Refusals
+  #isPublished = false
+  /** The batch being offered was refused in part: the store goes on with it when it is offered again. */
+  #isWaiting = false
+  #timesAsked = 0
+  #rowsKept = 0
+
+  constructor(spec: JoinBuildSpec, context: OpenContext) {
+    this.#spec = spec
+    this.#context = context
+    const { arena, workspace, reservation, query } = context
+    const { build } = spec.shape
+    const exports = query.instance(build.moduleKey) as unknown as JoinRowsExports
+    this.#store = new RowStore({
+      memory: arena.handle.memory,
+      kernels: arena.kernels,
+      exports,
+      layout: build.layout,
+      pages: reservation,
+      workspace: workspace.take(rowStoreBytes(spec.partitionBits)),
+      partitionBits: spec.partitionBits,
+      levelShift: 0,
+    })
+    this.#spiller = new RowSpiller(context, build, exports, spec.batchRows)
+    this.#files = new Array<SpillFileState | undefined>(2 ** spec.partitionBits).fill(undefined)
+    const store = this.#store
+    const chosen = {
+      get jobProgress() {
+        return store.jobProgress
+      },
+      resume: () => store.resume(),
+      largestPartition: () => store.lastOfLarge(LARGE_SHARE),
+    }
+    this.#refusals = new Refusals(
+      chosen,
+      (partition) => void this.#spillPartition(partition),
+      () => this.#noRoom(),
+    )
+  }
+
+  setClaims(): void {}
+
+  consume(batch: number): 'taken' | 'blocked' {
+    const { meter, query, reservation } = this.#context
+    const before = this.#store.jobProgress
+    const status = this.#isWaiting ? this.#store.resume() : this.#store.append(batch)
+    this.#isWaiting = status === 'refused' && this.#mayWait()
+    if (!this.#isWaiting) {
+      this.#refusals.settle(status)
+      this.#timesAsked = 0
+    }
+    this.#rowsKept += this.#store.jobProgress - before
+    if (this.#isWaiting) return 'blocked'
+    if (query.setup.testing.forceSpill && this.#store.totalBytes() > 0) this.#spillLarge()
+    meter.counts.peakBytes = Math.max(meter.counts.peakBytes, reservation.peakPages * PAGE_BYTES)
+    return 'taken'
+  }
+
+  endMorsel(): 'taken' {
+    return 'taken'
+  }
+
+  /** Somebody else holds much more: it is asked to spill, a few times, before the little that is held here is. */
+  #mayWait(): boolean {
+    const { query, reservation } = this.#context
+    if (this.#timesAsked >= TIMES_ASKED_MAX || !query.askLargestHolder(reservation.usedPages)) return false
+    this.#timesAsked += 1
+    return true
+  }
+
+  #noRoom(): Error {
+    const what = 'one more page was refused and nothing is left to spill'
+    return noRoomError(this.#context, this.#spec.shape.text, what)
+  }
+
+  /** Returns the pages freed. */
+  #spillLarge(): number {
+    const partition = this.#store.lastOfLarge(LARGE_SHARE)
+    return partition < 0 ? 0 : this.#spillPartition(partition)
+  }
+
+  #spillPartition(partition: number): number {
+    const { query, meter } = this.#context
+    query.requireSpill(this.#spec.shape.text)
+    const chain = this.#store.takePartition(partition)
+    const known = this.#files[partition]
+    const name = buildFileName(this.#spec.sinkId, query.workerIndex, partition)
+    const file = known ?? newSpillFile(query.spillPath(name), this.#spec.shape.build.spillSchema)
+    try {
+      this.#files[partition] = this.#spiller.write(file, chain, partition)
+    } finally {
+      this.#freeChain(chain)
+    }
+    if (known === undefined) meter.counts.partitionsSpilled += 1
+    return chain.rowPages + chain.heapPages
+  }
+
+  #freeChain(chain: RowChain): void {
+    this.#context.reservation.giveChain(chain.rowHead)
+    this.#context.reservation.giveChain(chain.heapHead)
+  }
+
+  spill(pages: number): number {
+    if (this.#isPublished || !this.#context.query.canSpill) return 0
+    let freed = 0
+    while (freed < pages) {
+      const freedNow = this.#spillLarge()
+      if (freedNow === 0) break
+      freed += freedNow
+    }
+    return freed
+  }
+
+  publish(): PublishedRows {
+    assert(!this.#isPublished, 'a local is published once')
+    this.#isPublished = true
+    const { arena, query, reservation, meter, workspace } = this.#context
+    this.#leaveRoomForProbing()
+    const published = this.#takePublished()
+    arena.u8.fill(0, published, published + publishedPages(this.#spec.partitionBits) * PAGE_BYTES)
+    for (let partition = 0; partition < this.#files.length; partition++) {
+      // What is left in memory of a spilled partition would lie idle until its pair is joined.
+      if (this.#files[partition] !== undefined && this.#store.partitionBytes(partition) > 0) {
+        this.#spillPartition(partition)
+      }
+      // A partition that was never spilled has totals of zero and no file, so its path is never asked for.
+      const file = this.#files[partition] ?? newSpillFile('', this.#spec.shape.build.spillSchema)
+      const chain = this.#store.takePartition(partition)
+      const address = published + partition * PUBLISHED_PARTITION_BYTES
+      writePublished(arena.view, address, { chain, spilled: spillTotals(file), isDistinct: false })
+    }
+    meter.counts.inputBytes = this.#store.filledBytes
+    this.#logComplete()
+    meter.counts.peakBytes = Math.max(meter.counts.peakBytes, reservation.peakPages * PAGE_BYTES)
+    workspace.check(this.#spec.shape.text)
+    reservation.give(workspace.address, workspace.pages)
+    query.publishPages(reservation.detach())
+    return { worker: query.workerIndex, address: published, ...this.#store.keyRange }
+  }
+
+  #logComplete(): void {
+    const { query } = this.#context
+    const spilled = this.#files.filter((file) => file !== undefined)
+    const bytes = spilled.reduce((sum, file) => sum + (file?.bytes ?? 0), 0)
+    query.log(`equi-join: build rows=${this.#rowsKept} estimated=${this.#spec.estimatedRows ?? 'unknown'}`)
+    query.log(
+      `equi-join: build complete, ${spilled.length}/${this.#files.length} partitions spilled, ` +
+        `on-disk=${formatBytes(bytes)}`,
+    )
+  }
+
+  /** Directories, probing and what follows need memory beside the rows that stay. */
+  #leaveRoomForProbing(): void {
+    const { query, reservation } = this.#context
+    if (!query.canSpill) return
+    if (query.setup.testing.forceSpill) while (this.#spillLarge() > 0);
+    const hasSpilled = this.#files.some((file) => file !== undefined)
+    const share = hasSpilled ? KEPT_SHARE_AFTER_SPILLING : KEPT_SHARE
+    const kept = query.setup.isStreamed ? Math.min(share, KEPT_SHARE_STREAMED) : share
+    const most = (reservation.maxPages * kept) / query.setup.threads
+    const need = (): number => reservation.usedPages + (this.#store.totalRows() * DIRECTORY_BYTES_PER_ROW) / PAGE_BYTES
+    while (need() > most && this.#spillLarge() > 0);
+  }
+
+  /** Pages for the published state; they outlive the workspace. */
+  #takePublished(): number {
+    for (;;) {
+      const address = this.#context.reservation.take(publishedPages(this.#spec.partitionBits))
+      if (address !== 0) return address
+      if (this.#spillLarge() === 0) throw this.#noRoom()
+    }
+  }
+
+  close(): void {
+    if (!this.#isPublished) this.#context.workspace.check(this.#spec.shape.text)
+  }
+}

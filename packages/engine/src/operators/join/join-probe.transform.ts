@@ -1,0 +1,210 @@
+/**
+ * Worker side of phase 3: joins the batches of a stream with the build side that is in memory. Rows whose partition is
+ * on disk are put aside, and written to disk by partition.
+ */
+import type { JoinProbeExports, JoinRowsExports } from '@spillway/codegen'
+import { COLUMN_BYTES, DESCRIPTOR_HEADER_BYTES, descriptor } from '@spillway/columnar'
+import { PAGE_BYTES } from '@spillway/kernels'
+import { newSpillFile, type SpillFileState, type SpillTotals, spillTotals, type WorkspaceSize } from '@spillway/memory'
+import { columnAddress, selectedRows } from '../../pipeline/batch-buffers.ts'
+import type { OpenContext, Transform } from '../../pipeline/contracts.ts'
+import { noRoomError, Refusals } from '../group-by/refusals.ts'
+import { RowSpiller, sizeRowSpiller } from '../group-by/row-spiller.ts'
+import { type JoinProbeSpec, keepsProbeRows } from './join.ts'
+import { streamMatching } from './match-columns.ts'
+import { MatchBuffers, Matcher } from './matcher.ts'
+import { PublishedBuild, type SpilledFile } from './published-build.ts'
+import { RowStore, rowStoreBytes } from './row-store.ts'
+
+/** Share of the worker's memory for rows on their way to disk. */
+const PENDING_SHARE = 0.08
+/** Pages per partition that make blocks of a good size. */
+const PENDING_PAGES = 6
+
+/** What is left to joinPairs: plain data for the coordinator. */
+export interface PublishedProbe {
+  readonly files: readonly { readonly partition: number; readonly path: string; readonly totals: SpillTotals }[]
+}
+
+export function sizeJoinProbe(spec: JoinProbeSpec, size: WorkspaceSize): void {
+  const { shape, batchRows, partitionBits } = spec
+  MatchBuffers.size(shape.outputSchema, batchRows, shape.build.layout.rowBytes, size)
+  size.add(rowStoreBytes(partitionBits))
+  sizeRowSpiller(shape.probe, batchRows, size)
+  size.add(batchRows * 4).add(batchRows * 4)
+  size.add(descriptorBytes(spec)).add(descriptorBytes(spec))
+}
+
+/** A row and a heap page per partition would be convenient; progress needs those of a single one. */
+export function joinProbeFloorPages(spec: JoinProbeSpec): number {
+  return 2 ** spec.partitionBits + 6
+}
+
+/** Of a batch of the stream with as many columns as the stream has. */
+function descriptorBytes(spec: JoinProbeSpec): number {
+  return DESCRIPTOR_HEADER_BYTES + COLUMN_BYTES * spec.inputColumns
+}
+
+export function openJoinProbe(spec: JoinProbeSpec, context: OpenContext): Transform {
+  return new JoinProbeTransform(spec, context)
+}
+
+class JoinProbeTransform implements Transform {
+  isFinished = false
+  readonly #spec: JoinProbeSpec
+  readonly #context: OpenContext
+  readonly #exports: JoinProbeExports
+  readonly #buffers: MatchBuffers
+  readonly #matcher: Matcher
+  readonly #published: PublishedBuild
+  readonly #store: RowStore
+  readonly #spiller: RowSpiller
+  readonly #refusals: Refusals
+  readonly #files: (SpillFileState | undefined)[]
+  /** Indices and descriptors of the rows of a batch that are joined now, and of the others. */
+  readonly #here: { readonly selection: number; readonly batch: number }
+  readonly #away: { readonly selection: number; readonly batch: number }
+  readonly #hasSpilled: boolean
+  readonly #pendingPages: number
+
+  constructor(spec: JoinProbeSpec, context: OpenContext) {
+    this.#spec = spec
+    this.#context = context
+    const { query, arena, workspace, reservation } = context
+    const { shape, batchRows, partitionBits } = spec
+    this.#exports = query.instance(spec.moduleKey) as unknown as JoinProbeExports
+    this.#buffers = new MatchBuffers(context, shape.outputSchema, batchRows, shape.build.layout.rowBytes)
+    const matching = { exports: this.#exports, ...streamMatching(shape) }
+    this.#matcher = new Matcher(context, matching, this.#buffers)
+    this.#published = new PublishedBuild(context, spec)
+    const rowsExports = query.instance(shape.probe.moduleKey) as unknown as JoinRowsExports
+    this.#store = new RowStore({
+      memory: arena.handle.memory,
+      kernels: arena.kernels,
+      exports: rowsExports,
+      layout: shape.probe.layout,
+      pages: reservation,
+      workspace: workspace.take(rowStoreBytes(partitionBits)),
+      partitionBits,
+      levelShift: 0,
+    })
+    this.#spiller = new RowSpiller(context, shape.probe, rowsExports, batchRows)
+    this.#files = new Array<SpillFileState | undefined>(2 ** partitionBits).fill(undefined)
+    this.#refusals = new Refusals(
+      this.#store,
+      (partition) => void this.#spillPartition(partition),
+      () => noRoomError(context, shape.text, 'a row that is to be written to disk fits nowhere'),
+    )
+    const place = () => ({ selection: workspace.take(batchRows * 4), batch: workspace.take(descriptorBytes(spec)) })
+    this.#here = place()
+    this.#away = place()
+    const entries = Array.from({ length: 2 ** partitionBits }, (_, partition) => this.#published.entry(partition))
+    this.#hasSpilled = entries.some((entry) => entry.isSpilled)
+    this.#matcher.setTable({
+      address: this.#published.table,
+      partitionBits,
+      levelShift: partitionBits,
+      hasDuplicates: entries.some((entry) => entry.hasDuplicates),
+      direct: this.#published.findDirectMap(),
+    })
+    const most = Math.max(2 ** partitionBits, Math.floor(reservation.maxPages * PENDING_SHARE))
+    this.#pendingPages = Math.min(most, 2 ** partitionBits * PENDING_PAGES)
+    this.isFinished = this.#isPointless()
+  }
+
+  /** Nothing was built, and rows without a match do not come out. */
+  #isPointless(): boolean {
+    const { shape } = this.#spec
+    if (keepsProbeRows(shape) || this.#hasSpilled) return false
+    for (let partition = 0; partition < this.#files.length; partition++) {
+      if (this.#published.rows(partition) > 0) return false
+    }
+    return true
+  }
+
+  get hasMore(): boolean {
+    return this.#matcher.hasMore
+  }
+
+  apply(batch: number): number {
+    return this.#matcher.start(this.#hasSpilled ? this.#putAside(batch) : batch, undefined)
+  }
+
+  resume(): number {
+    return this.#matcher.resume()
+  }
+
+  /** Keeps the rows whose partition is on disk. Returns a batch of the others. */
+  #putAside(batch: number): number {
+    const { arena, meter } = this.#context
+    const rows = selectedRows(arena, batch)
+    if (rows === 0) return batch
+    const { hashes } = this.#buffers
+    this.#exports.hash(batch, hashes)
+    const selection = arena.u32[(batch + descriptor.selection) >>> 2] as number
+    const { table } = this.#published
+    const [here, away] = [this.#here, this.#away]
+    const stay =
+      arena.kernels.divideSpilled(
+        hashes,
+        selection,
+        rows,
+        table,
+        this.#spec.partitionBits,
+        here.selection,
+        away.selection,
+      ) >>> 0
+    if (stay === rows) return batch
+    this.#select(batch, away, rows - stay)
+    this.#refusals.settle(this.#store.append(away.batch))
+    if (this.#store.totalBytes() > this.#pendingPages * PAGE_BYTES) this.#spillLargest()
+    meter.counts.peakBytes = Math.max(meter.counts.peakBytes, this.#context.reservation.peakPages * PAGE_BYTES)
+    this.#select(batch, here, stay)
+    return here.batch
+  }
+
+  /** Shows the batch under another selection. */
+  #select(batch: number, place: { readonly selection: number; readonly batch: number }, count: number): void {
+    const { arena } = this.#context
+    arena.u8.copyWithin(place.batch, batch, columnAddress(batch, this.#spec.inputColumns))
+    arena.u32[(place.batch + descriptor.selection) >>> 2] = place.selection
+    arena.u32[(place.batch + descriptor.selectionCount) >>> 2] = count
+  }
+
+  #spillLargest(): void {
+    const largest = this.#store.largestPartition()
+    if (largest >= 0) this.#spillPartition(largest)
+  }
+
+  #spillPartition(partition: number): void {
+    const { query, reservation, meter } = this.#context
+    const chain = this.#store.takePartition(partition)
+    const known = this.#files[partition]
+    // A stream may have several pipelines, each with a part of its own.
+    const name = `j${this.#spec.probeId}-w${query.workerIndex}-b${this.#context.sequenceBase}-p${partition}`
+    const file = known ?? newSpillFile(query.spillPath(name), this.#spec.shape.probe.spillSchema)
+    try {
+      this.#files[partition] = this.#spiller.write(file, chain, partition)
+    } finally {
+      reservation.giveChain(chain.rowHead)
+      reservation.giveChain(chain.heapHead)
+    }
+    if (known === undefined) meter.counts.partitionsSpilled += 1
+  }
+
+  /** Partitions that were put aside go to disk: their pairs are joined later. */
+  publish(): { readonly sinkId: number; readonly state: PublishedProbe } {
+    for (let partition = 0; partition < this.#files.length; partition++) {
+      if (this.#store.partitionBytes(partition) > 0) this.#spillPartition(partition)
+    }
+    this.#context.meter.counts.inputBytes += this.#store.filledBytes
+    const files = this.#files.flatMap((file, partition): (SpilledFile & { partition: number })[] =>
+      file === undefined ? [] : [{ partition, path: file.path, totals: spillTotals(file) }],
+    )
+    return { sinkId: this.#spec.probeId, state: { files } }
+  }
+
+  close(): void {
+    // What a failed query leaves behind goes with its pages.
+  }
+}

@@ -1,0 +1,43 @@
+/** What scans of all file formats have in common: morsels, the batch, and a filter that runs inside. Plain data. */
+import type { Schema } from '@spillway/columnar'
+import type { RowRange } from '@spillway/formats'
+import type { OperatorBase } from '../../physical/physical-plan.ts'
+import type { StageSpec } from '../stage/stage.ts'
+import type { CodeCondition } from './code-filter.ts'
+
+/** Rows of one part (row group, record batch) of one file. */
+export interface FileMorsel {
+  readonly file: number
+  /** Rows of the part to read, ascending, at least one. */
+  readonly ranges: readonly RowRange[]
+}
+
+/** Tells one version of a file from another. */
+export interface FileVersion {
+  readonly fileBytes: number
+  readonly modifiedNs: bigint
+}
+
+export interface ScanFileSpec<M extends FileMorsel> extends OperatorBase {
+  readonly files: readonly string[]
+  /** By file: what the morsels were listed from; a worker that finds another version ends the query. */
+  readonly versions: readonly FileVersion[]
+  readonly schema: Schema
+  readonly morsels: readonly M[]
+  readonly batchRows: number
+  /** By column of `schema`: bytes of a value in the arena. */
+  readonly widths: readonly number[]
+  /** Rows that fail it are dropped here, before the other columns are read. */
+  readonly filter: StageSpec | undefined
+  /** The same filter by dictionary codes, for batches in which all columns that it reads are codes. */
+  readonly codeConditions: readonly CodeCondition[]
+  /** Columns of `schema` that the filter reads. */
+  readonly filterColumns: readonly number[]
+  /** Those of them that nobody reads behind the filter. */
+  readonly filterOnlyColumns: readonly number[]
+  /**
+   * Columns that are handed on as dictionary codes where all of them have codes (see pipeline/column-codes.ts): those
+   * that the sink takes so.
+   */
+  readonly codedColumns: readonly number[]
+}

@@ -1,0 +1,27 @@
+/** `scanIpc`: a lazy frame over Arrow IPC files. Only footers and heads of record batches are read here. */
+import { openIpcScan } from '@spillway/formats'
+import type { SchemaTypes } from '@spillway/plan'
+import { frameOverFiles, type ScanFileOptions } from './file-frame.ts'
+import type { LazyFrame } from './lazy-frame/lazy-frame.ts'
+
+export interface ScanIpcOptions<S extends SchemaTypes = SchemaTypes> extends ScanFileOptions<S> {}
+
+/**
+ * A lazy frame over Arrow IPC files (Feather version 2): a path, a directory (its `*.arrow`, `*.feather`, `*.ipc`), a
+ * glob, or several. All files need one schema. Dictionaries are decoded, buffers of LZ4 and zstd are decompressed; of
+ * other files only the rows and columns that the query needs are read. Streams of IPC are not read.
+ *
+ * ```ts
+ * scanIpc('orders.arrow').select('city')
+ * // PROJECT [col("city")]
+ * //   IPC SCAN [orders.arrow] columns 3/3
+ * ```
+ * @throws DataError FILE_NOT_FOUND, FILE_UNREADABLE, ARROW_INVALID, SCHEMA_MISMATCH, UNSUPPORTED_TYPE;
+ *   PlanError COLUMN_NOT_FOUND when `schema` names a column that the files do not have.
+ */
+export function scanIpc<const S extends SchemaTypes = SchemaTypes>(
+  paths: string | readonly string[],
+  options: ScanIpcOptions<S> = {},
+): LazyFrame<S> {
+  return frameOverFiles<S>('scanIpc', openIpcScan(paths), options)
+}
