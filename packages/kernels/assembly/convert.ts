@@ -374,7 +374,7 @@ export function andValidity(a: usize, b: usize, rowCount: u32, target: usize): u
 
 /** Swizzle indices, 16 bytes for each mask of four lanes: the lanes whose bit is set move to the front. */
 // prettier-ignore
-const KEPT_LANES = memory.data<u8>([
+export const KEPT_LANES = memory.data<u8>([
   255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
   0, 1, 2, 3, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
   4, 5, 6, 7, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
