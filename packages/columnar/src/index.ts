@@ -1,5 +1,6 @@
 export * from './batch-layout.ts'
 export * from './data-type.ts'
+export { requireDataType } from './require-data-type.ts'
 export * from './schema.ts'
 export * from './arrow-column.ts'
 export * from './shared-table.ts'

@@ -23,6 +23,7 @@ export { sizeCollect } from './operators/collect/size-collect.ts'
 export type { SinkFileOutput } from './operators/sink-file/sink-file.ts'
 export type { OperatorSpec, PhysicalPipeline, PhysicalPlan, SinkSpec, Sizing } from './physical/physical-plan.ts'
 export { sizeSinkIpc } from './operators/sink-ipc/size-sink-ipc.ts'
+export { bytesOfRows, estimateOutput, type OutputEstimate } from './lowering/estimate-output.ts'
 export type { RootSink } from './lowering/lower-plan.ts'
 
 /** The built file that worker threads run. */

@@ -220,7 +220,7 @@ test('lz4FrameDecode: matches at every distance, back into the block before', ()
     for (const length of [4, 5, 15, 18, 19, 40]) {
       const literals = Uint8Array.from({ length: 40 }, () => random(256))
       const rest = length - 4
-      const match = [rest < 15 ? rest : 15, distance, 0, ...(rest < 15 ? [] : [rest - 15]), 0x50, 1, 2, 3, 4, 5]
+      const match = [Math.min(rest, 15), distance, 0, ...(rest < 15 ? [] : [rest - 15]), 0x50, 1, 2, 3, 4, 5]
       const frame = Uint8Array.from([
         ...[0x04, 0x22, 0x4d, 0x18, 0x40, 0x40, 0],
         ...[40, 0, 0, 0x80, ...literals],

@@ -1,5 +1,5 @@
 /** The functions that start an expression: `col`, `lit`, `when`, and aggregates by column name. */
-import type { DataType } from '@spillway/columnar'
+import { type DataType, requireDataType } from '@spillway/columnar'
 import { Expr, lenNode, nodeOf, Then } from './expr.ts'
 import { type LiteralInput, makeLiteral } from './literal-value.ts'
 import type { FixedTree, Float64Type, Int64Type, LiteralTree, Operand, RefTree, SumTree, TreeOf } from './type-level.ts'
@@ -17,7 +17,7 @@ export function col<const N extends string>(name: N): Expr<N, RefTree<N>> {
 export function lit<const V extends LiteralInput>(value: V): Expr<'literal', LiteralTree<V>>
 export function lit<const D extends DataType>(value: LiteralInput, type: D): Expr<'literal', FixedTree<D>>
 export function lit(value: LiteralInput, type?: DataType): Expr<'literal', unknown> {
-  return new Expr(makeLiteral(value, type))
+  return new Expr(makeLiteral(value, type === undefined ? undefined : requireDataType(type, 'lit')))
 }
 
 /** The first condition of a `when`, waiting for its value. */

@@ -4,7 +4,7 @@
  * Methods only make the next node; types are checked when the expression meets a frame (`typeExpr`).
  * Literals may stand for any operand; a string is a text literal, never a column name.
  */
-import type { DataType } from '@spillway/columnar'
+import { type DataType, requireDataType } from '@spillway/columnar'
 import { makeError } from '@spillway/stdx'
 import type { AggregateFunction, BinaryOp, ExprNode, UnaryOp, WhenBranch } from './expr-node.ts'
 import { exprText } from './expr-text.ts'
@@ -193,6 +193,7 @@ export class Expr<out Name extends string = string, out Tree = unknown> {
     type: D,
     strict: boolean | { readonly strict?: boolean } = true,
   ): Expr<Name, FixedTree<D>> {
+    requireDataType(type, 'cast')
     const isStrict = typeof strict === 'boolean' ? strict : (strict.strict ?? true)
     return new Expr(Object.freeze({ kind: 'cast', operand: this.node, type, strict: isStrict }))
   }

@@ -18,6 +18,15 @@ export interface FileScanFields {
   readonly slice: { readonly offset: number; readonly length: number } | undefined
   /** The whole file schema. */
   readonly fileSchema: Schema
+  readonly reading: ScanReading
+}
+
+/** Bounds on how a scan reads, whatever the memory limit allows; undefined = none. */
+export interface ScanReading {
+  /** Files that are read at a time. */
+  readonly maxConcurrentFiles: number | undefined
+  /** Decoded bytes that are held before they are used, over all files. */
+  readonly readAheadBytes: number | undefined
 }
 
 export interface ScanParquet extends FileScanFields {

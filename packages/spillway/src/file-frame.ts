@@ -1,10 +1,10 @@
-/** A lazy frame over files that were opened: checks what the program says about their columns. */
-import { type DataType, findFieldIndex, typeEquals, typeName } from '@spillway/columnar'
+/** The plan of a scan of files that were opened: checks what the program says about columns and reading. */
+import { type DataType, findFieldIndex, requireDataType, typeEquals, typeName } from '@spillway/columnar'
 import type { OpenedScan } from '@spillway/formats'
-import { columnNotFound, type FileScan, makeFileScan, makeSlice, type SchemaTypes } from '@spillway/plan'
+import { columnNotFound, type FileScan, makeFileScan, type ScanReading, type SchemaTypes } from '@spillway/plan'
 import { makeError } from '@spillway/stdx'
-import { LazyFrame } from './lazy-frame/lazy-frame.ts'
-import { type QuerySession, requireDefaultSession } from './session.ts'
+import { parseByteSize } from '@spillway/memory'
+import type { QuerySession } from './session.ts'
 
 export interface ScanFileOptions<S extends SchemaTypes = SchemaTypes> {
   /**
@@ -14,17 +14,28 @@ export interface ScanFileOptions<S extends SchemaTypes = SchemaTypes> {
   readonly schema?: S
   /** Only the first rows. */
   readonly nRows?: number
+  /**
+   * Files that are read at a time, at most; by default as many as there are threads. No more workers read than that,
+   * also where files are large.
+   */
+  readonly maxConcurrentFiles?: number
+  /**
+   * One budget for the decoded bytes that a scan of Parquet holds ahead, over all files and columns: "64MB", or a
+   * number. By default the memory limit says. The least is 160 KiB per column and reading worker.
+   */
+  readonly readAheadBytes?: number | string
   readonly session?: QuerySession
 }
 
 /** @throws UNSUPPORTED_TYPE, COLUMN_NOT_FOUND, SCHEMA_MISMATCH, INVALID_OPTION (nRows) */
-export function frameOverFiles<S extends SchemaTypes>(
+export function planFileScan<S extends SchemaTypes>(
   kind: FileScan['kind'],
   { files, fileSchema, leftOut }: OpenedScan,
   options: ScanFileOptions<S>,
-): LazyFrame<S> {
+): FileScan {
   const columns = options.schema === undefined ? undefined : Object.keys(options.schema)
   for (const [name, type] of Object.entries<DataType>(options.schema ?? {})) {
+    requireDataType(type, `column "${name}" of the schema`)
     const field = fileSchema.fields[findFieldIndex(fileSchema, name)]
     const unsupported = leftOut.find((column) => column.name === name)
     if (unsupported !== undefined) {
@@ -42,7 +53,16 @@ export function frameOverFiles<S extends SchemaTypes>(
       )
     }
   }
-  const scan = makeFileScan(kind, { files, fileSchema, columns, predicate: undefined, slice: undefined })
-  const plan = options.nRows === undefined ? scan : makeSlice(scan, 0, options.nRows)
-  return new LazyFrame<S>(plan, options.session ?? requireDefaultSession())
+  const reading = readingOf(kind, options)
+  return makeFileScan(kind, { files, fileSchema, columns, predicate: undefined, slice: undefined, reading })
+}
+
+/** @throws INVALID_OPTION */
+function readingOf(kind: FileScan['kind'], { maxConcurrentFiles, readAheadBytes }: ScanFileOptions): ScanReading {
+  if (maxConcurrentFiles !== undefined && !(Number.isInteger(maxConcurrentFiles) && maxConcurrentFiles >= 1)) {
+    const message = `Invalid option of ${kind}: maxConcurrentFiles ${String(maxConcurrentFiles)}.`
+    throw makeError('INVALID_OPTION', `${message} Give an integer from 1.`, {})
+  }
+  const bytes = readAheadBytes === undefined ? undefined : parseByteSize(readAheadBytes, 'readAheadBytes')
+  return { maxConcurrentFiles, readAheadBytes: bytes }
 }

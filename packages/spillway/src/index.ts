@@ -27,6 +27,7 @@ const defaultSession: QuerySession = {
   collectBatches: (plan, options) => requireDefaultEngine().collectBatches(plan, options),
   sinkParquet: async (plan, path, options) => requireDefaultEngine().sinkParquet(plan, path, options),
   sinkIpc: async (plan, path, options) => requireDefaultEngine().sinkIpc(plan, path, options),
+  estimateMemory: async (plan, options) => requireDefaultEngine().estimateMemory(plan, options),
   explain: async (plan, options) => requireDefaultEngine().explain(plan, options),
 }
 
@@ -80,6 +81,7 @@ export type {
   SinkParquetOptions,
 } from './engine/engine-options.ts'
 export { LazyFrame } from './lazy-frame/make-lazy-frame.ts'
+export { ParquetFrame } from './parquet-frame.ts'
 export { type ScanIpcOptions, scanIpc } from './scan-ipc.ts'
 export { type ScanParquetOptions, scanParquet } from './scan-parquet.ts'
-export type { QuerySession, SinkResult } from './session.ts'
+export type { MemoryEstimate, QuerySession, SinkResult } from './session.ts'

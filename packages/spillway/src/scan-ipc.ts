@@ -1,8 +1,9 @@
 /** `scanIpc`: a lazy frame over Arrow IPC files. Only footers and heads of record batches are read here. */
 import { openIpcScan } from '@spillway/formats'
-import type { SchemaTypes } from '@spillway/plan'
-import { frameOverFiles, type ScanFileOptions } from './file-frame.ts'
-import type { LazyFrame } from './lazy-frame/lazy-frame.ts'
+import { makeSlice, type SchemaTypes } from '@spillway/plan'
+import { planFileScan, type ScanFileOptions } from './file-frame.ts'
+import { LazyFrame } from './lazy-frame/lazy-frame.ts'
+import { requireDefaultSession } from './session.ts'
 
 export interface ScanIpcOptions<S extends SchemaTypes = SchemaTypes> extends ScanFileOptions<S> {}
 
@@ -23,5 +24,7 @@ export function scanIpc<const S extends SchemaTypes = SchemaTypes>(
   paths: string | readonly string[],
   options: ScanIpcOptions<S> = {},
 ): LazyFrame<S> {
-  return frameOverFiles<S>('scanIpc', openIpcScan(paths), options)
+  const scan = planFileScan<S>('scanIpc', openIpcScan(paths), options)
+  const plan = options.nRows === undefined ? scan : makeSlice(scan, 0, options.nRows)
+  return new LazyFrame<S>(plan, options.session ?? requireDefaultSession())
 }

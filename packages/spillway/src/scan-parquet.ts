@@ -1,8 +1,9 @@
 /** `scanParquet`: a lazy frame over Parquet files. Only the footers are read here, synchronously. */
 import { openParquetScan } from '@spillway/formats'
 import type { SchemaTypes } from '@spillway/plan'
-import { frameOverFiles, type ScanFileOptions } from './file-frame.ts'
-import type { LazyFrame } from './lazy-frame/lazy-frame.ts'
+import { planFileScan, type ScanFileOptions } from './file-frame.ts'
+import { ParquetFrame } from './parquet-frame.ts'
+import { requireDefaultSession } from './session.ts'
 
 export interface ScanParquetOptions<S extends SchemaTypes = SchemaTypes> extends ScanFileOptions<S> {}
 
@@ -21,6 +22,7 @@ export interface ScanParquetOptions<S extends SchemaTypes = SchemaTypes> extends
 export function scanParquet<const S extends SchemaTypes = SchemaTypes>(
   paths: string | readonly string[],
   options: ScanParquetOptions<S> = {},
-): LazyFrame<S> {
-  return frameOverFiles<S>('scanParquet', openParquetScan(paths), options)
+): ParquetFrame<S> {
+  const scan = planFileScan<S>('scanParquet', openParquetScan(paths), options)
+  return new ParquetFrame<S>(scan, options.nRows, options.session ?? requireDefaultSession())
 }

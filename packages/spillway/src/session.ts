@@ -25,6 +25,12 @@ export interface SinkResult {
 
 export type { CollectBatchesOptions, ExplainOptions, QueryOptions, SinkIpcOptions, SinkParquetOptions }
 
+/** What `collect` needs, and what the limit is. */
+export interface MemoryEstimate {
+  readonly requiredBytes: number
+  readonly limitBytes: number
+}
+
 /** Runs plans. All promises reject with a SpillwayError. */
 export interface QuerySession {
   collect<S extends SchemaTypes>(plan: LogicalNode, options: QueryOptions): Promise<DataFrame<S>>
@@ -32,6 +38,7 @@ export interface QuerySession {
   collectBatches(plan: LogicalNode, options: CollectBatchesOptions): AsyncIterableIterator<RecordBatch>
   sinkParquet(plan: LogicalNode, path: string, options: SinkParquetOptions): Promise<SinkResult>
   sinkIpc(plan: LogicalNode, path: string, options: SinkIpcOptions): Promise<SinkResult>
+  estimateMemory(plan: LogicalNode, options: QueryOptions): Promise<MemoryEstimate>
   explain(plan: LogicalNode, options: ExplainOptions): Promise<string>
 }
 

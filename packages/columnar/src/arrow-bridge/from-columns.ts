@@ -7,6 +7,7 @@
 import { makeError } from '@spillway/stdx'
 import type { ArrowColumn } from '../arrow-column.ts'
 import type { DataType, TypeKind } from '../data-type.ts'
+import { requireDataType } from '../require-data-type.ts'
 import { typeEquals, typeName } from '../data-type.ts'
 import { makeSchema } from '../schema.ts'
 import type { SharedTable } from '../shared-table.ts'
@@ -50,7 +51,8 @@ export function fromColumns(
   types: Readonly<Record<string, DataType>> = {},
 ): SharedTable {
   const names = Object.keys(columns)
-  for (const name of Object.keys(types)) {
+  for (const [name, type] of Object.entries(types)) {
+    requireDataType(type, `the type of column "${name}"`)
     if (names.includes(name)) continue
     throw makeError('COLUMN_NOT_FOUND', `Column not found: "${name}" has a type but no values.`, { column: name })
   }

@@ -1,5 +1,5 @@
 /** How many rows a plan gives at most or about, from what is known without running it: footers and table lengths. */
-import { readFileMeta } from '@spillway/formats'
+import { readFileMeta, readIpcMeta } from '@spillway/formats'
 import { type Schema, widthOf } from '@spillway/columnar'
 import type { LogicalNode } from '@spillway/plan'
 
@@ -15,6 +15,10 @@ export function estimateRows(node: LogicalNode): number | undefined {
   switch (node.kind) {
     case 'scanParquet': {
       const rows = node.files.reduce((sum, path) => sum + readFileMeta(path).rowCount, 0)
+      return node.predicate === undefined ? rows : rows * FILTER_SHARE
+    }
+    case 'scanIpc': {
+      const rows = node.files.reduce((sum, path) => sum + readIpcMeta(path).rowCount, 0)
       return node.predicate === undefined ? rows : rows * FILTER_SHARE
     }
     case 'inMemory':

@@ -46,6 +46,7 @@ export function lowerScanIpc(lowering: Lowering, node: ScanIpc): Stream {
       filterOnlyColumns: [],
       codedColumns: [],
       filterColumns: fields.flatMap(({ name }, index) => (filterColumns.has(name) ? [index] : [])),
+      maxConcurrentFiles: node.reading.maxConcurrentFiles,
       demandedPages: demandedPages(node, metas, layouts),
     },
     morselCount: morsels.length,
@@ -113,6 +114,7 @@ class Demand {
 
 const pagesOf = (bytes: number): number => (bytes === 0 ? 0 : Math.ceil(bytes / PAGE_BYTES) + 1)
 
+/** Of each column the largest dictionary and record batch, and the most that loading one buffer takes for a moment. */
 function countDemands(metas: readonly IpcFileMeta[], layouts: readonly IpcFileLayout[]): number {
   const columns = layouts[0]?.columns.length ?? 0
   const dictionaries = new Array<number>(columns).fill(0)
@@ -120,55 +122,56 @@ function countDemands(metas: readonly IpcFileMeta[], layouts: readonly IpcFileLa
   let passing = 0
   metas.forEach((meta, file) => {
     const layout = layouts[file]
-    const hasDemands = meta.dictionaries.size > 0 || meta.batches.some(({ codec }) => codec !== undefined)
-    if (layout === undefined || !hasDemands) return
+    const packed = meta.batches.flatMap((part, recordBatch) =>
+      part.codec === undefined ? [] : [{ part, recordBatch }],
+    )
+    if (layout === undefined || (meta.dictionaries.size === 0 && packed.length === 0)) return
     withFile(meta.path, (descriptor) => {
       layout.columns.forEach((column, index) => {
-        const dictionary = new Demand()
+        const demand = new Demand()
         for (const part of layout.dictionaries[index] ?? []) {
-          addDictionary(dictionary, column, part, descriptor, { file: meta.path, column: column.name })
+          addDictionary(demand, column, openPart(descriptor, part, { file: meta.path, column: column.name }))
         }
-        dictionaries[index] = Math.max(dictionaries[index] ?? 0, pagesOf(dictionary.kept))
-        passing = Math.max(passing, pagesOf(dictionary.passing))
-        meta.batches.forEach((part, recordBatch) => {
-          if (part.codec === undefined) return
+        dictionaries[index] = Math.max(dictionaries[index] ?? 0, pagesOf(demand.kept))
+        passing = Math.max(passing, pagesOf(demand.passing))
+      })
+      for (const { part, recordBatch } of packed) {
+        const open = openPart(descriptor, part, { file: meta.path, recordBatch })
+        layout.columns.forEach((column, index) => {
           const demand = new Demand()
-          const place = { file: meta.path, recordBatch, column: column.name }
-          addBuffers(demand, column, part, column.dictionary !== undefined, descriptor, place)
+          addBuffers(demand, column, column.dictionary !== undefined, open)
           buffers[index] = Math.max(buffers[index] ?? 0, pagesOf(demand.kept) + 2)
           passing = Math.max(passing, pagesOf(demand.passing) + 2)
         })
-      })
+      }
     })
   })
   return [...dictionaries, ...buffers].reduce((sum, pages) => sum + pages, passing)
 }
 
+interface OpenPart {
+  readonly descriptor: number
+  readonly part: IpcRecordBatch
+  readonly message: ReturnType<typeof readIpcMessage>
+  readonly place: IpcPlace
+}
+
+function openPart(descriptor: number, part: IpcRecordBatch, place: IpcPlace): OpenPart {
+  return { descriptor, part, message: readIpcMessage(descriptor, part, place), place }
+}
+
 /** The values in the arena's layout, and their text. */
-function addDictionary(
-  demand: Demand,
-  column: IpcColumn,
-  part: IpcRecordBatch,
-  descriptor: number,
-  place: IpcPlace,
-): void {
-  const text = addBuffers(demand, column, part, false, descriptor, place)
+function addDictionary(demand: Demand, column: IpcColumn, open: OpenPart): void {
+  const own = new Demand()
+  const text = addBuffers(own, column, false, open)
   // What is decompressed here is given back when its values are read.
-  demand.passing += demand.kept
-  demand.kept = 0
-  demand.kept += part.rows * (widthOf(column.type) + 1) + text + 3 * PAGE_BYTES
+  demand.passing = Math.max(demand.passing, own.passing + own.kept)
+  demand.kept += open.part.rows * (widthOf(column.type) + 1) + text + 3 * PAGE_BYTES
 }
 
 /** Adds what the buffers of a column demand; returns the bytes of its text without compression. */
-function addBuffers(
-  demand: Demand,
-  column: IpcColumn,
-  part: IpcRecordBatch,
-  isDictionary: boolean,
-  descriptor: number,
-  place: IpcPlace,
-): number {
-  const message = readIpcMessage(descriptor, part, place)
+function addBuffers(demand: Demand, column: IpcColumn, isDictionary: boolean, open: OpenPart): number {
+  const { descriptor, message, place } = open
   const hasViews = column.storage.kind === 'views' && !isDictionary
   const position = isDictionary || column.dictionary === undefined ? column.position : ALONE
   const { buffers } = message.column(position, ownBufferCount(column.storage, isDictionary), hasViews, place)

@@ -38,6 +38,7 @@ import { assert, makeError } from '@spillway/stdx'
 import { type CodeCondition, VERDICT_BATCH_ROWS } from '../operators/scan-file/code-filter.ts'
 import type { ParquetMorsel } from '../operators/scan-parquet/scan-parquet.ts'
 import { cutTable } from '../operators/scan-table/scan-table.ts'
+import type { Sizing } from '../physical/physical-plan.ts'
 import { canBeCodes } from '../pipeline/column-codes.ts'
 import type { Lowering } from './lower-plan.ts'
 import { addSelection, type Stream } from './stream.ts'
@@ -63,6 +64,7 @@ export function lowerScanParquet(lowering: Lowering, node: ScanParquet): Stream 
   const versions = metas.map(({ fileBytes, modifiedNs }) => ({ fileBytes, modifiedNs }))
   const { morsels, total } = listMorsels(node)
   const { sizing } = lowering.context
+  const wantedWindow = sharedWindow(node, fields.length, sizing)
   const filterColumns = node.predicate === undefined ? new Set<string>() : columnsUsed(node.predicate)
   const stream: Stream = {
     source: {
@@ -73,9 +75,9 @@ export function lowerScanParquet(lowering: Lowering, node: ScanParquet): Stream 
       schema,
       morsels,
       batchRows: sizing.batchRows,
-      columns: readerColumns(metas, fields, morsels, sizing.windowBytes),
+      columns: readerColumns(metas, fields, morsels, wantedWindow),
       widths: fields.map((field) => widthOf(field.type)),
-      windowBytes: windowBytes(metas, fields, morsels, sizing.windowBytes),
+      windowBytes: windowBytes(metas, fields, morsels, wantedWindow),
       dictionaryPages: dictionaryPages(metas, fields, morsels),
       filter: node.predicate === undefined ? undefined : lowering.compileFilter(schema, node.predicate),
       codeConditions: codeConditions(lowering, node, schema, metas, morsels),
@@ -85,6 +87,7 @@ export function lowerScanParquet(lowering: Lowering, node: ScanParquet): Stream 
         morsels.some((morsel) => hasDictionary(metas, morsel, name)) ? [index] : [],
       ),
       codedColumns: [],
+      maxConcurrentFiles: node.reading.maxConcurrentFiles,
       rowGroupsTotal: total,
       rowGroupsSkipped: total - new Set(morsels.map(({ file, rowGroup }) => `${file}:${rowGroup}`)).size,
     },
@@ -128,6 +131,13 @@ function codeConditions(
 
 function hasDictionary(metas: readonly ParquetFileMeta[], { file, rowGroup }: ParquetMorsel, name: string): boolean {
   return requireChunk(metas[file] as ParquetFileMeta, rowGroup, name).dictionaryPageOffset !== undefined
+}
+
+/** One budget for what is decoded ahead in all files: each reading worker has a window for each column. */
+function sharedWindow({ reading }: ScanParquet, columns: number, { threads, windowBytes }: Sizing): number {
+  if (reading.readAheadBytes === undefined) return windowBytes
+  const readers = Math.min(threads, reading.maxConcurrentFiles ?? threads)
+  return Math.min(windowBytes, Math.floor(reading.readAheadBytes / (readers * Math.max(1, columns))))
 }
 
 /** What each column's reader must be able to read, over all row groups. */

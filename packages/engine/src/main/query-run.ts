@@ -108,7 +108,7 @@ export class QueryRun {
       this.#pipelineDone = resolve
     })
     workers.forEach((worker, index) => {
-      const pulls = !pipeline.isSerial || index === 0
+      const pulls = index < pullersOf(pipeline)
       const { pipelineId } = pipeline
       const message = {
         kind: 'startPipeline',
@@ -272,6 +272,13 @@ export class QueryRun {
     const { budgetPages, queryId } = this.facts
     process.stderr.write(`[spillway] q${queryId} ${line} budget=${formatBytes(budgetPages * PAGE_BYTES)}\n`)
   }
+}
+
+/** Workers that read the source; the others only take part in what follows. A worker reads one file at a time. */
+function pullersOf({ isSerial, source }: PhysicalPipeline): number {
+  if (isSerial) return 1
+  const isScan = source.kind === 'scanParquet' || source.kind === 'scanIpc'
+  return (isScan ? source.maxConcurrentFiles : undefined) ?? Number.POSITIVE_INFINITY
 }
 
 export function operatorsOf(pipeline: PhysicalPipeline): OperatorSpec[] {

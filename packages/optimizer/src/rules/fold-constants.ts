@@ -14,7 +14,7 @@ import {
   makeGroupBy,
   makeJoin,
   makeProject,
-  makeFileScan,
+  changeFileScan,
   makeSlice,
   makeSort,
   type NamedAggregate,
@@ -56,9 +56,7 @@ function foldNode(node: LogicalNode): LogicalNode {
       const predicate = foldExpr(node.predicate)
       if (predicate === node.predicate) return node
       const isTrue = predicate.kind === 'literal' && predicate.value === true
-      const { files, fileSchema, columns, slice } = node
-      const kept = isTrue ? undefined : predicate
-      return makeFileScan(node.kind, { files, fileSchema, columns, predicate: kept, slice })
+      return changeFileScan(node, { predicate: isTrue ? undefined : predicate })
     }
     case 'sort': {
       const keys = mapSame(node.keys, foldSortKey).filter(({ expr }) => expr.kind !== 'literal')

@@ -19,7 +19,7 @@ import {
   makeInMemory,
   makeJoin,
   makeProject,
-  makeFileScan,
+  changeFileScan,
   mayRaise,
   type TypedExpr,
   withChildren,
@@ -149,10 +149,8 @@ function pruneSource(node: Source, needed: Names): LogicalNode {
   const columns = fields.map((field) => field.name)
   switch (node.kind) {
     case 'scanParquet':
-    case 'scanIpc': {
-      const { files, fileSchema, predicate, slice } = node
-      return makeFileScan(node.kind, { files, fileSchema, columns, predicate, slice })
-    }
+    case 'scanIpc':
+      return changeFileScan(node, { columns })
     case 'inMemory': {
       const { schema, rowCount, table, slice } = node
       return makeInMemory({ schema, rowCount, table, columns, slice })

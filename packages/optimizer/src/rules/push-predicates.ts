@@ -24,7 +24,7 @@ import {
   joinConjuncts,
   type LogicalNode,
   makeFilter,
-  makeFileScan,
+  changeFileScan,
   mapColumns,
   mayRaise,
   type NamedExpr,
@@ -171,8 +171,7 @@ function pushIntoScan(node: Of<'scanParquet' | 'scanIpc'>, conjuncts: readonly T
   if (conjuncts.length === 0) return node
   if (node.slice !== undefined) return filtered(node, conjuncts)
   const predicate = joinConjuncts(node.predicate === undefined ? conjuncts : [node.predicate, ...conjuncts])
-  const { files, fileSchema, columns } = node
-  return makeFileScan(node.kind, { files, fileSchema, columns, predicate, slice: undefined })
+  return changeFileScan(node, { predicate })
 }
 
 /** The condition over the inputs of `exprs` instead of over their outputs. */

@@ -15,8 +15,8 @@ import {
   type LogicalNode,
   makeGenerated,
   makeInMemory,
+  changeFileScan,
   makeOrdinal,
-  makeFileScan,
   makeSlice,
   makeSort,
   mayRaise,
@@ -53,12 +53,9 @@ function push(node: LogicalNode, range: RowRange): LogicalNode {
     case 'concat':
       return pushIntoConcat(node, range)
     case 'scanParquet':
-    case 'scanIpc': {
+    case 'scanIpc':
       if (node.predicate !== undefined) return sliced(node, range)
-      const { files, fileSchema, columns } = node
-      const slice = within(node.slice, range)
-      return makeFileScan(node.kind, { files, fileSchema, columns, predicate: undefined, slice })
-    }
+      return changeFileScan(node, { slice: within(node.slice, range) })
     case 'inMemory': {
       const { schema, rowCount, table, columns } = node
       return makeInMemory({ schema, rowCount, table, columns, slice: within(node.slice, range) })

@@ -3,7 +3,7 @@ import type { Schema } from '@spillway/columnar'
 import { assert } from '@spillway/stdx'
 import type { TypedExpr } from '../expr-node.ts'
 import { exprText } from '../expr-text.ts'
-import type { FileScan, FileScanFields, LogicalNode } from '../logical-node.ts'
+import type { FileScan, FileScanFields, LogicalNode, ScanReading } from '../logical-node.ts'
 import { assertColumnsMatch, pickFields } from '../node-def.ts'
 import { checkRowRange, type RowRange, rowRangeText } from './slice.ts'
 
@@ -14,7 +14,11 @@ export interface FileScanInput {
   readonly columns: readonly string[] | undefined
   readonly predicate: TypedExpr | undefined
   readonly slice: RowRange | undefined
+  /** Not bounded when it is left out. */
+  readonly reading?: ScanReading
 }
+
+const unbounded: ScanReading = Object.freeze({ maxConcurrentFiles: undefined, readAheadBytes: undefined })
 
 /** A scan of this kind. */
 export function makeFileScan<K extends FileScan['kind']>(
@@ -36,8 +40,18 @@ export function makeFileScan<K extends FileScan['kind']>(
     predicate,
     slice: slice === undefined ? undefined : checkRowRange(slice),
     fileSchema,
+    reading: input.reading ?? unbounded,
   }
   return Object.freeze({ kind, ...fields }) as Extract<LogicalNode, { readonly kind: K }>
+}
+
+/** The scan with other columns, predicate or slice; all else stays as it is. */
+export function changeFileScan(
+  node: FileScan,
+  changes: Partial<Pick<FileScanFields, 'columns' | 'predicate' | 'slice'>>,
+): FileScan {
+  const { files, fileSchema, columns, predicate, slice, reading } = node
+  return makeFileScan(node.kind, { files, fileSchema, columns, predicate, slice, reading, ...changes })
 }
 
 export function explainFileScan(label: string, node: FileScan): string {

@@ -32,8 +32,8 @@ export interface ChunkOutcome {
 /** Chooses the rows of each batch of a stream. */
 export interface ChunkStrategy {
   /**
-   * Rows of the next batch at most, a whole number from 1. A batch has fewer where a morsel of the input ends, and where
-   * the engine has no room to put so many together (65,536 rows, less under a small limit).
+   * Rows of the next batch at most, a whole number from 1. A batch has fewer where a morsel of the input ends, and
+   * where the engine has no room to put so many together (65,536 rows, less under a small limit).
    */
   nextRows(facts: ChunkFacts): number
   /** Called when the program asks for the next batch. */

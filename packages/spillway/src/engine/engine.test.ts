@@ -207,6 +207,7 @@ describe('errors', () => {
       [() => frame.select('prcie'), 'COLUMN_NOT_FOUND', 'Column not found: "prcie" (did you mean "price"?)'],
       [() => frame.filter(col('price').eq('a')), 'TYPE_MISMATCH', 'Types do not match'],
       [() => frame.filter(col('price')), 'TYPE_MISMATCH', 'price'],
+      [() => frame.select(col('price').cast('utf8' as never)), 'INVALID_OPTION', 'Write DataType.Utf8.'],
       [() => frame.select('name', col('price').alias('name')), 'DUPLICATE_COLUMN', '"name"'],
       [() => frame.withColumns(sum('price')), 'INVALID_PLAN', 'Aggregate in withColumns'],
       [() => frame.filter(sum('price').gt(1)), 'INVALID_PLAN', 'Aggregate in filter'],

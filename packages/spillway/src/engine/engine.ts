@@ -10,8 +10,9 @@ import type { RecordBatch } from 'apache-arrow'
 import type { DataFrame } from '../data-frame/data-frame.ts'
 import type { LazyFrame } from '../lazy-frame/lazy-frame.ts'
 import { type ScanIpcOptions, scanIpc } from '../scan-ipc.ts'
+import type { ParquetFrame } from '../parquet-frame.ts'
 import { type ScanParquetOptions, scanParquet } from '../scan-parquet.ts'
-import type { QuerySession, SinkResult } from '../session.ts'
+import type { MemoryEstimate, QuerySession, SinkResult } from '../session.ts'
 import { streamBatches } from './batch-stream.ts'
 import { adaptiveChunks } from './chunk-strategy.ts'
 import { collectResult } from './collect-result.ts'
@@ -33,6 +34,7 @@ import {
   sinkParquetSchema,
 } from './engine-options.ts'
 import { explainPhysical } from './explain-physical.ts'
+import { estimateCollect } from './memory-estimate.ts'
 import { writeIpc } from './sink-ipc-file.ts'
 import { writeParquet } from './sink-parquet-file.ts'
 
@@ -82,6 +84,12 @@ export class Engine implements QuerySession, AsyncDisposable {
     return writeIpc(this.#core, plan, path, { recordBatchSize }, resolved)
   }
 
+  async estimateMemory(plan: LogicalNode, options: QueryOptions = {}): Promise<MemoryEstimate> {
+    const resolved = resolveOptions(this.#query(options, 'estimateMemoryRequired'), this.#options, process.env)
+    const requiredBytes = await estimateCollect(this.#core, plan, resolved)
+    return { requiredBytes, limitBytes: resolved.memoryLimitBytes }
+  }
+
   async explain(plan: LogicalNode, options: ExplainOptions = {}): Promise<string> {
     const { optimized, physical, sink, ...query } = parseOptions(explainSchema, withEngine(options), 'explain')
     const resolved = resolveOptions(query, this.#options, process.env)
@@ -99,7 +107,7 @@ export class Engine implements QuerySession, AsyncDisposable {
   scanParquet<const S extends SchemaTypes = SchemaTypes>(
     paths: string | readonly string[],
     options: Omit<ScanParquetOptions<S>, 'session'> = {},
-  ): LazyFrame<S> {
+  ): ParquetFrame<S> {
     return scanParquet<S>(paths, { ...options, session: this })
   }
 

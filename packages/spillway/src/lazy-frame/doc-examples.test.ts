@@ -19,6 +19,7 @@ const FILES = [
   'lazy-frame.ts',
   '../scan-parquet.ts',
   '../scan-ipc.ts',
+  '../parquet-frame.ts',
   '../concat.ts',
   '../engine/engine.ts',
   '../data-frame/data-frame.ts',

@@ -338,6 +338,32 @@ export class LazyFrame<S extends SchemaTypes = SchemaTypes> {
     return this.session.collect<S>(this.plan, options)
   }
   /**
+   * Bytes of memory that the process needs for `collect`: the least `memoryLimit` with which it is going to succeed. An
+   * estimate from above, from footers, the plan and what the process takes now; nothing is run. A filter is taken to
+   * keep all rows of the parts that it cannot skip, a group-by to give a group per row, a join as many rows as both
+   * inputs have together.
+   *
+   * ```ts
+   * const bytes = await orders.filter(col('price').gt(10)).estimateMemoryRequired()
+   * ```
+   * @throws INVALID_OPTION, ENGINE_CLOSED, and what reading footers may give
+   */
+  async estimateMemoryRequired(options: QueryOptions = {}): Promise<number> {
+    return (await this.session.estimateMemory(this.plan, options)).requiredBytes
+  }
+  /**
+   * Whether `collect` is going to fit under the memory limit; if not, `collectBatches` or a sink does.
+   *
+   * ```ts
+   * const frame = (await orders.canFitInMemory({ memoryLimit: '1GB' })) ? await orders.collect() : undefined
+   * ```
+   * @throws as `estimateMemoryRequired`
+   */
+  async canFitInMemory(options: QueryOptions = {}): Promise<boolean> {
+    const { requiredBytes, limitBytes } = await this.session.estimateMemory(this.plan, options)
+    return requiredBytes <= limitBytes
+  }
+  /**
    * Runs the query as its batches are taken, in order; the engine waits for the program. Leaving the loop cancels the
    * query. How large batches are adapts to memory and to the program's pace; `maxBatchBytes` bounds them, and a
    * `chunkStrategy` chooses their rows.

@@ -19,6 +19,8 @@ const KEPT_SHARE_AFTER_SPILLING = 0.55
 const KEPT_SHARE_STREAMED = 0.3
 /** Bytes of directory per row: one to two slots of 8 bytes. */
 const DIRECTORY_BYTES_PER_ROW = 12
+/** Rows of a partition that is on disk in part are written in blocks of this size, if memory allows. */
+const WORTH_A_WRITE_BYTES = 256 * 1024
 /** Partitions with this share of the largest one's bytes are as good to spill: the last of them is. */
 const LARGE_SHARE = 0.5
 
@@ -74,7 +76,7 @@ class JoinBuildLocal implements Sink {
         return store.jobProgress
       },
       resume: () => store.resume(),
-      largestPartition: () => store.lastOfLarge(LARGE_SHARE),
+      largestPartition: () => this.#nextToSpill(),
     }
     this.#refusals = new Refusals(
       chosen,
@@ -118,9 +120,27 @@ class JoinBuildLocal implements Sink {
     return noRoomError(this.#context, this.#spec.shape.text, what)
   }
 
+  /**
+   * A partition that is on disk in part goes on to gather rows, which must follow: it is next as soon as that is worth
+   * a write. Otherwise another large one, all workers choosing alike. -1 = all are empty.
+   */
+  #nextToSpill(): number {
+    const store = this.#store
+    const fresh = store.lastOfLarge(LARGE_SHARE)
+    let fullest = -1
+    let most = fresh < 0 ? 0 : Math.min(WORTH_A_WRITE_BYTES, store.partitionBytes(fresh) / 2)
+    for (let partition = 0; partition < this.#files.length; partition++) {
+      const bytes = store.partitionBytes(partition)
+      if (this.#files[partition] === undefined || bytes === 0 || bytes < most) continue
+      most = bytes
+      fullest = partition
+    }
+    return fullest < 0 ? fresh : fullest
+  }
+
   /** Returns the pages freed. */
   #spillLarge(): number {
-    const partition = this.#store.lastOfLarge(LARGE_SHARE)
+    const partition = this.#nextToSpill()
     return partition < 0 ? 0 : this.#spillPartition(partition)
   }
 

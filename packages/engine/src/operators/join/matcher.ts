@@ -6,7 +6,7 @@
  * selection, and the build columns are written at the same row numbers. Further matches of the batch follow as dense
  * batches, a bounded number of pairs per call.
  */
-import { type JoinProbeExports, type RowLayout } from '@spillway/codegen'
+import type { JoinProbeExports, RowLayout } from '@spillway/codegen'
 import { column, descriptor, type Schema, widthOf } from '@spillway/columnar'
 import type { WorkspaceSize } from '@spillway/memory'
 import { assert } from '@spillway/stdx'

@@ -40,6 +40,8 @@ const LEAST_HASH_BITS_LEFT = 8
 const PAGES_SET_ASIDE = 8
 /** Part of a worker's pages for rows that are held: what follows the join needs memory too. */
 const HELD_SHARE = 0.6
+/** So much is asked of the sinks at once, at least. */
+const PAGES_ASKED_LEAST = 16
 /** Bytes of rows in pages ÷ bytes of the same rows as Arrow columns. */
 const ROWS_PER_SPILLED_BYTE = 1.35
 
@@ -121,7 +123,7 @@ export class PairJoin {
     this.#counts = workspace.take(64)
     this.#seen = new SeenFlags(context)
     this.#heldPages = {
-      take: (count) => (reservation.usedPages + count <= this.#mostPages() ? reservation.take(count) : 0),
+      take: (count) => this.#takeHeld(count),
       give: (address, count) => reservation.give(address, count),
     }
   }
@@ -144,6 +146,20 @@ export class PairJoin {
   #mostPages(): number {
     const { reservation } = this.#context
     return Math.max(reservation.guaranteedPages, Math.floor(reservation.maxPages * HELD_SHARE))
+  }
+
+  /**
+   * Pages for rows that are held. When they are refused, the sinks behind the join spill first: a pair that is loaded
+   * is done with, a pair that is split is written once more.
+   */
+  #takeHeld(count: number): number {
+    const { reservation, makeRoom } = this.#context
+    while (reservation.usedPages + count <= this.#mostPages()) {
+      const address = reservation.take(count)
+      if (address !== 0) return address
+      if (makeRoom(Math.max(count, PAGES_ASKED_LEAST)) === 0) break
+    }
+    return 0
   }
 
   startMorsel(sequence: number): void {

@@ -40,4 +40,6 @@ export interface ScanFileSpec<M extends FileMorsel> extends OperatorBase {
    * that the sink takes so.
    */
   readonly codedColumns: readonly number[]
+  /** So many workers read, as each has one file open; undefined = all of them. */
+  readonly maxConcurrentFiles: number | undefined
 }
