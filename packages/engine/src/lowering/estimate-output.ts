@@ -14,14 +14,7 @@ import {
   requireChunk,
   withFile,
 } from '@spillway/formats'
-import {
-  type FileScan,
-  type Join,
-  type LogicalNode,
-  type ScanIpc,
-  type ScanParquet,
-  type TypedExpr,
-} from '@spillway/plan'
+import type { FileScan, Join, LogicalNode, ScanIpc, ScanParquet, TypedExpr } from '@spillway/plan'
 import { unreachable } from '@spillway/stdx'
 import { listMorsels } from './lower-scan.ts'
 

@@ -108,7 +108,14 @@ describe('the probe side turns out to be the smaller one', () => {
 })
 
 it('amplification stays below 2 where partitions are split once', { timeout: 120_000 }, async () => {
-  const joined: JoinCase = { name: 'split', how: 'inner', left: 'big_l', right: 'big_r', keys: ['id'], buildSide: 'left' }
+  const joined: JoinCase = {
+    name: 'split',
+    how: 'inner',
+    left: 'big_l',
+    right: 'big_r',
+    keys: ['id'],
+    buildSide: 'left',
+  }
   let depth = 2
   for (let budgetPages = 240; depth > 1; budgetPages += 30) {
     const result = await stage.checkTotals(joined, { budgetPages, batchRows: 256, partitionBits: 0 }, { threads: 1 })
