@@ -1,5 +1,6 @@
 export * as wasm from './wasm/instructions.ts'
 export * from './wasm/module-builder.ts'
+export { codeMapHeaderBytes } from './group-by/coded-code.ts'
 export * from './group-by/compile-group-by.ts'
 export * from './group-by/group-by-spec.ts'
 export { accumulatorType, aggregateOutputType } from './group-by/group-by-plan.ts'

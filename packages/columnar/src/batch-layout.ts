@@ -12,11 +12,14 @@
  * The value bytes of a null row are defined (never uninitialised) but meaningless.
  * Values and validity are readable 16 bytes past their end.
  *
+ * A column whose rows are dictionary codes has `codes` ≠ 0; its `values` are then not there. Only a scan makes such
+ * columns, and only for consumers that take them (see codes in the pipeline package of the engine).
+ *
  * With `selection` ≠ 0 only rows selection[0 … selectionCount) exist: u32 row indices, strictly ascending.
  * With `selection` = 0, selectionCount equals rowCount.
  */
 export const DESCRIPTOR_HEADER_BYTES = 64
-export const COLUMN_BYTES = 16
+export const COLUMN_BYTES = 32
 
 /** Byte offsets in the descriptor's header. */
 export const descriptor = {
@@ -54,6 +57,13 @@ export const column = {
    * that is only read. A projection may instead point `values` and `validity` at its input's buffers (no copy).
    */
   buffers: 12,
+  /** u16 per row instead of values: indices into the dictionary, 0 for a null row. 0 = the values are there. */
+  codes: 16,
+  /** Address of the dictionary's values, in the layout of the column's type; stays as it is while the id does. */
+  dictionary: 20,
+  dictionaryCount: 24,
+  /** Tells dictionaries of this worker apart; never 0. */
+  dictionaryId: 28,
 } as const
 
 /** Codes in the error slot. */

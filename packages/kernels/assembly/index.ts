@@ -2,6 +2,7 @@
 // State lives in the arena, never in globals: module globals are per instance and static data is shared by all threads.
 export * from './arena'
 export * from './cast'
+export * from './convert'
 export {
   andValidity,
   bitmapToBytes,
@@ -24,8 +25,9 @@ export * from './parquet/byte-stream-split'
 export * from './parquet/crc32'
 export * from './parquet/delta'
 export * from './parquet/delta-strings'
+export { gatherCodes, gatherSelectedCodes, hybridCodes, hybridGather } from './parquet/codes'
 export * from './parquet/greedy-compress'
-export * from './parquet/hybrid'
+export { hybridBytes, hybridBytesUntil, hybridSkip, reverseBits } from './parquet/hybrid'
 export * from './parquet/inflate'
 export * from './parquet/levels'
 export * from './parquet/encode-bloom'
@@ -47,4 +49,5 @@ export { entriesBelow, fillSortEntries, sortEntries } from './sort-entries'
 export { compareSortRows, compareToBound } from './sort-order'
 export * from './strings'
 export * from './sums'
+export * from './verdicts'
 export * from './wide-sums'

@@ -16,6 +16,7 @@ import type { ZstdKernels } from './parquet-zstd-kernels.ts'
 import type { RowKernels } from './row-kernels.ts'
 import type { SortKernels } from './sort-kernels.ts'
 import type { SumKernels } from './sum-kernels.ts'
+import type { VerdictKernels } from './verdict-kernels.ts'
 
 /** Every export of kernels.wasm. */
 export interface KernelExports
@@ -32,6 +33,7 @@ export interface KernelExports
     ParquetDecodeKernels,
     ZstdKernels,
     SumKernels,
+    VerdictKernels,
     InflateKernels,
     ParquetEncodeKernels {}
 

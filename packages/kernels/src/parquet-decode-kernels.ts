@@ -22,7 +22,7 @@ export const hybridState = {
 } as const
 
 export const HYBRID_STATE_BYTES = 128
-/** Scratch of hybridGather. */
+/** Scratch of hybridCodes and hybridGather. */
 export const HYBRID_SCRATCH_BYTES = 4096 + 64
 
 /** Byte offsets in the state of a run of strings. */
@@ -57,17 +57,19 @@ export const sharedStringsState = {
   heapEnd: 24,
 } as const
 
-/** assembly/parquet/{byte-stream-split,delta,delta-strings,unpack,hybrid,levels,plain,plain-strings}.ts */
+/** assembly/parquet/{byte-stream-split,codes,delta,delta-strings,unpack,hybrid,levels,plain,plain-strings}.ts */
 export interface ParquetDecodeKernels {
+  /** Values of 0 … 16 bits → u16, in whole groups of eight; 32 bytes behind them are clobbered. */
+  bitUnpack16(source: number, bitWidth: number, count: number, target: number): void
   /** Values of 0 … 32 bits → u32, in whole groups of eight. */
   bitUnpack32(source: number, bitWidth: number, count: number, target: number): void
   /** Values of 0 … 64 bits → u64, in whole groups of eight. */
   bitUnpack64(source: number, bitWidth: number, count: number, target: number): void
-  /** → u32. Returns values written, fewer than `count` when bytes are missing; -1 = damaged. */
-  hybridIndices(state: number, count: number, target: number): number
-  /** The same without a target. */
+  /** Passes values. Returns how many, fewer than `count` when bytes are missing; -1 = damaged. */
   hybridSkip(state: number, count: number): number
-  /** Looks values of 1 << widthLog2 bytes up. As hybridIndices; -2 = an index is not below dictionaryCount. */
+  /** → u16, for dictionaries of at most 65,536 values. As hybridSkip; -2 = an index is not below dictionaryCount. */
+  hybridCodes(state: number, count: number, dictionaryCount: number, target: number, scratch: number): number
+  /** Looks values of 1 << widthLog2 bytes up. As hybridCodes, for dictionaries of any size. */
   hybridGather(
     state: number,
     count: number,
@@ -77,19 +79,24 @@ export interface ParquetDecodeKernels {
     target: number,
     scratch: number,
   ): number
-  /** One-bit values → bytes 0 or 1 (none with target 0). As hybridIndices; the ones are added up in the state. */
+  /** One-bit values → bytes 0 or 1 (none with target 0). As hybridSkip; the ones are added up in the state. */
   hybridBytes(state: number, count: number, target: number): number
   /** Passes values while there are at most `ones` ones among them; returns how many, -1 = damaged. */
   hybridBytesUntil(state: number, count: number, ones: number): number
-  /** 1 if all u32 are below `limit`. */
-  indicesBelow(indices: number, count: number, limit: number): number
-  /** target[k] = source[indices[k]], u32 indices, values of 1 << widthLog2 bytes. */
-  gatherIndices(source: number, indices: number, count: number, widthLog2: number, target: number): void
+  /** target[k] = source[codes[k]], u16 codes, values of 1 << widthLog2 bytes. */
+  gatherCodes(source: number, codes: number, count: number, widthLog2: number, target: number): void
   /**
-   * target[r] = source[indices[r]] for the rows r of an ascending selection, 16-byte values; the indices, u32 per row,
-   * may be the last quarter of the target.
+   * target[r] = source[codes[r]] for the rows r of an ascending selection, values of 2, 4, 8 or 16 bytes; the codes,
+   * u16 per row, may be the last part of the target.
    */
-  gatherSelected(source: number, indices: number, selection: number, count: number, target: number): void
+  gatherSelectedCodes(
+    source: number,
+    codes: number,
+    selection: number,
+    count: number,
+    widthLog2: number,
+    target: number,
+  ): void
   /** In place: bits packed from the highest down → from the lowest up. */
   reverseBits(address: number, bytes: number): void
   /** Moves the first valueCount values to the rows with validity 1; the others become zero. */

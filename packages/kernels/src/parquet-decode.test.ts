@@ -5,6 +5,7 @@ import { createTestArena } from './test-arena.ts'
 
 const arena = createTestArena(40)
 const { kernels, u8, u32, dataView } = arena
+const u16 = new Uint16Array(u8.buffer)
 const page = kernels.pageAlloc(1, 16) >>> 0
 const [source, target, state, scratch, extra] = [page, page + 262144, page + 524288, page + 532480, page + 589824]
 
@@ -43,12 +44,13 @@ const place = (bytes: ArrayLike<number>, address = source): void => {
   u8.set(bytes, address)
 }
 const words = (count: number, address = target): number[] => [...u32.slice(address >>> 2, (address >>> 2) + count)]
+const codes = (count: number, address = target): number[] => [...u16.slice(address >>> 1, (address >>> 1) + count)]
 const setWord = (address: number, value: number): void => {
   u32[address >>> 2] = value
 }
 
 describe('bit-packed integers', () => {
-  it('are unpacked, of 0 … 32 bits to u32 and of 0 … 64 bits to u64', () => {
+  it('are unpacked, of 0 … 16 bits to u16, of 0 … 32 bits to u32 and of 0 … 64 bits to u64', () => {
     for (let bits = 0; bits <= 64; bits++) {
       for (const count of [0, 1, 7, 8, 9, 31, 64, 130]) {
         const values = Array.from({ length: count }, () => randomBits(bits))
@@ -57,6 +59,10 @@ describe('bit-packed integers', () => {
         const found = Array.from({ length: count }, (_, index) => dataView.getBigUint64(target + index * 8, true))
         expect(found, `${bits} bits`).toEqual(values)
         if (bits > 32) continue
+        if (bits <= 16) {
+          kernels.bitUnpack16(source, bits, count, target)
+          expect(codes(count), `${bits} bits`).toEqual(values.map(Number))
+        }
         kernels.bitUnpack32(source, bits, count, target)
         expect(words(count), `${bits} bits`).toEqual(values.map(Number))
       }
@@ -95,7 +101,7 @@ function openHybrid(bits: number, length: number, isLast = 1): void {
 
 describe('runs and bit-packed groups', () => {
   it('give indices, looked-up values and passed values, however calls cut them', () => {
-    for (const bits of [0, 1, 2, 3, 5, 8, 10, 13, 17, 20, 24, 25, 26, 31, 32]) {
+    for (const bits of [0, 1, 2, 3, 4, 5, 8, 10, 13, 17, 20, 24, 25, 26, 31, 32]) {
       const limit = Math.max(1, Math.min(2 ** bits - (bits > 3 ? 3 : 0), 5000))
       const { bytes, values } = hybridStream(bits, limit, 12)
       place(bytes)
@@ -108,12 +114,12 @@ describe('runs and bit-packed groups', () => {
             expect(kernels.hybridSkip(state, count)).toBe(count)
             found.push(...values.slice(done, done + count))
           } else {
-            expect(kernels.hybridIndices(state, count, target)).toBe(count)
-            found.push(...words(count))
+            expect(kernels.hybridCodes(state, count, limit, target, scratch)).toBe(count)
+            found.push(...codes(count))
           }
         }
         expect(found, `${bits} bits, ${step} at a time`).toEqual(values)
-        expect(kernels.hybridIndices(state, 1, target)).toBe(-1)
+        expect(kernels.hybridCodes(state, 1, limit, target, scratch)).toBe(-1)
       }
       for (let widthLog2 = 0; widthLog2 <= 4; widthLog2++) {
         const width = 1 << widthLog2
@@ -123,6 +129,28 @@ describe('runs and bit-packed groups', () => {
         const expected = values.flatMap((value) => [...u8.slice(extra + value * width, extra + (value + 1) * width)])
         expect([...u8.slice(target, target + expected.length)]).toEqual(expected)
         const highest = Math.max(...values)
+        openHybrid(bits, bytes.length)
+        expect(kernels.hybridCodes(state, values.length, limit, target, scratch)).toBe(values.length)
+        expect(codes(values.length)).toEqual(values)
+        if (widthLog2 > 0) {
+          const rows = values.flatMap((_, row) => (random(3) === 0 ? [row] : []))
+          const [moved, selection] = [target + 131072, target + 65536]
+          u32.set(rows, selection >>> 2)
+          u16.set(values, (moved + values.length * (width - 2)) >>> 1)
+          const coded = moved + values.length * (width - 2)
+          kernels.gatherSelectedCodes(extra, coded, selection, rows.length, widthLog2, moved)
+          for (const row of rows) {
+            const value = values[row] as number
+            expect([...u8.slice(moved + row * width, moved + (row + 1) * width)]).toEqual([
+              ...u8.slice(extra + value * width, extra + (value + 1) * width),
+            ])
+          }
+          u16.set(values, coded >>> 1)
+          kernels.gatherCodes(extra, coded, values.length, widthLog2, moved)
+          expect([...u8.slice(moved, moved + expected.length)]).toEqual(expected)
+        }
+        openHybrid(bits, bytes.length)
+        expect(kernels.hybridCodes(state, values.length, highest, target, scratch)).toBe(-2)
         openHybrid(bits, bytes.length)
         expect(kernels.hybridGather(state, values.length, extra, highest, widthLog2, target, scratch)).toBe(-2)
       }
@@ -134,15 +162,15 @@ describe('runs and bit-packed groups', () => {
     place(bytes)
     for (let there = 0; there < bytes.length; there++) {
       openHybrid(6, there, 0)
-      const first = kernels.hybridIndices(state, values.length, target)
+      const first = kernels.hybridCodes(state, values.length, 64, target, scratch)
       expect(first).toBeGreaterThanOrEqual(0)
-      const found = words(first)
+      const found = codes(first)
       setWord(state + hybridState.end, source + bytes.length)
       setWord(state + hybridState.isLast, 1)
-      expect(kernels.hybridIndices(state, values.length - first, target)).toBe(values.length - first)
-      expect([...found, ...words(values.length - first)]).toEqual(values)
+      expect(kernels.hybridCodes(state, values.length - first, 64, target, scratch)).toBe(values.length - first)
+      expect([...found, ...codes(values.length - first)]).toEqual(values)
       openHybrid(6, there)
-      if (first < values.length) expect(kernels.hybridIndices(state, values.length, target)).toBe(-1)
+      if (first < values.length) expect(kernels.hybridCodes(state, values.length, 64, target, scratch)).toBe(-1)
       openHybrid(6, there)
       if (first < values.length) expect(kernels.hybridSkip(state, values.length)).toBe(-1)
     }

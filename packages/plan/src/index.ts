@@ -1,3 +1,4 @@
+export { conjunctsOf, joinConjuncts } from './conjunction.ts'
 export * from './expr-node.ts'
 export { exprText, literalText, namedAggregateText, namedExprText } from './expr-text.ts'
 export { columnsUsed, exprChildren, exprEquals, mapChildren, mapColumns } from './expr-walk.ts'

@@ -33,6 +33,8 @@ export type ToWorker =
   | { readonly kind: 'closeQuery'; readonly queryId: number }
   | { readonly kind: 'shareTable'; readonly tableId: number; readonly table: unknown }
   | { readonly kind: 'dropTable'; readonly tableId: number }
+  /** A file's footer, as the main thread has read it: workers need not parse it again. */
+  | { readonly kind: 'shareFooter'; readonly footer: unknown }
   | { readonly kind: 'collectGarbage'; readonly ticket: number }
   /** Answer: whoever does is up. */
   | { readonly kind: 'ping'; readonly ticket: number }

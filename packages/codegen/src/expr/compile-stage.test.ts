@@ -1,5 +1,5 @@
 /** What a stage promises beside values: keys, parameters, hand-over of columns, sites, who is evaluated. */
-import { column, type DataType, DESCRIPTOR_HEADER_BYTES, raiseCode } from '@spillway/columnar'
+import { COLUMN_BYTES, column, type DataType, DESCRIPTOR_HEADER_BYTES, raiseCode } from '@spillway/columnar'
 import { createTestArena } from '@spillway/kernels'
 import type { LiteralValue, TypedExpr } from '@spillway/plan'
 import { describe, expect, it } from 'vitest'
@@ -86,7 +86,7 @@ describe('compileStage', () => {
     const out = makeEmptyBatch(room, [utf8], 2, 0)
     expect(exports.project(batch, out, placeParams(room, stage.params))).toBe(0)
     const entry = (descriptor: number, index: number, field: keyof typeof column): number =>
-      arena.dataView.getUint32(descriptor + DESCRIPTOR_HEADER_BYTES + 16 * index + column[field], true)
+      arena.dataView.getUint32(descriptor + DESCRIPTOR_HEADER_BYTES + COLUMN_BYTES * index + column[field], true)
     for (const field of ['values', 'validity', 'nullCount'] as const)
       expect(entry(out, 0, field)).toBe(entry(batch, 2, field))
     expect(stage.outputs).toMatchObject([{ passthrough: 2, heapBytesPerRow: 0 }])

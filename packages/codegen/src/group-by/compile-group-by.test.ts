@@ -22,6 +22,7 @@ function specOf(prefix: string, nullable: boolean): GroupBySpec {
       { name: `${prefix}n`, function: 'nUnique', column: 1, type: int32, nullable },
     ],
     hashMask: undefined,
+    takesCodes: false,
   }
 }
 

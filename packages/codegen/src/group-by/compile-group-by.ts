@@ -18,7 +18,8 @@ import {
   addPageFunction,
   type GroupModule,
 } from './find-code.ts'
-import { addFused } from './fused-code.ts'
+import { addCoded } from './coded-code.ts'
+import { addFused, canFuse } from './fused-code.ts'
 import { type GroupByPlan, planGroupBy } from './group-by-plan.ts'
 import type { CompiledGroupBy, GroupBySpec } from './group-by-spec.ts'
 import { addCounters, addUpdate, addUpdateSingle } from './update-code.ts'
@@ -83,6 +84,7 @@ function addLookups(module: GroupModule): void {
   }
   addCreateSingle(module, insert)
   addFused(module, insert)
+  if (module.plan.takesCodes && canFuse(module.plan)) addCoded(module, insert)
 }
 
 function addMoves(module: GroupModule): void {
@@ -101,5 +103,5 @@ function shapeKey(spec: GroupBySpec): string {
     const type = aggregate.type === undefined ? '' : typeName(aggregate.type)
     return `${aggregate.function}(${aggregate.column ?? ''}:${type}${aggregate.nullable ? '?' : ''})`
   })
-  return `group-by ${keys.join()} | ${aggregates.join()} | ${spec.hashMask ?? ''}`
+  return `group-by ${keys.join()} | ${aggregates.join()} | ${spec.hashMask ?? ''}${spec.takesCodes ? ' | codes' : ''}`
 }

@@ -18,6 +18,7 @@ import { isLong } from '../rows/string-code.ts'
 import { block, br, brIf, type Code, call, i32, i64, ifElse, ifValue, local, loop } from '../wasm/instructions.ts'
 import type { FunctionBuilder } from '../wasm/module-builder.ts'
 import { memoryPlace } from './aggregate-code.ts'
+import type { GroupByPlan } from './group-by-plan.ts'
 import {
   callInsert,
   clearStop,
@@ -43,11 +44,15 @@ import { openAggregates, ordinalCode, updateRow } from './update-code.ts'
 
 const { get, set } = local
 
+/** No aggregate keeps strings: updating a row that was found never stops. */
+export const canFuse = ({ aggregates }: GroupByPlan): boolean =>
+  !aggregates.some(({ kind, value }) => kind === 0 && value !== undefined && physicalOf(value.type) === 'view')
+
 /** Exports upsertUpdate0 (batch, local, start) → processed, if the aggregates allow it. */
 export function addFused(module: GroupModule, insert: number): void {
   const { plan, builder } = module
   const aggregates = plan.aggregates.filter((aggregate) => aggregate.kind === 0)
-  if (aggregates.some(({ value }) => value !== undefined && physicalOf(value.type) === 'view')) return
+  if (!canFuse(plan)) return
   const nullable = [
     ...plan.keys.filter((key) => key.nullable).map((key) => key.column),
     ...aggregates.flatMap(({ column, nullable: mayBeNull }) => (mayBeNull && column !== undefined ? [column] : [])),

@@ -39,6 +39,7 @@ export interface GroupByPlan {
   readonly aggregates: readonly AggregatePlan[]
   readonly outputSchema: Schema
   readonly hashMask: bigint | undefined
+  readonly takesCodes: boolean
 }
 
 const int64: DataType = { kind: 'int64' }
@@ -143,7 +144,8 @@ export function planGroupBy(spec: GroupBySpec): GroupByPlan {
     assert(field !== undefined, 'every key has a field')
     return { ...key, field }
   })
-  return { layout, keys, aggregates, outputSchema: outputSchemaOf(spec, aggregates), hashMask: spec.hashMask }
+  const { hashMask, takesCodes } = spec
+  return { layout, keys, aggregates, outputSchema: outputSchemaOf(spec, aggregates), hashMask, takesCodes }
 }
 
 function outputSchemaOf(spec: GroupBySpec, aggregates: readonly AggregatePlan[]): Schema {

@@ -36,6 +36,8 @@ export interface GroupBySpec {
   readonly aggregates: readonly GroupAggregate[]
   /** Test only: and-mask over hashes, so that few distinct ones occur. */
   readonly hashMask: bigint | undefined
+  /** Key columns may be dictionary codes (see coded-code.ts). */
+  readonly takesCodes: boolean
 }
 
 /** A compiled module, its cache key and its parameters (a group-by has none). */
@@ -77,6 +79,11 @@ export interface GroupByExports {
   readonly upsertUpdate0: ((batch: number, local: number, start: number) => number) | undefined
   /** The same over the direct map, which must be placed; present beside upsertUpdate0 for a single integer key. */
   readonly upsertUpdateDirect0: ((batch: number, local: number, start: number) => number) | undefined
+  /**
+   * The same for a batch whose key columns are all dictionary codes; present beside upsertUpdate0 if the spec asks for
+   * it and no key is of one byte. `map`: see coded-code.ts.
+   */
+  readonly upsertUpdateCoded0: ((batch: number, local: number, start: number, map: number) => number) | undefined
   /** Global aggregate: updates one row with all rows of the batch from `start`. May stop for heap pages. */
   readonly updateSingle0: (batch: number, row: number, local: number, start: number) => number
   /** Creates the row of the group without keys. Returns its address, or 0 after stopping for a page. */

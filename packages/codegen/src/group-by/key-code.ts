@@ -74,6 +74,34 @@ export function loadKeys(
   })
 }
 
+/**
+ * Statements: loads keys from their dictionaries.
+ * @param codes locals: the code of each key
+ * @param general the locals of null flags are set, and a null key has code 0; otherwise every key counts as valid
+ */
+export function loadCodedKeys(
+  keys: readonly KeyLocals[],
+  dictionaries: readonly number[],
+  codes: readonly number[],
+  general: boolean,
+  scratch: FloatScratch,
+): Code {
+  return keys.map(({ key, words, valid }, index) => {
+    const address = elementAddress(key.type, get(dictionaries[index] ?? 0), get(codes[index] ?? 0))
+    const loaded = canonicalWords(key.type, address, scratch)
+    const types = keyWordTypes(key.type)
+    const isValid = general ? valid : undefined
+    return [
+      valid === undefined || general ? [] : set(valid, i32.const(1)),
+      words.map((word, part) => {
+        const value = loaded[part] ?? []
+        if (isValid === undefined) return set(word, value)
+        return set(word, select(value, types[part] === 'i64' ? i64.const(0n) : i32.const(0), get(isValid)))
+      }),
+    ]
+  })
+}
+
 function canonicalWords(type: DataType, address: Code, scratch: FloatScratch): readonly Code[] {
   const physical = physicalOf(type)
   if (physical !== 'f32' && physical !== 'f64') return loadWords(type, address)

@@ -102,8 +102,8 @@ function concatenated(inputs: readonly OutputEstimate[]): OutputEstimate {
 }
 
 /**
- * As many rows as both inputs have together, where each row of one side matches at most one of the other. How often keys
- * match several times on both sides is not known before.
+ * As many rows as both inputs have together, where each row of one side matches at most one of the other. How often
+ * keys match several times on both sides is not known before.
  */
 function joined(node: Join, left: OutputEstimate, right: OutputEstimate): OutputEstimate {
   const isFilter = node.how === 'semi' || node.how === 'anti'

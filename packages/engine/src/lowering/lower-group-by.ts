@@ -8,13 +8,15 @@
  *          └─▶ group-by (keys, value j) ──output───┘   then: group-by keys ──output──▶
  */
 import { compileGroupBy, type CompiledGroupBy, type GroupAggregate, type GroupKey } from '@spillway/codegen'
-import { type Field, findFieldIndex, makeSchema, type Schema } from '@spillway/columnar'
+import { type Field, findFieldIndex, makeSchema, type Schema, widthOf } from '@spillway/columnar'
 import { type GroupBy, namedAggregateText, type NamedExpr, namedExprText, type TypedExpr } from '@spillway/plan'
 import { assert } from '@spillway/stdx'
 import type { GroupByOutputSpec, GroupByShape, GroupBySinkSpec } from '../operators/group-by/group-by.ts'
+import type { CodedKey } from '../operators/group-by/group-table-options.ts'
+import { canBeCodes } from '../pipeline/column-codes.ts'
 import { answerFromStatistics } from './answer-from-statistics.ts'
 import type { Lowering } from './lower-plan.ts'
-import { addProject, type Stream } from './stream.ts'
+import { addProject, type StageDraft, type Stream } from './stream.ts'
 
 /** A column that the group-by reads: a key or an operand. */
 interface Input {
@@ -25,7 +27,7 @@ interface Input {
 export function lowerGroupBy(lowering: Lowering, node: GroupBy): Stream {
   const answered = answerFromStatistics(lowering, node)
   if (answered !== undefined) return answered
-  const { streams, columnOf, schema } = layInput(lowering, node)
+  const { streams: laid, columnOf, schema } = layInput(lowering, node)
   const keys = node.keys.map((key): GroupKey => keyOf(key, columnOf(key.expr)))
   const aggregates = node.aggregates.map((aggregate): GroupAggregate => {
     const { name, operand } = aggregate
@@ -40,13 +42,15 @@ export function lowerGroupBy(lowering: Lowering, node: GroupBy): Stream {
   })
   const text = `groupBy(${node.keys.map(namedExprText).join(', ')})`
   const aggregateTexts = node.aggregates.map(namedAggregateText)
-  const main = makeSink(lowering, schema, keys, aggregates, text, aggregateTexts)
+  const hasDistinct = aggregates.some((aggregate) => aggregate.function === 'nUnique')
+  const { streams, codedKeys } = hasDistinct ? { streams: laid, codedKeys: [] } : askForCodes(laid, keys, aggregates)
+  const main = makeSink(lowering, schema, keys, aggregates, text, aggregateTexts, codedKeys)
   const distinct = node.aggregates
     .filter((aggregate) => aggregate.function === 'nUnique')
     .map(({ operand, name }, index) => {
       assert(operand !== undefined, 'nUnique has an operand')
       const value = keyOf({ name: `distinct ${index} of ${name}`, expr: operand }, columnOf(operand))
-      return makeSink(lowering, schema, [...keys, value], [], `distinct values of ${name} in ${text}`, [])
+      return makeSink(lowering, schema, [...keys, value], [], `distinct values of ${name} in ${text}`, [], [])
     })
   const uses = [main, ...distinct].map((sink, index) => ({
     sink,
@@ -73,7 +77,7 @@ function layInput(
   lowering: Lowering,
   node: GroupBy,
 ): { streams: readonly Stream[]; columnOf: (expr: TypedExpr) => number; schema: Schema } {
-  const streams = lowering.lower(node.input)
+  const streams = lowering.lower(node.input).map(withoutSelection)
   const exprs = [...node.keys.map((key) => key.expr), ...node.aggregates.flatMap(({ operand }) => operand ?? [])]
   const [first] = streams
   if (streams.length === 1 && first !== undefined && exprs.every((expr) => expr.kind === 'column')) {
@@ -97,6 +101,43 @@ function layInput(
   return { streams: streams.map((stream) => addProject(stream, named, schema)), columnOf, schema }
 }
 
+/**
+ * Has scans whose batches reach the group-by as they are hand on their keys as dictionary codes. Every key must be free
+ * for that: no aggregate and no filter reads it.
+ */
+function askForCodes(
+  streams: readonly Stream[],
+  keys: readonly GroupKey[],
+  aggregates: readonly GroupAggregate[],
+): { readonly streams: readonly Stream[]; readonly codedKeys: readonly CodedKey[] } {
+  const codedKeys = keys.map(({ column, type }): CodedKey => ({ column, width: widthOf(type) }))
+  const columns = [...new Set(codedKeys.map(({ column }) => column))]
+  const isFree =
+    columns.length === keys.length &&
+    codedKeys.every(({ width }) => canBeCodes(width)) &&
+    !aggregates.some(({ column }) => column !== undefined && columns.includes(column))
+  let asked = 0
+  const asking = streams.map((stream): Stream => {
+    const { source, steps } = stream
+    if (!isFree || source.kind !== 'scanParquet' || steps.length > 0 || keys.length === 0) return stream
+    const { dictionaryColumns, filterColumns } = source
+    if (!columns.every((column) => dictionaryColumns.includes(column) && !filterColumns.includes(column))) return stream
+    asked++
+    return { ...stream, source: { ...source, codedColumns: columns } }
+  })
+  return { streams: asking, codedKeys: asked > 0 ? codedKeys : [] }
+}
+
+/** Columns that a group-by does not read need not be left out before it: its input keeps the scan's own columns. */
+function withoutSelection(stream: Stream): Stream {
+  const last = stream.steps.at(-1)
+  if (last?.kind !== 'draft' || last.project === undefined) return stream
+  if (!last.project.every(({ name, expr }) => expr.kind === 'column' && expr.name === name)) return stream
+  const rest = stream.steps.slice(0, -1)
+  const filterOnly: StageDraft = { ...last, project: undefined, output: last.input }
+  return { ...stream, steps: last.filter === undefined ? rest : [...rest, filterOnly], schema: last.input }
+}
+
 function makeSink(
   lowering: Lowering,
   input: Schema,
@@ -104,15 +145,17 @@ function makeSink(
   aggregates: readonly GroupAggregate[],
   text: string,
   aggregateTexts: readonly string[],
+  codedKeys: readonly CodedKey[],
 ): GroupBySinkSpec {
   const { sizing, hashMask } = lowering.context
-  const compiled = compileGroupBy({ input, keys, aggregates, hashMask })
+  const compiled = compileGroupBy({ input, keys, aggregates, hashMask, takesCodes: codedKeys.length > 0 })
   lowering.addModule(compiled)
   return {
     kind: 'groupBy',
     operatorId: lowering.nextOperatorId(),
     sinkId: lowering.nextSinkId(),
     shape: shapeOf(compiled, text, aggregateTexts),
+    codedKeys,
     partitionBits: keys.length === 0 ? 0 : sizing.partitionBits,
     directoryBits: sizing.directoryBits,
     batchRows: sizing.batchRows,

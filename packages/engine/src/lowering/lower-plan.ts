@@ -4,6 +4,7 @@
  */
 import { compileStage } from '@spillway/codegen'
 import { type Schema, widthOf } from '@spillway/columnar'
+import type { ParquetFileMeta } from '@spillway/formats'
 import { exprText, type LogicalNode, namedExprText, type Shared, type Sort, type TypedExpr } from '@spillway/plan'
 import { queryCounter, SLICE_COUNTERS, TOP_COUNTERS } from '@spillway/scheduler'
 import { assert, makeError, unreachable } from '@spillway/stdx'
@@ -36,6 +37,8 @@ export interface LoweringContext {
   readonly sizing: Sizing
   /** Id under which the workers know an in-memory table. */
   readonly tableIdOf: (table: object) => number
+  /** Tells the workers the footers of a scan. */
+  readonly shareFooters: (metas: readonly ParquetFileMeta[]) => void
   /** Test only: and-mask over group hashes. */
   readonly hashMask: bigint | undefined
   /** Test only: most runs that a sort merges at a time. */

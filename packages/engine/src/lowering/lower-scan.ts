@@ -1,5 +1,14 @@
 /** Sources: which morsels there are, decided on the main thread from metadata alone. */
-import { type Field, makeSchema, type SharedTable, typeEquals, typeName, widthOf } from '@spillway/columnar'
+import {
+  type Field,
+  findFieldIndex,
+  makeSchema,
+  type Schema,
+  type SharedTable,
+  typeEquals,
+  typeName,
+  widthOf,
+} from '@spillway/columnar'
 import {
   columnError,
   dictionaryBytesStored,
@@ -14,11 +23,23 @@ import {
   type RowRange,
 } from '@spillway/formats'
 import { PAGE_BYTES } from '@spillway/kernels'
-import { columnsUsed, type FileScan, type Generated, type InMemory, type ScanParquet } from '@spillway/plan'
+import {
+  columnsUsed,
+  conjunctsOf,
+  type FileScan,
+  type Generated,
+  type InMemory,
+  joinConjuncts,
+  mayRaise,
+  type ScanParquet,
+  type TypedExpr,
+} from '@spillway/plan'
 import { assert, makeError } from '@spillway/stdx'
+import { type CodeCondition, VERDICT_BATCH_ROWS } from '../operators/scan-file/code-filter.ts'
 import type { ParquetMorsel } from '../operators/scan-parquet/scan-parquet.ts'
 import { cutTable } from '../operators/scan-table/scan-table.ts'
 import type { Sizing } from '../physical/physical-plan.ts'
+import { canBeCodes } from '../pipeline/column-codes.ts'
 import type { Lowering } from './lower-plan.ts'
 import { addSelection, type Stream } from './stream.ts'
 
@@ -37,11 +58,10 @@ export function scanFields(node: FileScan): Field[] {
 export function lowerScanParquet(lowering: Lowering, node: ScanParquet): Stream {
   const fields = scanFields(node)
   const schema = makeSchema(fields)
-  const versions = node.files.map((path) => {
-    const meta = readFileMeta(path)
-    requirePlannedColumns(meta, fields, 'scanParquet')
-    return { fileBytes: meta.fileBytes, modifiedNs: meta.modifiedNs }
-  })
+  const metas = node.files.map((path) => readFileMeta(path))
+  for (const meta of metas) requirePlannedColumns(meta, fields, 'scanParquet')
+  lowering.context.shareFooters(metas)
+  const versions = metas.map(({ fileBytes, modifiedNs }) => ({ fileBytes, modifiedNs }))
   const { morsels, total } = listMorsels(node)
   const { sizing } = lowering.context
   const wantedWindow = sharedWindow(node, fields.length, sizing)
@@ -55,14 +75,20 @@ export function lowerScanParquet(lowering: Lowering, node: ScanParquet): Stream 
       schema,
       morsels,
       batchRows: sizing.batchRows,
-      columns: readerColumns(node.files, fields, morsels, wantedWindow),
+      columns: readerColumns(metas, fields, morsels, wantedWindow),
       widths: fields.map((field) => widthOf(field.type)),
-      windowBytes: windowBytes(node.files, fields, morsels, wantedWindow),
-      dictionaryPages: dictionaryPages(node.files, fields, morsels),
+      windowBytes: windowBytes(metas, fields, morsels, wantedWindow),
+      dictionaryPages: dictionaryPages(metas, fields, morsels),
       filter: node.predicate === undefined ? undefined : lowering.compileFilter(schema, node.predicate),
+      codeConditions: codeConditions(lowering, node, schema, metas, morsels),
       filterColumns: fields.flatMap(({ name }, index) => (filterColumns.has(name) ? [index] : [])),
       maxConcurrentFiles: node.reading.maxConcurrentFiles,
       top: undefined,
+      filterOnlyColumns: fields.flatMap((_, index) => (index < node.schema.fields.length ? [] : [index])),
+      dictionaryColumns: fields.flatMap(({ name }, index) =>
+        morsels.some((morsel) => hasDictionary(metas, morsel, name)) ? [index] : [],
+      ),
+      codedColumns: [],
       rowGroupsTotal: total,
       rowGroupsSkipped: total - new Set(morsels.map(({ file, rowGroup }) => `${file}:${rowGroup}`)).size,
     },
@@ -82,9 +108,42 @@ function sharedWindow({ reading }: ScanParquet, columns: number, { threads, wind
   return Math.min(windowBytes, Math.floor(reading.readAheadBytes / (readers * Math.max(1, columns))))
 }
 
+/**
+ * The filter as conditions on one column each, which may be judged by dictionary codes; none when it is no such
+ * conjunction, or no row group has dictionaries for all its columns.
+ */
+function codeConditions(
+  lowering: Lowering,
+  { predicate }: ScanParquet,
+  schema: Schema,
+  metas: readonly ParquetFileMeta[],
+  morsels: readonly ParquetMorsel[],
+): CodeCondition[] {
+  if (predicate === undefined || mayRaise(predicate)) return []
+  const byColumn = new Map<string, TypedExpr[]>()
+  for (const condition of conjunctsOf(predicate)) {
+    const [name, ...others] = columnsUsed(condition)
+    const field = schema.fields.find((candidate) => candidate.name === name)
+    if (name === undefined || others.length > 0 || field === undefined || !canBeCodes(widthOf(field.type))) return []
+    byColumn.set(name, [...(byColumn.get(name) ?? []), condition])
+  }
+  const names = [...byColumn.keys()]
+  if (!morsels.some((morsel) => names.every((name) => hasDictionary(metas, morsel, name)))) return []
+  return names.map((name) => {
+    const column = findFieldIndex(schema, name)
+    const condition = joinConjuncts(byColumn.get(name) ?? [])
+    assert(column >= 0 && condition !== undefined, 'a filter reads columns of its scan')
+    return { column, stage: { ...lowering.compileFilter(schema, condition), batchRows: VERDICT_BATCH_ROWS } }
+  })
+}
+
+function hasDictionary(metas: readonly ParquetFileMeta[], { file, rowGroup }: ParquetMorsel, name: string): boolean {
+  return requireChunk(metas[file] as ParquetFileMeta, rowGroup, name).dictionaryPageOffset !== undefined
+}
+
 /** What each column's reader must be able to read, over all row groups. */
 function readerColumns(
-  files: readonly string[],
+  metas: readonly ParquetFileMeta[],
   fields: readonly Field[],
   morsels: readonly ParquetMorsel[],
   wantedWindow: number,
@@ -93,7 +152,7 @@ function readerColumns(
     const codecs = new Set<ParquetCodec>()
     let largest = 0
     for (const { file, rowGroup } of morsels) {
-      const { codec, compressedBytes } = requireChunk(readFileMeta(files[file] as string), rowGroup, name)
+      const { codec, compressedBytes } = requireChunk(metas[file] as ParquetFileMeta, rowGroup, name)
       codecs.add(codec)
       largest = Math.max(largest, compressedBytes)
     }
@@ -103,14 +162,14 @@ function readerColumns(
 
 /** No more than the largest chunk needs. */
 function windowBytes(
-  files: readonly string[],
+  metas: readonly ParquetFileMeta[],
   fields: readonly Field[],
   morsels: readonly ParquetMorsel[],
   wanted: number,
 ): number {
   let largest = 0
   for (const { file, rowGroup } of morsels) {
-    const meta = readFileMeta(files[file] as string)
+    const meta = metas[file] as ParquetFileMeta
     for (const { name } of fields) largest = Math.max(largest, requireChunk(meta, rowGroup, name).uncompressedBytes)
   }
   return Math.max(WINDOW_BYTES_MIN, Math.min(wanted, largest + WINDOW_SLACK_BYTES))
@@ -118,7 +177,7 @@ function windowBytes(
 
 /** Pages of the largest dictionary of each column. One header per column is read: where the stored one is largest. */
 function dictionaryPages(
-  files: readonly string[],
+  metas: readonly ParquetFileMeta[],
   fields: readonly Field[],
   morsels: readonly ParquetMorsel[],
 ): number {
@@ -126,7 +185,7 @@ function dictionaryPages(
   for (const { name, type } of fields) {
     let largest: { meta: ParquetFileMeta; chunk: ParquetChunk; bytes: number } | undefined
     for (const { file, rowGroup } of morsels) {
-      const meta = readFileMeta(files[file] as string)
+      const meta = metas[file] as ParquetFileMeta
       const chunk = requireChunk(meta, rowGroup, name)
       const bytes = dictionaryBytesStored(chunk)
       if (bytes > (largest?.bytes ?? 0)) largest = { meta, chunk, bytes }

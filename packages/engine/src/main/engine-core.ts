@@ -19,11 +19,12 @@ import { type Crew, startCrew } from './crew.ts'
 import { limitCompilation } from './compile-settings.ts'
 import { trimHeap } from './heap-trim.ts'
 import { memoryClassOf } from './labels.ts'
+import { heapSlackBytes } from './memory-budget.ts'
 import { ModuleCache } from './module-cache.ts'
 import { startProgress } from './progress-ticker.ts'
 import { QueryRun } from './query-run.ts'
 import type { QueryMetrics, QueryOptions, QueryRequest } from './query-request.ts'
-import { megabytes, QuerySizer, type SizedPlan } from './query-sizer.ts'
+import { foreseeModules, megabytes, QuerySizer, type SizedPlan } from './query-sizer.ts'
 import { type SpillPlace, SpillSpace } from './spill-space.ts'
 
 export interface EngineCoreOptions {
@@ -70,6 +71,16 @@ export class EngineCore {
       },
     )
     return this.#crew
+  }
+
+  /** The same; while workers start, the modules of their first query are made. */
+  async #requireCrewFor(plans: readonly LogicalNode[], request: QueryRequest): Promise<Crew> {
+    const isStarting = this.#crew === undefined
+    const crew = this.#requireCrew()
+    if (isStarting) {
+      for (const module of foreseeModules(plans, request, this.#options.threads)) this.#modules.require(module)
+    }
+    return crew
   }
 
   /** A worker died or trapped: all queries on the crew's arena fail, and a new crew starts with the next query. */
@@ -136,7 +147,7 @@ export class EngineCore {
     throwIfAborted(signal)
     const plans = this.optimize(plansOf(request), request.options)
     limitCompilation(request.options.memoryLimitBytes)
-    const crew = await this.#requireCrew()
+    const crew = await this.#requireCrewFor(plans, request)
     const { run, place } = await this.#admit(crew, plans, request)
     const admissionMs = performance.now() - started
     const abort = (): void => run.fail(cancelledBy(signal))
@@ -323,6 +334,7 @@ export class EngineCore {
       spillQuota: makeSpillQuota(place?.maxSpillBytes ?? 0),
       limitText: megabytes(options.memoryLimitBytes),
       floorText: megabytes(floorBytes),
+      heapSlackBytes: heapSlackBytes(options.memoryLimitBytes),
       isVerbose: options.isVerbose,
       isStreamed: isStreamed(physical),
       testing: options.testing,

@@ -30,7 +30,21 @@ export function baseBytes(arena: Arena | undefined): number {
 
 /** Bytes that the workers are still going to take outside the arena. */
 export function growthBytes(facts: BudgetFacts): number {
-  return MAIN_GROWTH_BYTES + (WORKER_GROWTH_BYTES + facts.encoderHeapBytesPerWorker) * facts.threads
+  const perWorker = WORKER_GROWTH_BYTES + facts.encoderHeapBytesPerWorker + heapSlackBytes(facts.limitBytes)
+  return MAIN_GROWTH_BYTES + perWorker * facts.threads
+}
+
+/** Limits up to this one have no memory to give away. */
+const SCARCE_LIMIT_BYTES = 1e9
+const SLACK_SHARE = 0.02
+const SLACK_BYTES_MAX = 24e6
+
+/**
+ * By how much more a worker's heap may grow before it is collected. A forced collection forgets compiled code, so it is
+ * rare where memory is plenty. Grows with the limit slowly: a larger limit never leaves a smaller budget.
+ */
+export function heapSlackBytes(limitBytes: number): number {
+  return Math.min(SLACK_BYTES_MAX, Math.max(0, limitBytes - SCARCE_LIMIT_BYTES) * SLACK_SHARE)
 }
 
 /**

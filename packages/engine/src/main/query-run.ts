@@ -138,6 +138,7 @@ export class QueryRun {
     const keys = new Set<string>()
     for (const spec of operatorsOf(pipeline)) {
       if (spec.kind === 'stage') keys.add(spec.moduleKey)
+      if (spec.kind === 'scanParquet') for (const { stage } of spec.codeConditions) keys.add(stage.moduleKey)
       if (spec.kind === 'groupBy' || spec.kind === 'groupByOutput') keys.add(spec.shape.moduleKey)
       if (isJoin(spec)) for (const key of joinModuleKeys(spec)) keys.add(key)
       if (spec.kind === 'sort' || spec.kind === 'sortOutput') keys.add(spec.shape.moduleKey)
@@ -279,6 +280,7 @@ export class QueryRun {
           recursionDepth: counts.recursionDepth,
           terminalChunks: counts.terminalChunks,
           rowGroupsSkipped: counts.rowGroupsSkipped,
+          codedRows: counts.codedRows,
           amplification,
         }
       })

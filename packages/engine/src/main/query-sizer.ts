@@ -6,8 +6,8 @@ import { PAGE_BYTES } from '@spillway/kernels'
 import { RESULT_SLACK_PAGES } from '@spillway/memory'
 import type { LogicalNode } from '@spillway/plan'
 import { makeError } from '@spillway/stdx'
-import { lowerPlans } from '../lowering/lower-plan.ts'
-import type { PhysicalPlan, Sizing } from '../physical/physical-plan.ts'
+import { type LoweringContext, lowerPlans } from '../lowering/lower-plan.ts'
+import type { PhysicalPlan, PlannedModule, Sizing } from '../physical/physical-plan.ts'
 import { ARENA_SHARE_BESIDE_RESULTS } from './arena-keeper.ts'
 import type { Crew } from './crew.ts'
 import { type BudgetFacts, baseBytes, ownBytes } from './memory-budget.ts'
@@ -26,6 +26,37 @@ export interface SizedPlan {
  * The base differs by some megabytes between two runs of one program: a floor that was told has to hold in the next.
  */
 const FLOOR_MARGIN_BYTES = 4e6
+
+type CrewContext = Omit<LoweringContext, 'hashMask' | 'sortFanIn'>
+
+function lowerFor(
+  plans: readonly LogicalNode[],
+  { options, roots }: QueryRequest,
+  context: CrewContext,
+): PhysicalPlan {
+  const { hashBits } = options.testing
+  const hashMask = hashBits === undefined ? undefined : lowBitsMask(hashBits)
+  const targets = roots.map(({ makeSink }, index) => ({ plan: plans[index] as LogicalNode, makeSink }))
+  return lowerPlans(targets, { ...context, hashMask, sortFanIn: options.testing.sortFanIn })
+}
+
+/**
+ * The modules that a query will need, in all likelihood, before there are workers: they are made while those start.
+ * Nothing is decided and nothing fails here; the query is lowered again.
+ */
+export function foreseeModules(
+  plans: readonly LogicalNode[],
+  request: QueryRequest,
+  threads: number,
+): readonly PlannedModule[] {
+  const [first] = sizingTries(threads, request.options.memoryLimitBytes, request.options.testing)
+  if (first === undefined) return []
+  try {
+    return lowerFor(plans, request, { sizing: first.sizing, tableIdOf: () => 0, shareFooters: () => {} }).modules
+  } catch {
+    return []
+  }
+}
 
 export class QuerySizer {
   readonly #crew: Crew
@@ -93,13 +124,12 @@ export class QuerySizer {
     const key = JSON.stringify(sizing)
     const known = this.#lowered.get(key)
     if (known !== undefined) return known
-    const { options, roots } = this.#request
-    const { hashBits } = options.testing
-    const hashMask = hashBits === undefined ? undefined : lowBitsMask(hashBits)
-    const { tables } = this.#crew
-    const tableIdOf = (table: object): number => tables.idOf(table)
-    const targets = roots.map(({ makeSink }, index) => ({ plan: this.#plans[index] as LogicalNode, makeSink }))
-    const physical = lowerPlans(targets, { sizing, tableIdOf, hashMask, sortFanIn: options.testing.sortFanIn })
+    const { tables, footers } = this.#crew
+    const physical = lowerFor(this.#plans, this.#request, {
+      sizing,
+      tableIdOf: (table) => tables.idOf(table),
+      shareFooters: (metas) => footers.share(metas),
+    })
     this.#lowered.set(key, physical)
     return physical
   }

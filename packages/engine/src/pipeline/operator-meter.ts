@@ -13,6 +13,8 @@ export interface OperatorCounts {
   terminalChunks: number
   /** Of a scan below a top-k: row groups that the running bound ruled out. */
   rowGroupsSkipped: number
+  /** Rows that were filtered or grouped by their dictionary codes, without looking at values. */
+  codedRows: number
 }
 
 export class OperatorMeter {
@@ -43,6 +45,7 @@ export function emptyCounts(): OperatorCounts {
     recursionDepth: 0,
     terminalChunks: 0,
     rowGroupsSkipped: 0,
+    codedRows: 0,
   }
 }
 

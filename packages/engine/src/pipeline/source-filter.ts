@@ -4,15 +4,15 @@
  */
 import { descriptor } from '@spillway/columnar'
 import type { Arena } from '@spillway/memory'
-import { openStage } from '../operators/stage/stage.transform.ts'
+import { type OpenStage, openStage } from '../operators/stage/stage.transform.ts'
 import type { StageSpec } from '../operators/stage/stage.ts'
 import { selectedRows } from './batch-buffers.ts'
-import type { OpenContext, Transform } from './contracts.ts'
+import type { OpenContext } from './contracts.ts'
 import { OperatorMeter } from './operator-meter.ts'
 
 export class SourceFilter {
   readonly meter: OperatorMeter
-  readonly #stage: Transform
+  readonly #stage: OpenStage
   readonly #arena: Arena
 
   constructor(spec: StageSpec, context: OpenContext) {
@@ -23,8 +23,18 @@ export class SourceFilter {
 
   /** Sets the batch's selection. Only the columns of the filter must be there. Returns the rows that survive. */
   apply(batch: number, rows: number): number {
+    return this.measure(rows, () => (this.#stage.apply(batch, 0) === 0 ? 0 : selectedRows(this.#arena, batch)))
+  }
+
+  /** Buffer for the selection, u32 × the batch's most rows. */
+  get selectionBuffer(): number {
+    return this.#stage.selectionBuffer
+  }
+
+  /** Runs the filter in another way, which returns the rows that survive. */
+  measure(rows: number, run: () => number): number {
     const started = performance.now()
-    const selected = this.#stage.apply(batch, 0) === 0 ? 0 : selectedRows(this.#arena, batch)
+    const selected = run()
     const { counts } = this.meter
     counts.timeMs += performance.now() - started
     counts.rowsIn += rows

@@ -3,6 +3,7 @@
  * and frees everything when a query closes.
  */
 import { type TableMessage, tableOfMessage } from '@spillway/columnar'
+import { type ParquetFileMeta, rememberFileMeta } from '@spillway/formats'
 import { Reservation, type Workspace } from '@spillway/memory'
 import type { PipelineHost, RunningPipeline, StartPipeline, ToWorker } from '@spillway/scheduler'
 import { assert, unreachable } from '@spillway/stdx'
@@ -77,6 +78,9 @@ export class EngineHost implements PipelineHost {
       case 'dropTable':
         this.#state.tables.delete(message.tableId)
         return
+      case 'shareFooter':
+        rememberFileMeta(message.footer as ParquetFileMeta)
+        return
       case 'collectGarbage':
         this.#state.collectGarbage()
         this.#answer(message.ticket)
@@ -97,6 +101,8 @@ export class EngineHost implements PipelineHost {
     const { worker } = this.#state
     const post: PostOutput = (sinkId, output, transfer) =>
       this.#post({ kind: 'output', worker, queryId, sinkId, output }, transfer)
+    const slack = this.#queries.size === 0 ? Number.POSITIVE_INFINITY : this.#state.heapSlackBytes
+    this.#state.heapSlackBytes = Math.min(slack, setup.heapSlackBytes)
     this.#queries.set(queryId, {
       context: new QueryContext(queryId, setup, this.#state, post),
       sinks: new Map(),

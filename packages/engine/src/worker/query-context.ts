@@ -49,6 +49,8 @@ export interface QuerySetup {
   readonly spillQuota: SharedArrayBuffer
   readonly limitText: string
   readonly floorText: string
+  /** By how much more than usual a worker's heap may grow before it is collected. */
+  readonly heapSlackBytes: number
   readonly isVerbose: boolean
   /** The program takes the result batch by batch, and may run other queries before it takes the next one. */
   readonly isStreamed: boolean

@@ -24,6 +24,8 @@ export class WorkerState {
   readonly tables = new Map<number, SharedTable>()
   /** Queries that are open on this worker. */
   openQueries = 0
+  /** The least of the open queries', or the last one's. */
+  heapSlackBytes = 0
   readonly #collect: Collect
   #arena: Arena | undefined
   /** By module key, least recently used first. */
@@ -69,7 +71,7 @@ export class WorkerState {
 
   /** At the end of a morsel: the heap stays within the growth that the budget foresees for a worker. */
   limitHeap(): void {
-    if (usedHeapBytes() - this.#heapBytes >= HEAP_GROWTH_MAX) this.collectGarbage()
+    if (usedHeapBytes() - this.#heapBytes >= HEAP_GROWTH_MAX + this.heapSlackBytes) this.collectGarbage()
   }
 
   /** Exports of a module's instance over the present arena. */

@@ -1,5 +1,5 @@
 /** Reading a file synchronously, with every failure as a DataError that names it. */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
 import { makeError } from '@spillway/stdx'
 import type { ErrorDetails, SpillwayError } from '@spillway/stdx'
 
@@ -71,10 +71,14 @@ export function readFully(descriptor: number, target: Uint8Array, position: numb
   }
 }
 
-/** Size and modification time: what tells one version of a file from another. @throws DataError FILE_UNREADABLE */
-export function fileVersion(descriptor: number, path: string): { fileBytes: number; modifiedNs: bigint } {
+/**
+ * Size and modification time: what tells one version of a file from another.
+ * @param descriptor undefined = of the file that the path names now
+ * @throws DataError FILE_NOT_FOUND, FILE_UNREADABLE
+ */
+export function fileVersion(descriptor: number | undefined, path: string): { fileBytes: number; modifiedNs: bigint } {
   try {
-    const stat = fstatSync(descriptor, { bigint: true })
+    const stat = descriptor === undefined ? statSync(path, { bigint: true }) : fstatSync(descriptor, { bigint: true })
     if (stat.isDirectory()) throw Object.assign(new Error('is a directory'), { code: 'EISDIR' })
     return { fileBytes: Number(stat.size), modifiedNs: stat.mtimeNs }
   } catch (cause) {

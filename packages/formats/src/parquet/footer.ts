@@ -53,18 +53,34 @@ let cachedChunks = 0
  * @throws DataError FILE_NOT_FOUND, FILE_UNREADABLE, NOT_PARQUET, PARQUET_CORRUPT
  */
 export function readFileMeta(path: string): ParquetFileMeta {
-  return withFile(path, (descriptor) => {
-    const { fileBytes, modifiedNs } = fileVersion(descriptor, path)
-    const cached = cache.get(path)
-    if (cached !== undefined) forget(path, cached)
-    const isFresh = cached?.fileBytes === fileBytes && cached.modifiedNs === modifiedNs
-    const meta = isFresh ? cached : readFooter(descriptor, path, fileBytes, modifiedNs)
-    // Inserted again, so that the map's order is the order of use.
-    cache.set(path, meta)
-    cachedChunks += chunkCount(meta)
-    evictOldest()
-    return meta
-  })
+  return withFile(path, (descriptor) => readOpenFileMeta(descriptor, path, fileVersion(descriptor, path)))
+}
+
+/** The same for a file that is open and of this version. */
+export function readOpenFileMeta(
+  descriptor: number,
+  path: string,
+  { fileBytes, modifiedNs }: { readonly fileBytes: number; readonly modifiedNs: bigint },
+): ParquetFileMeta {
+  const cached = cache.get(path)
+  const isFresh = cached?.fileBytes === fileBytes && cached.modifiedNs === modifiedNs
+  const meta = isFresh ? cached : readFooter(descriptor, path, fileBytes, modifiedNs)
+  keep(meta)
+  return meta
+}
+
+/** Puts a footer that was read elsewhere into the cache. It is used for its own version of the file only. */
+export function rememberFileMeta(meta: ParquetFileMeta): void {
+  keep(meta)
+}
+
+/** As the one that was used last: the map's order is the order of use. */
+function keep(meta: ParquetFileMeta): void {
+  const former = cache.get(meta.path)
+  if (former !== undefined) forget(meta.path, former)
+  cache.set(meta.path, meta)
+  cachedChunks += chunkCount(meta)
+  evictOldest()
 }
 
 function evictOldest(): void {

@@ -1,6 +1,6 @@
 /** Parquet: opening and pruning on the main thread, decoding and encoding on workers, assembling files. */
 export * from './file-meta.ts'
-export { readFileMeta } from './footer.ts'
+export { readFileMeta, readOpenFileMeta, rememberFileMeta } from './footer.ts'
 export { openParquetScan } from './open-scan.ts'
 export type { OpenedScan } from './open-scan.ts'
 export { pruneScan } from './pruning/prune-scan.ts'

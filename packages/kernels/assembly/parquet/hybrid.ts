@@ -5,27 +5,24 @@
 //
 //    0 cursor   4 end of the bytes there   8 isLast (1 = no bytes follow)   12 bitWidth, 0 … 32
 //   16 runLeft  20 runIsPacked  24 runValue  28 taken (values of the group at cursor that were handed out, 0 … 7)
-//   32 ones (counted by hybridBytes)   36 … 67 scratch for one group
+//   32 ones (counted by hybridBytes)   36 … 67 scratch for one or two groups
 //
 // All but the first four words are zero at the begin. In a packed run, cursor stands at the begin of a group of eight.
-import { bitUnpack32 } from './unpack'
+import { bitUnpack16, bitUnpack32 } from './unpack'
 
 const CURSOR: usize = 0
 const END: usize = 4
 const IS_LAST: usize = 8
-const BIT_WIDTH: usize = 12
-const RUN_LEFT: usize = 16
-const RUN_IS_PACKED: usize = 20
-const RUN_VALUE: usize = 24
+export const BIT_WIDTH: usize = 12
+export const RUN_LEFT: usize = 16
+export const RUN_IS_PACKED: usize = 20
+export const RUN_VALUE: usize = 24
 const TAKEN: usize = 28
 const ONES: usize = 32
 const GROUP: usize = 36
 
-/** Indices unpacked at a time before they are looked up: they stay in the first-level cache. */
-const BLOCK: u32 = 1024
-
 /** Reads the head of the next run: 1 = done, 0 = its bytes are not all there, -1 = damaged. */
-function nextRun(state: usize): i32 {
+export function nextRun(state: usize): i32 {
   const end = load<u32>(state, END)
   const more = load<u32>(state, IS_LAST) != 0 ? -1 : 0
   let cursor = load<u32>(state, CURSOR)
@@ -62,7 +59,7 @@ function nextRun(state: usize): i32 {
 
 /** How many of `wanted` values of the current packed run are there; -1 = none and no bytes follow. */
 @inline
-function packedThere(state: usize, wanted: u32): i32 {
+export function packedThere(state: usize, wanted: u32): i32 {
   const bitWidth = load<u32>(state, BIT_WIDTH)
   if (bitWidth == 0) return wanted
   const bits = <u64>(load<u32>(state, END) - load<u32>(state, CURSOR)) << 3
@@ -74,7 +71,7 @@ function packedThere(state: usize, wanted: u32): i32 {
 
 /** Moves the state behind `count` values of the current run. */
 @inline
-function takeValues(state: usize, count: u32): void {
+export function takeValues(state: usize, count: u32): void {
   store<u32>(state, load<u32>(state, RUN_LEFT) - count, RUN_LEFT)
   if (load<u32>(state, RUN_IS_PACKED) == 0) return
   const taken = load<u32>(state, TAKEN) + count
@@ -83,7 +80,7 @@ function takeValues(state: usize, count: u32): void {
 }
 
 /** Unpacks up to `count` values that are there, at least one; returns how many. */
-function unpackRun(state: usize, count: u32, target: usize): u32 {
+export function unpackRun(state: usize, count: u32, target: usize): u32 {
   const cursor = load<u32>(state, CURSOR)
   const bitWidth = load<u32>(state, BIT_WIDTH)
   const taken = load<u32>(state, TAKEN)
@@ -102,46 +99,26 @@ function unpackRun(state: usize, count: u32, target: usize): u32 {
   return rest
 }
 
-/** The value `count` times, u32; up to 12 bytes more are written. */
-@inline
-function fill32(target: usize, count: u32, value: u32): void {
-  const lanes = i32x4.splat(value)
-  const end = target + (<usize>count << 2)
-  for (; target < end; target += 16) v128.store(target, lanes)
-}
-
-/**
- * Decodes `count` values to u32.
- * @param target u32 × count; 32 bytes past them are clobbered
- * @returns values written; fewer than count = the stream needs more bytes; -1 = damaged
- */
-export function hybridIndices(state: usize, count: u32, target: usize): i32 {
-  let done: u32 = 0
-  while (done < count) {
-    const left = load<u32>(state, RUN_LEFT)
-    if (left == 0) {
-      const next = nextRun(state)
-      if (next < 0) return -1
-      if (next == 0) break
-      continue
-    }
-    const wanted = min(left, count - done)
-    const to = target + (<usize>done << 2)
-    if (load<u32>(state, RUN_IS_PACKED) == 0) {
-      fill32(to, wanted, load<u32>(state, RUN_VALUE))
-      takeValues(state, wanted)
-      done += wanted
-      continue
-    }
-    const there = packedThere(state, wanted)
-    if (there < 0) return -1
-    if (there == 0) break
-    done += unpackRun(state, there, to)
+/** The same to u16, for values of up to 16 bits. */
+export function unpackRun16(state: usize, count: u32, target: usize): u32 {
+  const cursor = load<u32>(state, CURSOR)
+  const bitWidth = load<u32>(state, BIT_WIDTH)
+  const taken = load<u32>(state, TAKEN)
+  if (taken == 0) {
+    bitUnpack16(cursor, bitWidth, count, target)
+    takeValues(state, count)
+    return count
   }
-  return done
+  bitUnpack16(cursor, bitWidth, 8, state + GROUP)
+  const rest = min(count, 8 - taken)
+  for (let i: u32 = 0; i < rest; i++) {
+    store<u16>(target + (i << 1), load<u16>(state + GROUP + ((taken + i) << 1)))
+  }
+  takeValues(state, rest)
+  return rest
 }
 
-/** Moves behind `count` values; returns how many were passed, or -1, as hybridIndices. */
+/** Moves behind `count` values; returns how many: fewer than count = the stream needs more bytes; -1 = damaged. */
 export function hybridSkip(state: usize, count: u32): i32 {
   let done: u32 = 0
   while (done < count) {
@@ -158,121 +135,6 @@ export function hybridSkip(state: usize, count: u32): i32 {
     if (there == 0) break
     takeValues(state, there)
     done += there
-  }
-  return done
-}
-
-/** Whether all of `count` u32 indices are below `limit`. */
-export function indicesBelow(indices: usize, count: u32, limit: u32): u32 {
-  const end = indices + (<usize>count << 2)
-  let highest = i32x4.splat(0)
-  while (indices + 16 <= end) {
-    highest = i32x4.max_u(highest, v128.load(indices))
-    indices += 16
-  }
-  let most = max(
-    max(<u32>i32x4.extract_lane(highest, 0), <u32>i32x4.extract_lane(highest, 1)),
-    max(<u32>i32x4.extract_lane(highest, 2), <u32>i32x4.extract_lane(highest, 3)),
-  )
-  for (; indices < end; indices += 4) most = max(most, load<u32>(indices))
-  return u32(count == 0 || most < limit)
-}
-
-/** target[k] = source[indices[k]], values of T, four a turn. */
-// @ts-ignore: decorator
-@inline
-function gatherValues<T>(source: usize, indices: usize, end: usize, target: usize): void {
-  for (; indices + 16 <= end; indices += 16) {
-    store<T>(target, load<T>(source + <usize>load<u32>(indices) * sizeof<T>()))
-    store<T>(target, load<T>(source + <usize>load<u32>(indices, 4) * sizeof<T>()), sizeof<T>())
-    store<T>(target, load<T>(source + <usize>load<u32>(indices, 8) * sizeof<T>()), 2 * sizeof<T>())
-    store<T>(target, load<T>(source + <usize>load<u32>(indices, 12) * sizeof<T>()), 3 * sizeof<T>())
-    target += 4 * sizeof<T>()
-  }
-  for (; indices < end; indices += 4) {
-    store<T>(target, load<T>(source + <usize>load<u32>(indices) * sizeof<T>()))
-    target += sizeof<T>()
-  }
-}
-
-/** target[k] = source[indices[k]]; values of 1 << widthLog2 bytes, up to 16; indices are u32. */
-export function gatherIndices(source: usize, indices: usize, count: u32, widthLog2: u32, target: usize): void {
-  const end = indices + (<usize>count << 2)
-  if (widthLog2 == 4) gatherValues<v128>(source, indices, end, target)
-  else if (widthLog2 == 3) gatherValues<u64>(source, indices, end, target)
-  else if (widthLog2 == 2) gatherValues<u32>(source, indices, end, target)
-  else if (widthLog2 == 1) gatherValues<u16>(source, indices, end, target)
-  else gatherValues<u8>(source, indices, end, target)
-}
-
-/**
- * Looks up 16-byte values for selected rows only: target[r] = source[indices[r]] for each r of the selection.
- * @param indices u32 per row; may be the last quarter of the target
- * @param selection u32 × count, ascending
- */
-export function gatherSelected(source: usize, indices: usize, selection: usize, count: u32, target: usize): void {
-  const end = selection + (<usize>count << 2)
-  for (; selection < end; selection += 4) {
-    const row = <usize>load<u32>(selection)
-    v128.store(target + (row << 4), v128.load(source + (<usize>load<u32>(indices + (row << 2)) << 4)))
-  }
-}
-
-/** The value of 1 << widthLog2 bytes at `value`, `count` times; up to 15 bytes more are written. */
-function fillWidth(target: usize, count: u32, value: usize, widthLog2: u32): void {
-  let lanes: v128
-  if (widthLog2 == 4) lanes = v128.load(value)
-  else if (widthLog2 == 3) lanes = v128.load64_splat(value)
-  else if (widthLog2 == 2) lanes = v128.load32_splat(value)
-  else if (widthLog2 == 1) lanes = v128.load16_splat(value)
-  else lanes = v128.load8_splat(value)
-  const end = target + (<usize>count << widthLog2)
-  for (; target < end; target += 16) v128.store(target, lanes)
-}
-
-/**
- * Decodes `count` indices and looks them up.
- * @param dictionary values of 1 << widthLog2 bytes × dictionaryCount
- * @param target values × count; 16 bytes past them are clobbered
- * @param scratch 4 KiB + 64 bytes
- * @returns values written; fewer than count = the stream needs more bytes; -1 = damaged, -2 = an index is too high
- */
-export function hybridGather(
-  state: usize,
-  count: u32,
-  dictionary: usize,
-  dictionaryCount: u32,
-  widthLog2: u32,
-  target: usize,
-  scratch: usize,
-): i32 {
-  const mayExceed = <u64>dictionaryCount < <u64>1 << load<u32>(state, BIT_WIDTH)
-  let done: u32 = 0
-  while (done < count) {
-    const left = load<u32>(state, RUN_LEFT)
-    if (left == 0) {
-      const next = nextRun(state)
-      if (next < 0) return -1
-      if (next == 0) break
-      continue
-    }
-    const to = target + (<usize>done << widthLog2)
-    if (load<u32>(state, RUN_IS_PACKED) == 0) {
-      const wanted = min(left, count - done)
-      const index = load<u32>(state, RUN_VALUE)
-      if (index >= dictionaryCount) return -2
-      fillWidth(to, wanted, dictionary + (<usize>index << widthLog2), widthLog2)
-      takeValues(state, wanted)
-      done += wanted
-      continue
-    }
-    const there = packedThere(state, min(min(left, count - done), BLOCK))
-    if (there < 0) return -1
-    if (there == 0) break
-    const unpacked = unpackRun(state, there, scratch)
-    if (mayExceed && indicesBelow(scratch, unpacked, dictionaryCount) == 0) return -2
-    gatherIndices(dictionary, scratch, unpacked, widthLog2, to)
-    done += unpacked
   }
   return done
 }

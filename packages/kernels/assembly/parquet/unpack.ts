@@ -4,6 +4,8 @@
 // once: a byte shuffle brings the four bytes that hold each value into a lane of its own, a multiplication moves the
 // value to the top of its lane (a shift by another amount in each lane), a shift brings it down.
 //
+// Values of up to 9 bits lie within two bytes: eight of them are taken at once in lanes of 16 bits.
+//
 // Sources are read up to 32 bytes past the last value's byte; targets are written up to the end of the last group.
 
 /** Widths that the four-lane way can take: 7 bits of offset + 25 bits fit into a lane. */
@@ -28,6 +30,75 @@ function laneFactors(first: u32, bitWidth: u32): v128 {
   factors = i32x4.replace_lane(factors, 1, 1 << (top - ((first + bitWidth) & 7)))
   factors = i32x4.replace_lane(factors, 2, 1 << (top - ((first + 2 * bitWidth) & 7)))
   return i32x4.replace_lane(factors, 3, 1 << (top - ((first + 3 * bitWidth) & 7)))
+}
+
+/** Widths that the eight-lane way can take: 7 bits of offset + 9 bits. */
+const SHORT_BITS_MAX: u32 = 9
+
+/** Bit offsets 0 … 7 (even bytes) → the factor that moves a value of 9 bits to the top of its lane. */
+@inline
+function shortFactors(offsets: v128, bitWidth: u32): v128 {
+  const powers = i8x16(-128, 64, 32, 16, 8, 4, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0)
+  // Odd bytes ask for a byte that there is not, and get zero.
+  const whole = v128.swizzle(powers, v128.or(offsets, i16x8.splat(<i16>0xff00)))
+  return i16x8.shl(whole, 9 - bitWidth)
+}
+
+/**
+ * Unpacks values of 0 … 16 bits to u16, in whole groups of eight.
+ * @param source begin of a group
+ * @param target u16 × count, rounded up to a multiple of 16
+ */
+export function bitUnpack16(source: usize, bitWidth: u32, count: u32, target: usize): void {
+  if (bitWidth == 0) {
+    memory.fill(target, 0, <usize>count << 1)
+    return
+  }
+  if (bitWidth > SHORT_BITS_MAX) {
+    unpackLong16(source, bitWidth, target, target + (<usize>((count + 7) & ~7) << 1))
+    return
+  }
+  const bits = i16x8.mul(i16x8(0, 1, 2, 3, 4, 5, 6, 7), i16x8.splat(<i16>bitWidth))
+  const bytes = i16x8.mul(i16x8.shr_u(bits, 3), i16x8.splat(0x0101))
+  const shuffle0 = i8x16.add(bytes, i16x8.splat(0x0100))
+  const shuffle1 = i8x16.add(shuffle0, i8x16.splat(<i8>bitWidth))
+  const factors = shortFactors(v128.and(bits, i16x8.splat(7)), bitWidth)
+  const down: i32 = 16 - bitWidth
+  const end = target + (<usize>count << 1)
+  if (bitWidth == SHORT_BITS_MAX) {
+    while (target < end) {
+      v128.store(target, i16x8.shr_u(i16x8.mul(v128.swizzle(v128.load(source), shuffle0), factors), down))
+      source += bitWidth
+      target += 16
+    }
+    return
+  }
+  // Two groups of up to 8 bytes are in one load.
+  while (target < end) {
+    const packed = v128.load(source)
+    v128.store(target, i16x8.shr_u(i16x8.mul(v128.swizzle(packed, shuffle0), factors), down))
+    v128.store(target, i16x8.shr_u(i16x8.mul(v128.swizzle(packed, shuffle1), factors), down), 16)
+    source += 2 * bitWidth
+    target += 32
+  }
+}
+
+/** Values of 10 … 16 bits, in lanes of 32 bits that are then narrowed. */
+function unpackLong16(source: usize, bitWidth: u32, target: usize, end: usize): void {
+  const half = (4 * bitWidth) & 7
+  const halfByte: usize = (4 * bitWidth) >> 3
+  const down: i32 = 32 - bitWidth
+  const shuffle0 = laneShuffle(0, bitWidth)
+  const factors0 = laneFactors(0, bitWidth)
+  const shuffle1 = laneShuffle(half, bitWidth)
+  const factors1 = laneFactors(half, bitWidth)
+  while (target < end) {
+    const low = i32x4.mul(v128.swizzle(v128.load(source), shuffle0), factors0)
+    const high = i32x4.mul(v128.swizzle(v128.load(source + halfByte), shuffle1), factors1)
+    v128.store(target, i16x8.narrow_i32x4_u(i32x4.shr_u(low, down), i32x4.shr_u(high, down)))
+    source += bitWidth
+    target += 16
+  }
 }
 
 /**

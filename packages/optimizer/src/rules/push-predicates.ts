@@ -19,7 +19,9 @@
 import { isFloat } from '@spillway/columnar'
 import {
   columnsUsed,
+  conjunctsOf,
   exprEquals,
+  joinConjuncts,
   type LogicalNode,
   makeFilter,
   changeFileScan,
@@ -30,7 +32,6 @@ import {
   withChildren,
 } from '@spillway/plan'
 import { assert, unreachable } from '@spillway/stdx'
-import { conjunctsOf, joinConjuncts } from '../conjunction.ts'
 import { seesSignOfZero } from '../fold-expr.ts'
 import { withoutRejectedRows } from '../null-rejecting.ts'
 import { expressionsOf, mapSame } from '../rewrite.ts'

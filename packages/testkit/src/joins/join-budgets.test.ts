@@ -16,7 +16,8 @@ beforeAll(async () => {
   await stage.table('big_l', rows('l', 'CASE WHEN i % 97 = 0 THEN NULL ELSE hash(i) % 24000 END', 24_000))
   await stage.table('big_r', rows('r', 'CASE WHEN i % 89 = 0 THEN NULL ELSE 3000 + hash(i * 3) % 24000 END', 30_000))
   const wide = (side: string, count: number): string => `
-    SELECT hash(i) % 5000 AS ${side}_id, i::BIGINT AS ${side}_row, repeat('${side}', i % 600 + 700) || i AS ${side}_payload
+    SELECT hash(i) % 5000 AS ${side}_id, i::BIGINT AS ${side}_row,
+      repeat('${side}', i % 600 + 700) || i AS ${side}_payload
     FROM range(${count}) t(i)`
   await stage.table('thin_l', rows('l', 'CASE WHEN i % 10 < 9 THEN NULL ELSE hash(i) % 24000 END', 40_000))
   await stage.table('wide_l', wide('l', 5000))
@@ -36,13 +37,19 @@ interface Mode {
   readonly testing: NonNullable<QueryOptions['testing']>
   readonly threads?: number
   readonly expectReached: (facts: Facts) => void
+  /** More memory until the mode is reached, since how much that takes depends on the sizes of buffers. */
+  readonly isReached?: (facts: Facts) => boolean
 }
+
+const BUDGET_STEP_PAGES = 10
+const BUDGET_PAGES_MAX = 1000
 
 const modes: readonly Mode[] = [
   {
     name: 'some partitions spilled',
     tables: 'big',
-    testing: { budgetPages: 340, batchRows: 256, partitionBits: 3 },
+    testing: { budgetPages: 260, batchRows: 256, partitionBits: 3 },
+    isReached: ({ partitionsSpilled }) => partitionsSpilled < 16,
     expectReached: ({ partitionsSpilled, chunks }) => {
       expect(partitionsSpilled).toBeGreaterThanOrEqual(1)
       expect(partitionsSpilled).toBeLessThan(16)
@@ -88,8 +95,14 @@ for (const mode of modes) {
       it(how, { timeout: 120_000 }, async () => {
         const tables = { left: `${mode.tables}_l`, right: `${mode.tables}_r` }
         const joined: JoinCase = { name: mode.name, how, ...tables, keys: ['id'], buildSide: 'left' }
-        const result = await stage.checkTotals(joined, mode.testing, { threads: mode.threads ?? 1 })
-        mode.expectReached(reached(result))
+        let facts: Facts | undefined
+        let budgetPages = mode.testing.budgetPages ?? 0
+        while (facts === undefined || (mode.isReached?.(facts) === false && budgetPages < BUDGET_PAGES_MAX)) {
+          const testing = { ...mode.testing, budgetPages }
+          facts = reached(await stage.checkTotals(joined, testing, { threads: mode.threads ?? 1 }))
+          budgetPages += BUDGET_STEP_PAGES
+        }
+        mode.expectReached(facts)
       })
     }
   })

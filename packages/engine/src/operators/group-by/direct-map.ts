@@ -47,14 +47,15 @@ export class DirectMap {
     this.#startWindow()
   }
 
-  /** Before each call that uses the map. */
-  prepare(): void {
-    if (this.#isClear) return
+  /** Before each call that uses the map. True when the area's contents are new. */
+  prepare(): boolean {
+    if (this.#isClear) return false
     this.#fields.bytesAt(this.#fields.get(localStore.directMap), this.#bytes).fill(0)
     this.#isClear = true
+    return true
   }
 
-  /** Rows have left the table. */
+  /** Rows have left the table, or the area was used for something else. */
   forget(): void {
     this.#isClear = false
   }

@@ -87,11 +87,12 @@ export function writeBatch(
     u32[(entry + column.validity) >>> 2] = validity
     u32[(entry + column.nullCount) >>> 2] = nulls
     u32[(entry + column.buffers) >>> 2] = 0
+    u32[(entry + column.codes) >>> 2] = 0
   })
   return batch
 }
 
-function writeValue(arena: TestArena, scratch: Scratch, type: DataType, address: number, value: Value): void {
+export function writeValue(arena: TestArena, scratch: Scratch, type: DataType, address: number, value: Value): void {
   const { dataView, u8 } = arena
   if (type.kind === 'utf8') {
     const bytes = new TextEncoder().encode(String(value))
@@ -357,5 +358,5 @@ export function makeSpec(
   const aggregates = operands.flatMap((type, index) => aggregatesOf(type, index, nullable))
   aggregates.push({ name: 'len', function: 'len', column: undefined, type: undefined, nullable: false })
   aggregates.push({ name: 'distinct', function: 'nUnique', column: 0, type: operands[0], nullable })
-  return { input, keys, aggregates, hashMask }
+  return { input, keys, aggregates, hashMask, takesCodes: false }
 }

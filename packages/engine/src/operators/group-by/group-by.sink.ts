@@ -80,6 +80,7 @@ class GroupBySinkLocal implements Sink {
       workspace: workspace.take(GroupTable.workspaceBytes(sizes)),
       levelShift: 0,
       keyCount: spec.shape.keyCount,
+      codedKeys: spec.codedKeys,
       lookupWindowRows: undefined,
     })
     this.#spiller = new RowSpiller(context, spec.shape, exports, spec.batchRows)
@@ -175,6 +176,7 @@ class GroupBySinkLocal implements Sink {
     this.#isPublished = true
     const { arena, query, reservation, meter, workspace } = this.#context
     if (this.#spec.shape.keyCount === 0 && query.workerIndex === query.setup.firstWorker) this.#ensureSingle()
+    meter.counts.codedRows += this.#table.codedRows
     this.#leaveRoomForMerging()
     const isDistinct = this.#table.abandonedRanges === 0 && this.#table.appendedRows === 0
     const published = this.#takePublished()

@@ -16,6 +16,7 @@
  */
 import type { Schema } from '@spillway/columnar'
 import type { OperatorBase } from '../../physical/physical-plan.ts'
+import type { CodedKey } from './group-table-options.ts'
 import type { RowShape } from './row-shape.ts'
 
 /** What both phases need to know. */
@@ -31,6 +32,8 @@ export interface GroupBySinkSpec extends OperatorBase {
   readonly kind: 'groupBy'
   readonly sinkId: number
   readonly shape: GroupByShape
+  /** All key columns, if batches may have them as dictionary codes; else empty. */
+  readonly codedKeys: readonly CodedKey[]
   readonly partitionBits: number
   readonly directoryBits: number
   readonly batchRows: number

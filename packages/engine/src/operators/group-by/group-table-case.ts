@@ -3,7 +3,7 @@
  * and merging, with a group-by over a Map beside it.
  */
 import { compileGroupBy, type GroupByExports, type GroupBySpec } from '@spillway/codegen'
-import { isFloat } from '@spillway/columnar'
+import { isFloat, widthOf } from '@spillway/columnar'
 import { createTestArena, type TestArena } from '@spillway/kernels'
 import { assert } from '@spillway/stdx'
 import {
@@ -20,6 +20,7 @@ import {
   type Value,
   writeBatch,
 } from './group-by-twin.ts'
+import { KeyDictionaries } from './key-dictionaries.ts'
 import { GroupTable, type PageSource, releaseChain, type RowChain } from './group-table.ts'
 
 /** What is fed to a table, and how the table is made. */
@@ -38,6 +39,8 @@ export interface Case {
   /** Split each partition once more before merging. */
   readonly split: boolean
   readonly lookupWindowRows: number | undefined
+  /** Most key columns of kind 0 are dictionary codes. */
+  readonly coded: boolean
 }
 
 /** One table under test: fed with random batches, relieved when refused, merged and read at the end. */
@@ -52,6 +55,7 @@ export class Run {
   readonly spilled: TestColumn[][][]
   readonly pages: PageSource
   readonly usedAtStart: number
+  readonly #dictionaries: KeyDictionaries
   readonly input: Case
   /** How often a batch was summed by a kernel. */
   readonly sumCalls = { sumI32: 0, sumU32: 0, sumF64: 0, sumI64: 0 }
@@ -61,6 +65,7 @@ export class Run {
   constructor(input: Case) {
     this.input = input
     this.random = makeRandom(input.seed)
+    this.#dictionaries = new KeyDictionaries(this.arena, makeRandom(input.seed + 1))
     this.compiled = compileGroupBy(input.spec)
     const module = new WebAssembly.Module(this.compiled.bytes)
     const imports = {
@@ -114,6 +119,9 @@ export class Run {
       workspace: this.arena.kernels.pageAlloc(8, Math.ceil(GroupTable.workspaceBytes(sizes) / 65536)) >>> 0,
       levelShift,
       keyCount: this.compiled.keyCount,
+      codedKeys: this.input.spec.takesCodes
+        ? this.input.spec.keys.map((key) => ({ column: key.column, width: widthOf(key.type) }))
+        : [],
       lookupWindowRows: this.input.lookupWindowRows,
     })
   }
@@ -166,8 +174,18 @@ export class Run {
       const ordinal = (sequence + 100000n) << 32n
       this.scratch.reset()
       const batch = writeBatch(this.arena, this.scratch, columns, selection, ordinal)
+      if (kind === 0 && this.input.coded) this.#encodeKeys(batch, columns)
       this.finish(table.consume(batch, kind), table, relieve)
       this.twin.add(columns, selection, ordinal, kind)
+    }
+  }
+
+  /** Now and then a key stays as it is, or all do. */
+  #encodeKeys(batch: number, columns: readonly TestColumn[]): void {
+    const share = this.random() < 0.1 ? 0 : 1
+    for (const { column } of this.input.spec.keys) {
+      const values = columns[column]
+      if (values !== undefined && this.random() < share * 0.95) this.#dictionaries.encode(batch, column, values)
     }
   }
 
@@ -269,4 +287,5 @@ export const base = {
   refusals: 0,
   split: false,
   lookupWindowRows: undefined,
+  coded: false,
 }

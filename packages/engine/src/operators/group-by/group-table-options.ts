@@ -1,6 +1,7 @@
 /** What a group table is made with: sizes, generated functions, and where its memory comes from. */
 import { type GroupByExports, LOCAL_HEADER_BYTES, PARTITION_BYTES, type RowLayout } from '@spillway/codegen'
 import type { ArenaKernels, JoinKernels, RowKernels } from '@spillway/kernels'
+import type { DecodeKernels } from '../../pipeline/column-codes.ts'
 import type { PageSource } from './row-chain.ts'
 
 export interface GroupTableSizes {
@@ -14,9 +15,17 @@ export interface GroupTableSizes {
   readonly batchRows: number
 }
 
+/** A key column that may be dictionary codes. */
+export interface CodedKey {
+  /** Position in the batches of kind 0. */
+  readonly column: number
+  /** Bytes of a value. */
+  readonly width: number
+}
+
 export interface GroupTableOptions extends GroupTableSizes {
   readonly memory: WebAssembly.Memory
-  readonly kernels: ArenaKernels & RowKernels & JoinKernels
+  readonly kernels: ArenaKernels & RowKernels & JoinKernels & DecodeKernels
   readonly exports: GroupByExports
   readonly layout: RowLayout
   readonly pages: PageSource
@@ -26,6 +35,8 @@ export interface GroupTableOptions extends GroupTableSizes {
   readonly levelShift: number
   /** Keys of the group-by; 0 = one group. */
   readonly keyCount: number
+  /** All key columns, if batches may have them as codes; else empty. */
+  readonly codedKeys: readonly CodedKey[]
   /** Rows looked up before it is decided whether look-ups pay; undefined = 2^20. */
   readonly lookupWindowRows: number | undefined
 }

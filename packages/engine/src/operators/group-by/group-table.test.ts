@@ -129,7 +129,7 @@ describe('GroupTable', () => {
     const run = new Run({
       ...base,
       refusals: 0.3,
-      spec: { input, keys: [key], aggregates: [aggregate], hashMask: undefined },
+      spec: { input, keys: [key], aggregates: [aggregate], hashMask: undefined, takesCodes: false },
     })
     const chainOf = (keys: Value[], suffix: string): RowChain => {
       const table = run.table(0, 0, 6)
@@ -226,7 +226,7 @@ describe('GroupTable', () => {
       type,
       nullable: false,
     }))
-    const run = new Run({ ...base, spec: { input, keys: [], aggregates, hashMask: undefined } })
+    const run = new Run({ ...base, spec: { input, keys: [], aggregates, hashMask: undefined, takesCodes: false } })
     const table = run.table(0, 0, 4)
     const values = [7n, 2n ** 63n + 5n, 3n]
     table.consume(writeBatch(run.arena, run.scratch, [{ type, values }], undefined, 0n), 0)

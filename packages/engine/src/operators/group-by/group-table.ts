@@ -14,6 +14,8 @@ import { descriptor } from '@spillway/columnar'
 import { PAGE_BYTES } from '@spillway/kernels'
 import { assert } from '@spillway/stdx'
 import { align16, type GroupTableOptions, groupTableBytes } from './group-table-options.ts'
+import { decodeCodes } from '../../pipeline/column-codes.ts'
+import { CodeMap } from './code-map.ts'
 import { DirectMap } from './direct-map.ts'
 import { LookupPolicy } from './lookup-policy.ts'
 import { addHeapPages, addRowPage } from './partition-pages.ts'
@@ -38,6 +40,7 @@ export class GroupTable {
   readonly #lookups: LookupPolicy
   readonly #fields: StoreFields
   readonly #direct: DirectMap
+  readonly #codes: CodeMap
   #directoryBits: number
   #job: (() => JobStatus) | undefined
   #isFrozen = false
@@ -65,6 +68,7 @@ export class GroupTable {
     this.#directoryAreas = [largest, largest + 8 * 2 ** maxCapacityBits]
     this.#fields = new StoreFields(memory, workspace)
     this.#direct = new DirectMap(this.#fields)
+    this.#codes = new CodeMap(this.#fields, options.codedKeys)
     this.#directoryBits = initialCapacityBits
     this.#fields.bytesAt(workspace, this.#hashes - workspace).fill(0)
     this.#fields.set(localStore.partitionBits, partitionBits)
@@ -81,8 +85,16 @@ export class GroupTable {
     const count = this.#fields.u32(batch + descriptor.selectionCount)
     assert(count <= this.#options.batchRows, 'a batch has at most batchRows rows')
     if (this.#options.keyCount === 0) return this.#start(this.#singleJob(batch, kind, count))
-    const { exports } = this.#options
-    if (kind === 0 && !this.#lookups.isAppending && exports.upsertUpdate0 !== undefined) {
+    const { exports, codedKeys } = this.#options
+    const isFused = kind === 0 && !this.#lookups.isAppending && exports.upsertUpdate0 !== undefined
+    if (kind === 0 && codedKeys.length > 0) {
+      const coded = exports.upsertUpdateCoded0
+      if (isFused && coded !== undefined && this.#codes.tryOpen(batch)) {
+        return this.#start(this.#codedJob(coded, batch, count))
+      }
+      for (const key of codedKeys) decodeCodes(this.#options, this.#fields.words, batch, key.column, key.width)
+    }
+    if (isFused && exports.upsertUpdate0 !== undefined) {
       return this.#start(this.#fusedJob(exports.upsertUpdate0, exports.upsertUpdateDirect0, batch, count))
     }
     if (kind === 0) exports.hash0(batch, this.#hashes)
@@ -167,6 +179,10 @@ export class GroupTable {
   get directRows(): number {
     return this.#direct.directRows
   }
+  /** Rows that were looked up by dictionary codes (a metric). */
+  get codedRows(): number {
+    return this.#codes.codedRows
+  }
   get partitionCount(): number {
     return this.#partitionCount
   }
@@ -218,6 +234,7 @@ export class GroupTable {
     }
     this.#clearRange(partition)
     this.#direct.forget()
+    this.#codes.forget()
     this.#fields.bytesAt(this.#fields.partitionAddress(partition), PARTITION_BYTES).fill(0)
     this.#single = 0
     return chain
@@ -298,7 +315,7 @@ export class GroupTable {
     let updated = 0
     return () => {
       for (;;) {
-        if (run === direct) this.#direct.prepare()
+        if (run === direct && this.#direct.prepare()) this.#codes.forget()
         const before = updated
         updated = run(batch, this.#local, updated) >>> 0
         this.jobProgress += updated - before
@@ -306,6 +323,24 @@ export class GroupTable {
         if (!this.#supply()) return 'refused'
       }
       if (direct !== undefined) this.#direct.note(count)
+      this.#noteRows(count)
+      return 'done'
+    }
+  }
+
+  /** The same by dictionary codes. */
+  #codedJob(run: NonNullable<GroupByExports['upsertUpdateCoded0']>, batch: number, count: number): () => JobStatus {
+    let updated = 0
+    return () => {
+      for (;;) {
+        if (this.#codes.prepare()) this.#direct.forget()
+        const before = updated
+        updated = run(batch, this.#local, updated, this.#codes.address) >>> 0
+        this.jobProgress += updated - before
+        if (updated === count) break
+        if (!this.#supply()) return 'refused'
+      }
+      this.#codes.codedRows += count
       this.#noteRows(count)
       return 'done'
     }
@@ -440,6 +475,7 @@ export class GroupTable {
     const other = 1 - this.#area()
     const room = 8 * 2 ** (this.#options.maxCapacityBits - other)
     this.#direct.place(this.#directoryAreas[other] as number, room, this.#directoryBits)
+    this.#codes.place(this.#directoryAreas[other] as number, room)
   }
 
   #directory(): number {

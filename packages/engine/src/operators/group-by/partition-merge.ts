@@ -209,6 +209,7 @@ export class PartitionMerge {
       workspace,
       levelShift: hashBits,
       keyCount: this.#spec.shape.keyCount,
+      codedKeys: [],
       lookupWindowRows: undefined,
     })
   }

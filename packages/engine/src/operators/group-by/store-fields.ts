@@ -7,13 +7,13 @@ export type PartitionField = keyof typeof partitionStore
 export class StoreFields {
   readonly #local: number
   /** Reading `memory.buffer` of a shared memory takes about a microsecond; an arena never grows. */
-  readonly #words: Uint32Array
+  readonly words: Uint32Array
   readonly #bytes: Uint8Array
 
   /** @param local address of the store's header, 16-byte aligned */
   constructor(memory: WebAssembly.Memory, local: number) {
     this.#local = local
-    this.#words = new Uint32Array(memory.buffer)
+    this.words = new Uint32Array(memory.buffer)
     this.#bytes = new Uint8Array(memory.buffer)
   }
 
@@ -39,11 +39,11 @@ export class StoreFields {
 
   /** Reads a word anywhere in the arena. */
   u32(address: number): number {
-    return this.#words[address >>> 2] ?? 0
+    return this.words[address >>> 2] ?? 0
   }
 
   setU32(address: number, value: number): void {
-    this.#words[address >>> 2] = value
+    this.words[address >>> 2] = value
   }
 
   bytesAt(address: number, bytes: number): Uint8Array {

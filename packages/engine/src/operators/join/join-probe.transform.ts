@@ -18,7 +18,7 @@ import { RowStore, rowStoreBytes } from './row-store.ts'
 
 /** Share of the worker's memory for rows on their way to disk. */
 const PENDING_SHARE = 0.08
-/** Pages per partition that make blocks of a good size. */
+/** Times the least pages: makes blocks of a good size. */
 const PENDING_PAGES = 6
 
 /** What is left to joinPairs: plain data for the coordinator. */
@@ -35,9 +35,14 @@ export function sizeJoinProbe(spec: JoinProbeSpec, size: WorkspaceSize): void {
   size.add(descriptorBytes(spec)).add(descriptorBytes(spec))
 }
 
-/** A row and a heap page per partition would be convenient; progress needs those of a single one. */
+/** With less than a row and a heap page per partition, nearly every row would send a partition to disk. */
 export function joinProbeFloorPages(spec: JoinProbeSpec): number {
-  return 2 ** spec.partitionBits + 6
+  return pagesAtLeast(spec) + 6
+}
+
+function pagesAtLeast({ shape, partitionBits }: JoinProbeSpec): number {
+  const hasStrings = shape.probe.layout.fields.some((field) => field.type.kind === 'utf8')
+  return 2 ** partitionBits * (hasStrings ? 2 : 1)
 }
 
 /** Of a batch of the stream with as many columns as the stream has. */
@@ -108,8 +113,9 @@ class JoinProbeTransform implements Transform {
       hasDuplicates: entries.some((entry) => entry.hasDuplicates),
       direct: this.#published.findDirectMap(),
     })
-    const most = Math.max(2 ** partitionBits, Math.floor(reservation.maxPages * PENDING_SHARE))
-    this.#pendingPages = Math.min(most, 2 ** partitionBits * PENDING_PAGES)
+    const least = pagesAtLeast(spec)
+    const most = Math.min(Math.floor(reservation.maxPages * PENDING_SHARE), least * PENDING_PAGES)
+    this.#pendingPages = Math.max(least * 2, most)
     this.isFinished = this.#isPointless()
     const spilled = entries.filter((entry) => entry.isSpilled).length
     query.log(`equi-join: probe phase start, ${spilled}/${entries.length} partitions on disk`)

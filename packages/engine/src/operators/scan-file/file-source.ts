@@ -17,12 +17,31 @@ import {
   setRows,
   sizeBatch,
 } from '../../pipeline/batch-buffers.ts'
+import {
+  CODE_BYTES,
+  CODE_COMBINATIONS_MAX,
+  type CodeDictionary,
+  clearCodes,
+  codesAddress,
+  decodeCodes,
+  setCodes,
+} from '../../pipeline/column-codes.ts'
 import type { OpenContext, PullStatus, Source } from '../../pipeline/contracts.ts'
 import type { MorselClaims } from '../../pipeline/morsel-claims.ts'
 import { SelectionParts, SourceFilter } from '../../pipeline/source-filter.ts'
 import { sharedBound } from '../sort/top-bound.ts'
 import { sizeStage } from '../stage/stage.transform.ts'
+import { CodeFilter, sizeCodeFilter, VERDICTS_MAX } from './code-filter.ts'
 import type { FileMorsel, ScanFileSpec } from './scan-file.ts'
+
+/** Columns that may be read as dictionary codes. */
+export interface CodedColumns {
+  /** The dictionary that the next `rows` rows of a column refer to; undefined when they are not all codes. */
+  codedBy(index: number, rows: number): CodeDictionary | undefined
+  dictionaryId(index: number): number
+  /** As `read`, codes instead of values. */
+  readCodes(index: number, rows: number, codes: number, validity: number): number
+}
 
 /** The columns of the morsel that a scan reads, positioned together. `M` is a morsel of the format. */
 export interface FileColumns<M> {
@@ -43,6 +62,8 @@ export interface FileColumns<M> {
   read(index: number, rows: number, values: number, validity: number): number
   /** Passes over the next rows of one column. */
   skip(index: number, rows: number): void
+  /** For columns that may be dictionary codes; undefined: the format has none. */
+  readonly codes: CodedColumns | undefined
   /** Bytes read from files since the last call. */
   takeBytesRead(): number
   endMorsel(): void
@@ -54,6 +75,7 @@ export interface FileColumns<M> {
 export function sizeFileSource(spec: ScanFileSpec<FileMorsel>, size: WorkspaceSize): void {
   sizeBatch(batchShape(spec.schema, spec.batchRows), size)
   if (spec.filter !== undefined) sizeStage(spec.filter, size)
+  if (spec.codeConditions.length > 0) sizeCodeFilter(spec.codeConditions, spec.widths.length, size)
 }
 
 /** Holders serve a request within some batches; whoever still holds the memory then will not give it. */
@@ -64,6 +86,7 @@ export class FileSource<M extends FileMorsel> implements Source {
   isParked = false
   readonly batch: number
   readonly filter: SourceFilter | undefined
+  readonly #codeFilter: CodeFilter | undefined
   readonly #spec: ScanFileSpec<M>
   readonly #context: OpenContext
   readonly #claims: MorselClaims
@@ -91,6 +114,8 @@ export class FileSource<M extends FileMorsel> implements Source {
     this.batch = this.#buffers.address
     this.#columns = openColumns()
     this.filter = spec.filter === undefined ? undefined : new SourceFilter(spec.filter, context)
+    const { codeConditions, widths } = spec
+    this.#codeFilter = codeConditions.length === 0 ? undefined : new CodeFilter(codeConditions, widths, context)
     this.#parts = new SelectionParts(context.arena, this.batch)
     this.#first = spec.filterColumns
     this.#others = spec.schema.fields.map((_, index) => index).filter((index) => !spec.filterColumns.includes(index))
@@ -158,7 +183,7 @@ export class FileSource<M extends FileMorsel> implements Source {
   #readAll(): PullStatus {
     if (!this.#load(this.#others)) return 'blocked'
     const rows = this.#readable(this.#others, Math.min(this.#spec.batchRows, this.#end - this.#next))
-    for (const index of this.#others) this.#readColumn(index, rows, 0)
+    this.#readColumns(rows, 0)
     setRows(this.#context.arena, this.batch, rows, this.sequence, this.#next)
     this.#next += rows
     return 'batch'
@@ -168,10 +193,15 @@ export class FileSource<M extends FileMorsel> implements Source {
     if (!this.#load(this.#first)) return 'blocked'
     const { arena } = this.#context
     const rows = this.#readable(this.#first, Math.min(this.#spec.batchRows, this.#end - this.#next))
-    for (const index of this.#first) this.#readColumn(index, rows, 0)
+    const codeFilter = this.#codeFilterFor(rows)
+    for (const index of this.#first) {
+      if (codeFilter === undefined) this.#readColumn(index, rows, 0)
+      else this.#readCodes(index, rows, 0)
+    }
     setRows(arena, this.batch, rows, this.sequence, this.#next)
     this.#next += rows
-    const selected = filter.apply(this.batch, rows)
+    const selected =
+      codeFilter === undefined ? filter.apply(this.batch, rows) : this.#applyCodes(codeFilter, filter, rows)
     const { meter, control, query } = this.#context
     // The pull loop counts what survives; what was read is more.
     meter.counts.rowsOut += rows - selected
@@ -185,6 +215,33 @@ export class FileSource<M extends FileMorsel> implements Source {
     return this.#readPart()
   }
 
+  /** The filter by codes, if the next rows of all its columns are codes of small dictionaries; it has judged them. */
+  #codeFilterFor(rows: number): CodeFilter | undefined {
+    const codeFilter = this.#codeFilter
+    const { codes } = this.#columns
+    if (codeFilter === undefined || codes === undefined) return undefined
+    for (const index of this.#first) {
+      const dictionary = codes.codedBy(index, rows)
+      if (dictionary === undefined || dictionary.count > VERDICTS_MAX) return undefined
+      codeFilter.judge(index, dictionary, codes.dictionaryId(index))
+    }
+    return codeFilter
+  }
+
+  /** Filters the batch by codes, and looks up what is read behind the filter. Returns the rows that survive. */
+  #applyCodes(codeFilter: CodeFilter, filter: SourceFilter, rows: number): number {
+    const { arena } = this.#context
+    filter.meter.counts.codedRows += rows
+    const selected = filter.measure(rows, () => codeFilter.apply(this.batch, rows, filter.selectionBuffer))
+    if (selected === 0) return 0
+    const { filterOnlyColumns, widths } = this.#spec
+    for (const index of this.#first) {
+      if (filterOnlyColumns.includes(index)) continue
+      decodeCodes(arena, arena.u32, this.batch, index, widths[index] as number)
+    }
+    return selected
+  }
+
   /** Reads the other columns for the rest of a filtered batch, or for as much of it as stays valid together. */
   #readPart(): PullStatus {
     const parts = this.#parts
@@ -194,7 +251,7 @@ export class FileSource<M extends FileMorsel> implements Source {
     const rows = this.#readable(this.#others, parts.rowsWanted)
     const first = this.#next - parts.rowsLeft
     const isDense = parts.isDense
-    for (const index of this.#others) this.#readColumn(index, rows, isDense ? 0 : from)
+    this.#readColumns(rows, isDense ? 0 : from)
     if (isDense) {
       for (const index of this.#first) this.#shiftColumn(index, from)
       setRows(this.#context.arena, this.batch, rows, this.sequence, first)
@@ -240,6 +297,39 @@ export class FileSource<M extends FileMorsel> implements Source {
     return rows
   }
 
+  /** Reads rows of the columns that the filter does not read into the batch, from its row `from` on. */
+  #readColumns(rows: number, from: number): void {
+    const hasCodes = this.#hasCodes(rows)
+    for (const index of this.#others) {
+      if (hasCodes && this.#spec.codedColumns.includes(index)) this.#readCodes(index, rows, from)
+      else this.#readColumn(index, rows, from)
+    }
+  }
+
+  /** The next rows of the coded columns are codes, of few enough combinations that it pays to hand them on. */
+  #hasCodes(rows: number): boolean {
+    const { codedColumns } = this.#spec
+    let combinations = codedColumns.length === 0 ? Number.POSITIVE_INFINITY : 1
+    for (const index of codedColumns) {
+      combinations *= (this.#columns.codes?.codedBy(index, rows)?.count ?? Number.POSITIVE_INFINITY) + 1
+      if (combinations > CODE_COMBINATIONS_MAX) return false
+    }
+    return combinations <= CODE_COMBINATIONS_MAX
+  }
+
+  #readCodes(index: number, rows: number, from: number): void {
+    const buffers = this.#buffers.columns[index]
+    assert(buffers !== undefined, 'a scanned column has buffers')
+    const { arena } = this.#context
+    const address = codesAddress(buffers, this.#spec.widths[index] as number, this.#spec.batchRows)
+    const { codes } = this.#columns
+    const dictionary = codes?.codedBy(index, rows)
+    assert(codes !== undefined && dictionary !== undefined, 'codes are read where there are some')
+    const nulls = codes.readCodes(index, rows, address + from * CODE_BYTES, buffers.validity + from)
+    setColumn(arena, this.batch, index, buffers, nulls)
+    setCodes(arena, this.batch, index, address, dictionary, codes.dictionaryId(index))
+  }
+
   /** Reads rows of a column into the batch, from its row `from` on. */
   #readColumn(index: number, rows: number, from: number): void {
     const buffers = this.#buffers.columns[index]
@@ -247,6 +337,7 @@ export class FileSource<M extends FileMorsel> implements Source {
     const values = buffers.values + from * (this.#spec.widths[index] as number)
     const nulls = this.#columns.read(index, rows, values, buffers.validity + from)
     setColumn(this.#context.arena, this.batch, index, buffers, nulls)
+    clearCodes(this.#context.arena, this.batch, index)
   }
 
   #closeMorsel(): void {

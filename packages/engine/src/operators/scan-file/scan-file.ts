@@ -3,6 +3,7 @@ import type { Schema } from '@spillway/columnar'
 import type { RowRange } from '@spillway/formats'
 import type { OperatorBase } from '../../physical/physical-plan.ts'
 import type { StageSpec } from '../stage/stage.ts'
+import type { CodeCondition } from './code-filter.ts'
 
 /** Rows of one part (row group, record batch) of one file. */
 export interface FileMorsel {
@@ -38,10 +39,19 @@ export interface ScanFileSpec<M extends FileMorsel> extends OperatorBase {
   readonly widths: readonly number[]
   /** Rows that fail it are dropped here, before the other columns are read. */
   readonly filter: StageSpec | undefined
+  /** The same filter by dictionary codes, for batches in which all columns that it reads are codes. */
+  readonly codeConditions: readonly CodeCondition[]
   /** Columns of `schema` that the filter reads. */
   readonly filterColumns: readonly number[]
   /** So many workers read, as each has one file open; undefined = all of them. */
   readonly maxConcurrentFiles: number | undefined
   /** A top-k above, which may turn out to need no row of a morsel. */
   readonly top: ScanTop | undefined
+  /** Those of them that nobody reads behind the filter. */
+  readonly filterOnlyColumns: readonly number[]
+  /**
+   * Columns that are handed on as dictionary codes where all of them have codes (see pipeline/column-codes.ts): those
+   * that the sink takes so.
+   */
+  readonly codedColumns: readonly number[]
 }

@@ -29,6 +29,7 @@ interface OpenColumn {
 }
 
 export class RecordBatchColumns implements FileColumns<IpcMorsel> {
+  readonly codes = undefined
   readonly #spec: ScanIpcSpec
   readonly #columns: readonly OpenColumn[]
   #descriptor = -1

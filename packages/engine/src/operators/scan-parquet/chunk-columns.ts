@@ -12,16 +12,17 @@ import {
   type PageLocation,
   type ParquetFileMeta,
   type ReadBytes,
-  readFileMeta,
   readFully,
+  readOpenFileMeta,
   readPageLocations,
   requireRowGroup,
 } from '@spillway/formats'
 import type { WorkspaceSize } from '@spillway/memory'
 import { assert, makeError, SpillwayError } from '@spillway/stdx'
+import { type CodeDictionary, newDictionaryId } from '../../pipeline/column-codes.ts'
 import type { OpenContext } from '../../pipeline/contracts.ts'
 import { PipelineMemory } from '../../pipeline/pipeline-memory.ts'
-import type { FileColumns } from '../scan-file/file-source.ts'
+import type { CodedColumns, FileColumns } from '../scan-file/file-source.ts'
 import type { ParquetMorsel, ScanParquetSpec } from './scan-parquet.ts'
 
 export function sizeChunkColumns(spec: ScanParquetSpec, size: WorkspaceSize): void {
@@ -34,6 +35,8 @@ interface OpenColumn {
   lag: number
   /** Row that the reader is at, lag included. */
   row: number
+  /** Tells its dictionary from all others. */
+  dictionaryId: number
   /** Its dictionary, if it has one, is in memory. */
   isLoaded: boolean
   /** Its pages, once a range that does not begin at the first row asked for them; null = no usable index. */
@@ -43,11 +46,13 @@ interface OpenColumn {
   aheadPages: number
 }
 
-export class ChunkColumns implements FileColumns<ParquetMorsel> {
+export class ChunkColumns implements FileColumns<ParquetMorsel>, CodedColumns {
+  readonly codes = this
   readonly #spec: ScanParquetSpec
   readonly #columns: readonly OpenColumn[]
   #descriptor = -1
   #path = ''
+  #isOpen = false
   #meta: ParquetFileMeta | undefined
   #rowGroup = 0
   #bytesRead = 0
@@ -72,6 +77,7 @@ export class ChunkColumns implements FileColumns<ParquetMorsel> {
       }),
       lag: 0,
       row: 0,
+      dictionaryId: 0,
       isLoaded: false,
       pages: undefined,
       aheadRow: Number.POSITIVE_INFINITY,
@@ -80,19 +86,15 @@ export class ChunkColumns implements FileColumns<ParquetMorsel> {
   }
 
   get isOpen(): boolean {
-    return this.#descriptor >= 0
+    return this.#isOpen
   }
 
   /** @throws DataError when the file is not the one that was planned */
   open(morsel: ParquetMorsel): void {
     const path = this.#spec.files[morsel.file] as string
-    this.#path = path
-    try {
-      this.#descriptor = openSync(path, 'r')
-    } catch (cause) {
-      throw fileError(path, cause)
-    }
-    const found = fileVersion(this.#descriptor, path)
+    this.#openFile(path)
+    // Of what the path names now: the descriptor may be of a file that was replaced since.
+    const found = fileVersion(undefined, path)
     const planned = this.#spec.versions[morsel.file]
     if (found.fileBytes !== planned?.fileBytes || found.modifiedNs !== planned.modifiedNs) {
       throw makeError(
@@ -101,17 +103,30 @@ export class ChunkColumns implements FileColumns<ParquetMorsel> {
         { file: path, rowGroup: morsel.rowGroup },
       )
     }
-    const meta = readFileMeta(path)
-    this.#meta = meta
+    this.#meta = readOpenFileMeta(this.#descriptor, path, found)
+    this.#isOpen = true
     this.#rowGroup = morsel.rowGroup
     this.#columns.forEach((column, index) => {
       this.#openReader(column, index)
       column.lag = 0
       column.row = 0
+      column.dictionaryId = newDictionaryId()
       column.isLoaded = false
       column.pages = undefined
       column.aheadRow = Number.POSITIVE_INFINITY
     })
+  }
+
+  /** Row groups of one file that follow one another share a descriptor. */
+  #openFile(path: string): void {
+    if (this.#descriptor >= 0 && this.#path === path) return
+    this.close()
+    this.#path = path
+    try {
+      this.#descriptor = openSync(path, 'r')
+    } catch (cause) {
+      throw fileError(path, cause)
+    }
   }
 
   #openReader({ reader }: OpenColumn, index: number): void {
@@ -180,6 +195,24 @@ export class ChunkColumns implements FileColumns<ParquetMorsel> {
     return column.reader.read(rows, values, validity)
   }
 
+  /** The dictionary that the next `rows` rows of a column refer to; undefined when they are not all codes. */
+  codedBy(index: number, rows: number): CodeDictionary | undefined {
+    const { reader } = this.#column(index)
+    return reader.hasCodes(rows) ? reader.dictionary : undefined
+  }
+
+  /** As `read`, codes instead of values. */
+  readCodes(index: number, rows: number, codes: number, validity: number): number {
+    const column = this.#column(index)
+    assert(column.lag === 0, 'a column is asked for what is readable before it is read')
+    column.row += rows
+    return column.reader.readCodes(rows, codes, validity)
+  }
+
+  dictionaryId(index: number): number {
+    return this.#column(index).dictionaryId
+  }
+
   /** Passes over the next rows of one column. */
   skip(index: number, rows: number): void {
     const column = this.#column(index)
@@ -238,16 +271,17 @@ export class ChunkColumns implements FileColumns<ParquetMorsel> {
     return this.#meta === undefined ? 0 : requireRowGroup(this.#meta, this.#rowGroup).rowCount
   }
 
+  /** Ends the row group: memory beyond the fixed buffers is given back. */
   endMorsel(): void {
-    this.close()
+    this.#isOpen = false
+    for (const { reader } of this.#columns) reader.close()
   }
 
-  /** Ends the row group: memory beyond the fixed buffers and the file are given back. */
+  /** Ends the row group, and gives the file back. */
   close(): void {
-    if (this.#descriptor < 0) return
-    closeSync(this.#descriptor)
+    this.endMorsel()
+    if (this.#descriptor >= 0) closeSync(this.#descriptor)
     this.#descriptor = -1
-    for (const { reader } of this.#columns) reader.close()
   }
 
   get path(): string {

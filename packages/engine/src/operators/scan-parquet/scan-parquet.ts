@@ -19,6 +19,8 @@ export interface ScanParquetSpec extends ScanFileSpec<ParquetMorsel> {
   readonly windowBytes: number
   /** Pages that the largest dictionaries of all columns take together, as far as the footers tell. */
   readonly dictionaryPages: number
+  /** Columns that have a dictionary in some row group. */
+  readonly dictionaryColumns: readonly number[]
   /** For explain and metrics. */
   readonly rowGroupsTotal: number
   readonly rowGroupsSkipped: number

@@ -25,17 +25,22 @@ export function sizeStage(spec: StageSpec, size: WorkspaceSize): void {
   if (shape !== undefined) sizeBatch(shape, size)
 }
 
-export function openStage(spec: StageSpec, context: OpenContext): Transform {
+/** A stage with the buffer that its filter writes selections to: u32 × batchRows; 0 without a filter. */
+export interface OpenStage extends Transform {
+  readonly selectionBuffer: number
+}
+
+export function openStage(spec: StageSpec, context: OpenContext): OpenStage {
   return new StageTransform(spec, context)
 }
 
-class StageTransform implements Transform {
+class StageTransform implements OpenStage {
   readonly isFinished = false
   readonly #spec: StageSpec
   readonly #context: OpenContext
   readonly #exports: StageExports
   readonly #params: number
-  readonly #selection: number
+  readonly selectionBuffer: number
   readonly #filterHeap: number
   readonly #output: BatchBuffers | undefined
 
@@ -50,7 +55,7 @@ class StageTransform implements Transform {
       const address = this.#params + offset
       arena.view.setUint32(address, arena.view.getUint32(address, true) + this.#params, true)
     }
-    this.#selection = spec.hasFilter ? workspace.take(spec.batchRows * 4) : 0
+    this.selectionBuffer = spec.hasFilter ? workspace.take(spec.batchRows * 4) : 0
     this.#filterHeap = spec.filterHeapBytes > 0 ? workspace.take(spec.filterHeapBytes) : 0
     const shape = outputShape(spec)
     this.#output = shape === undefined ? undefined : openBatch(arena, workspace, shape)
@@ -61,7 +66,7 @@ class StageTransform implements Transform {
     const base = batch >>> 2
     arena.u32[base + (descriptor.errorCode >>> 2)] = raiseCode.none
     if (this.#spec.hasFilter) {
-      arena.u32[base + (descriptor.selectionBuffer >>> 2)] = this.#selection
+      arena.u32[base + (descriptor.selectionBuffer >>> 2)] = this.selectionBuffer
       if (this.#filterHeap !== 0) resetHeap(arena, batch, this.#filterHeap, this.#spec.filterHeapBytes)
       if (this.#exports.filter(batch, this.#params) !== 0) this.#raise(batch)
       if (arena.u32[base + (descriptor.selectionCount >>> 2)] === 0) return 0

@@ -74,7 +74,6 @@ export class ChunkTwin {
   readonly #zones: number[] = []
   readonly #values: number
   readonly #validity: number
-  readonly #selection: number
   readonly #pages: { address: number; count: number }
 
   constructor(arena: TestArena, type: DataType, options: TwinOptions = {}) {
@@ -118,7 +117,6 @@ export class ChunkTwin {
     })
     this.#values = take(batchRows * widthOf(type))
     this.#validity = take(batchRows)
-    this.#selection = take(batchRows * 4)
   }
 
   /** All rows of a column of a file as text, row group after row group; skipped rows are left out. */
@@ -153,27 +151,15 @@ export class ChunkTwin {
     return this.#texts(rows, nulls)
   }
 
-  /** Of the next `rows` rows, those of `selection`. */
-  readSelected(rows: number, selection: readonly number[]): string[] {
-    const { u8, u32 } = this.#arena
-    assert(this.reader.readable(rows) === rows, 'These rows are readable together.')
-    for (const [index, row] of selection.entries()) u32[(this.#selection >>> 2) + index] = row
-    const nulls = this.reader.readSelected(rows, this.#selection, selection.length, this.#values, this.#validity)
-    return selection.map((row) =>
-      nulls > 0 && u8[this.#validity + row] === 0
-        ? 'null'
-        : valueText(this.#arena, this.#type, this.#values + row * widthOf(this.#type)),
-    )
-  }
-
   /** The next rows through their indices into a dictionary of `values`. */
-  readIndices(rows: number, values: readonly string[]): string[] {
-    const { u8, u32 } = this.#arena
-    const nulls = this.reader.readIndices(rows, this.#values, this.#validity)
+  readCodes(rows: number, values: readonly string[]): string[] {
+    const { u8, dataView } = this.#arena
+    assert(this.reader.hasCodes(rows), 'These rows are codes.')
+    const nulls = this.reader.readCodes(rows, this.#values, this.#validity)
     return Array.from({ length: rows }, (_, row) =>
       nulls > 0 && u8[this.#validity + row] === 0
         ? 'null'
-        : (values[u32[(this.#values >>> 2) + row] as number] ?? 'none'),
+        : (values[dataView.getUint16(this.#values + row * 2, true)] ?? 'none'),
     )
   }
 

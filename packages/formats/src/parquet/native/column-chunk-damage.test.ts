@@ -186,30 +186,12 @@ describe('interface', () => {
     const expected = (await readWithDuckdb(duckdb, meta))(meta, 'x')
     const [twin, close] = open(meta, 0, 'x')
     const { dictionary } = twin.reader
-    expect(dictionary?.isAllPages).toBe(true)
     expect(dictionary?.count).toBe(7)
     const values = twin.textsAt(dictionary?.values ?? 0, 7)
     const texts: string[] = []
-    while (twin.reader.rowsLeft > 0) texts.push(...twin.readIndices(Math.min(500, twin.reader.rowsLeft), values))
+    while (twin.reader.rowsLeft > 0) texts.push(...twin.readCodes(Math.min(500, twin.reader.rowsLeft), values))
     expect(texts).toEqual(expected)
     close()
-  })
-
-  it('reads selected rows of any encoding', async () => {
-    const query = `select case when i % 5 = 1 then null else 'a longer value ' || (i % 7) end as low,
-      'value ' || i as plain, ((i % 40) * 1.5)::decimal(20, 2) as amount, (i % 50)::integer as number
-      from range(3000) t(i)`
-    const meta = await write('selected', query, 'compression snappy')
-    const expected = await readWithDuckdb(duckdb, meta)
-    for (const { name } of meta.schema.fields) {
-      const [twin, close] = open(meta, 0, name)
-      for (let first = 0; first < 3000; first += 500) {
-        const selection = Array.from({ length: 500 }, (_, row) => row).filter((row) => (row * row + first) % 9 < 3)
-        const rows = selection.map((row) => expected(meta, name)[first + row])
-        expect(twin.readSelected(500, selection), name).toEqual(rows)
-      }
-      close()
-    }
   })
 
   it('skips without reading whole chunks, and reads nothing twice', async () => {

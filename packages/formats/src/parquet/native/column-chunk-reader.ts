@@ -13,7 +13,7 @@ import type { ParquetChunk, ParquetCodec, ParquetFileMeta } from '../file-meta.t
 import { requireChunk, requireRowGroup } from '../file-meta.ts'
 import { ChunkInput } from './chunk-input.ts'
 import type { ReadBytes } from './chunk-input.ts'
-import { IndexDecoder } from './dictionary.ts'
+import { CODE_COUNT_MAX, IndexDecoder } from './dictionary.ts'
 import { DictionaryLoader } from './dictionary-loader.ts'
 import { LEVEL_BYTES, LevelReader } from './level-reader.ts'
 import { beginChecksum, checkPage } from './page-check.ts'
@@ -57,8 +57,6 @@ export interface ChunkDictionary {
   /** Address of the values, in the layout of the column's type. */
   readonly values: number
   readonly count: number
-  /** Every data page holds indices, so that `readIndices` may be used for all rows. */
-  readonly isAllPages: boolean
 }
 
 /** Header reads when pages are passed over. */
@@ -88,6 +86,8 @@ function bufferBytes(column: ReaderColumn, windowBytes: number): number[] {
     codecStateBytes(column.codecs),
   ]
 }
+
+const decodeValues = (decoder: ValueDecoder, count: number, target: number): void => decoder.decode(count, target)
 
 export class ColumnChunkReader {
   readonly #context: ReaderContext
@@ -218,41 +218,30 @@ export class ColumnChunkReader {
       assert(rows <= this.#promised, 'Text is read as far as it was promised.')
       this.#promised -= rows
     }
-    return this.#readWith(rows, values, validity, this.#widthLog2, (decoder, count, target) =>
-      decoder.decode(count, target),
-    )
+    return this.#readWith(rows, values, validity, this.#widthLog2, decodeValues)
+  }
+
+  /** Whether the next `rows` rows are indices into a dictionary of at most 65,536 values: `readCodes` may read them. */
+  hasCodes(rows: number): boolean {
+    if (rows === 0 || rows > this.#rowsLeft) return false
+    this.#openPage()
+    if (!(this.#decoder instanceof IndexDecoder) || this.#dictionary.requireTable().count > CODE_COUNT_MAX) return false
+    return rows <= this.#pageRowsLeft || this.#dictionary.isAllPages
   }
 
   /**
-   * As `read`, but only the rows of the selection must be right: the others' values and those of null rows may be
-   * anything. Values of 16 bytes are looked up in a dictionary for these rows only.
-   * @param selection address of u32 × count, ascending row numbers below `rows`
+   * As `read`, but indices into the dictionary instead of values, where `hasCodes` says so.
+   * @param target u16 × rows, 0 for null rows; 32 bytes past them are clobbered
    */
-  readSelected(rows: number, selection: number, count: number, values: number, validity: number): number {
-    if (this.#widthLog2 !== 4 || !this.#hasIndices(rows)) return this.read(rows, values, validity)
-    const indices = values + rows * 12
-    const nulls = this.readIndices(rows, indices, validity)
-    const table = this.#dictionary.requireTable()
-    this.#context.kernels.gatherSelected(table.values, indices, selection, count, values)
-    this.#promised = Math.max(0, this.#promised - rows)
-    return nulls
-  }
-
-  /** Whether the next `rows` rows are indices into the dictionary. */
-  #hasIndices(rows: number): boolean {
-    if (rows === 0 || rows > this.#rowsLeft) return false
-    this.#openPage()
-    const isIndexed = this.#decoder instanceof IndexDecoder
-    return isIndexed && (rows <= this.#pageRowsLeft || this.#dictionary.isAllPages)
-  }
-
-  /** Indices into the dictionary instead of values, u32 (0 for null rows), where every page has them. */
-  readIndices(rows: number, target: number, validity: number): number {
+  readCodes(rows: number, target: number, validity: number): number {
     assert(rows <= this.#rowsLeft, 'A reader is not asked for more rows than there are.')
-    return this.#readWith(rows, target, validity, 2, (decoder, count, to) => {
-      if (decoder instanceof IndexDecoder) decoder.decodeIndices(count, to)
-      else throw this.#context.damage('a page has other encodings than the footer says')
-    })
+    this.#promised = Math.max(0, this.#promised - rows)
+    return this.#readWith(rows, target, validity, 1, this.#decodeCodes)
+  }
+
+  readonly #decodeCodes = (decoder: ValueDecoder, count: number, target: number): void => {
+    if (decoder instanceof IndexDecoder) decoder.decodeCodes(count, target)
+    else throw this.#context.damage('a page has other encodings than the footer says')
   }
 
   #readWith(
@@ -356,8 +345,7 @@ export class ColumnChunkReader {
   /** The open chunk's dictionary, read when it was not yet; undefined when there is none. */
   get dictionary(): ChunkDictionary | undefined {
     if (this.#rowsLeft > 0 && this.#pages === 0) this.#advance(this.#input.capacity)
-    const { table, isAllPages } = this.#dictionary
-    return table === undefined ? undefined : { ...table, isAllPages }
+    return this.#dictionary.table
   }
 
   #requireOpen(): ParquetChunk {

@@ -11,6 +11,9 @@ export interface DictionaryTable {
   readonly count: number
 }
 
+/** Most values of a dictionary whose indices are codes of 16 bits. */
+export const CODE_COUNT_MAX = 65_536
+
 /** Pages of indices into the dictionary. */
 export class IndexDecoder implements ValueDecoder {
   readonly #context: ReaderContext
@@ -61,15 +64,14 @@ export class IndexDecoder implements ValueDecoder {
     )
   }
 
-  /** Indices instead of values. */
-  decodeIndices(count: number, target: number): void {
+  /** Indices instead of values, u16: for a dictionary of at most CODE_COUNT_MAX values. */
+  decodeCodes(count: number, target: number): void {
     const { kernels } = this.#context
-    runHybrid(this.#context, this.#window, this.#state, count, (done) =>
-      kernels.hybridIndices(this.#state, count - done, target + done * 4),
+    const { count: tableCount } = this.#table()
+    const [state, scratch] = [this.#state, this.#scratch]
+    runHybrid(this.#context, this.#window, state, count, (done) =>
+      kernels.hybridCodes(state, count - done, tableCount, target + done * 2, scratch),
     )
-    if (kernels.indicesBelow(target, count, this.#table().count) === 0) {
-      throw this.#context.damage('an index exceeds the dictionary')
-    }
   }
 
   skip(count: number): void {

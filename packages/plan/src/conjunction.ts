@@ -1,5 +1,5 @@
 /** Predicates as lists of the conditions that AND joins. */
-import type { TypedExpr } from '@spillway/plan'
+import type { TypedExpr } from './expr-node.ts'
 
 /** `a and (b and c)` is [a, b, c], in evaluation order. */
 export function conjunctsOf(predicate: TypedExpr): TypedExpr[] {
