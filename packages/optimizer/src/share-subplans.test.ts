@@ -107,7 +107,13 @@ describe('share-subplans', () => {
 function outcome(plan: LogicalNode, generator: PlanGenerator): string {
   try {
     return JSON.stringify(run(plan, generator.sources), (_, value: unknown) =>
-      typeof value === 'bigint' ? `${value}n` : Object.is(value, -0) ? '-0' : typeof value === 'number' ? String(value) : value,
+      typeof value === 'bigint'
+        ? `${value}n`
+        : Object.is(value, -0)
+          ? '-0'
+          : typeof value === 'number'
+            ? String(value)
+            : value,
     )
   } catch (error) {
     if (error instanceof Raised) return 'raised'

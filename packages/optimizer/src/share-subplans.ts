@@ -81,7 +81,8 @@ function unionScans(nodes: readonly LogicalNode[]): Map<LogicalNode, LogicalNode
 }
 
 function sourceText(node: FileScan | InMemory, tables: Map<object, number>): string {
-  if (node.kind !== 'inMemory') return `${node.kind} ${JSON.stringify([node.files, node.reading])} ${schemaText(node.fileSchema)}`
+  if (node.kind !== 'inMemory')
+    return `${node.kind} ${JSON.stringify([node.files, node.reading])} ${schemaText(node.fileSchema)}`
   const number = tables.get(node.table) ?? tables.size
   tables.set(node.table, number)
   return `table ${number}`

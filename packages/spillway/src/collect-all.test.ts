@@ -93,7 +93,9 @@ describe('collectAll', () => {
   })
 
   it('an error in one ends all and leaves nothing', async () => {
-    const failing = orders.select(col('id').cast(DataType.Int8)).sinkParquet(inFolder('failing.parquet'), { lazy: true })
+    const failing = orders
+      .select(col('id').cast(DataType.Int8))
+      .sinkParquet(inFolder('failing.parquet'), { lazy: true })
     const query = [orders.groupBy('city').agg(len()), failing, orders.sinkIpc(inFolder('fine.arrow'), { lazy: true })]
     await expect(collectAll(query)).rejects.toMatchObject({ code: 'CAST_FAILED' })
     const nowhere = orders.sinkParquet(join(folder, 'no', 'such.parquet'), { lazy: true })

@@ -11,6 +11,7 @@ import {
   createEngine,
   type DataFrame,
   type Engine,
+  type EngineOptions,
   first,
   last,
   type LazyFrame,
@@ -23,11 +24,12 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { tables } from './arbitraries.ts'
 import { tableOfArrow } from './arrow-cells.ts'
+import type { ResultTable } from './cells.ts'
 import { tapes } from './choices.ts'
 import { tableDifference } from './compare-tables.ts'
 import { Oracle } from './duckdb-oracle.ts'
 import { queryOfTape } from './query-generator.ts'
-import { type Variant, type VariantOptions, variants } from './variants.ts'
+import { type Variant, variants } from './variants.ts'
 
 const RUNS = Number(process.env['SPILLWAY_ORACLE_RUNS'] ?? '30')
 const RESOURCE_CODES = ['MEMORY_LIMIT', 'SPILL_DISK_FULL', 'SPILL_IO', 'SPILL_CORRUPTION']
@@ -61,7 +63,7 @@ async function collected(
 describe('random plans that are collected together', () => {
   for (const variant of variants) {
     it(variant.name, { timeout: 120_000 }, async () => {
-      const engine = createEngine(variant.engineOptions() as VariantOptions)
+      const engine = createEngine(variant.engineOptions() as EngineOptions)
       let file = 0
       let shared = 0
       try {
@@ -119,7 +121,8 @@ describe('a shared subplan runs once', () => {
     path = join(folder, 'orders.parquet')
     await database.execute(`
       CREATE OR REPLACE TABLE orders AS
-      SELECT i AS id, (i * 7919) % ${CITIES} AS city, i % 11 AS kind, CASE WHEN i % 5 = 0 THEN NULL ELSE i % 1000 END AS price,
+      SELECT i AS id, (i * 7919) % ${CITIES} AS city, i % 11 AS kind,
+        CASE WHEN i % 5 = 0 THEN NULL ELSE i % 1000 END AS price,
         'note ' || repeat(chr(97 + (i % 26)::INT), (i % 40)::INT) AS note
       FROM range(${ROWS}) r(i)`)
     await database.writeParquet('orders', path, { rowGroupRows: 4096 })
@@ -139,7 +142,8 @@ describe('a shared subplan runs once', () => {
 
   const byCity = (orders: LazyFrame): LazyFrame =>
     orders.groupBy('city').agg(col('price').sum().alias('total'), col('note').max().alias('note'), len().alias('n'))
-  const byCitySql = 'SELECT city, sum(price)::BIGINT AS total, max(note) AS note, count(*) AS n FROM orders GROUP BY city'
+  const byCitySql =
+    'SELECT city, sum(price)::BIGINT AS total, max(note) AS note, count(*) AS n FROM orders GROUP BY city'
 
   const cases: readonly Case[] = [
     {
@@ -222,7 +226,11 @@ describe('a shared subplan runs once', () => {
     },
   ]
 
-  const modes: readonly { readonly name: string; readonly testing: QueryOptions['testing']; readonly threads?: number }[] = [
+  const modes: readonly {
+    readonly name: string
+    readonly testing: QueryOptions['testing']
+    readonly threads?: number
+  }[] = [
     { name: 'in memory', testing: {} },
     { name: 'one worker', testing: {}, threads: 1 },
     { name: 'forced spilling', testing: { forceSpill: true, poison: true } },
@@ -236,7 +244,7 @@ describe('a shared subplan runs once', () => {
     it(each.name, { timeout: 120_000 }, async () => {
       const engine = createEngine({ threads: 2, memoryLimit: '1GB' })
       try {
-        const expected = []
+        const expected: ResultTable[] = []
         for (const sql of each.sql) expected.push(await database.query(sql))
         for (const { name, testing, threads } of modes) {
           const frames = each.frames(engine.scanParquet(path))
@@ -305,7 +313,11 @@ describe('a shared subplan runs once', () => {
       const wide = engine.scanParquet(path).groupBy('id').agg(col('note').max().alias('note'), len().alias('n'))
       const twice = wide.join(wide.select(col('id').add(1).alias('id'), col('note').alias('before')), { on: 'id' })
       const options = { testing: { budgetPages: 260 } }
-      const all = twice.select(len().alias('rows'), col('note').max().alias('note'), col('before').max().alias('before'))
+      const all = twice.select(
+        len().alias('rows'),
+        col('note').max().alias('note'),
+        col('before').max().alias('before'),
+      )
       const [joined] = await collectAll([all], options)
       const longest = `note ${'z'.repeat(39)}`
       expect(joined?.toRecords()).toEqual([{ rows: BigInt(ROWS - 1), note: longest, before: longest }])

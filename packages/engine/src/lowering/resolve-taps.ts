@@ -89,19 +89,40 @@ class TapResolution {
       consumer.morselCount = morselCount
     }
     const sinks = late.length === 0 ? [] : [{ sink: this.#store(late), inputKind: 0, publishes: true }]
-    const host = { source, steps, sinks, branches: fused, inputColumns: 0, isSerial, morselCount, sequenceBase: 0 }
+    const host = {
+      source,
+      steps,
+      sinks,
+      branches: fused,
+      inputColumns: 0,
+      isSerial,
+      morselCount,
+      sequenceBase: this.#sequenceBase(),
+    }
     drafts.splice(position, 0, host)
     for (const consumer of fused) drafts.splice(drafts.indexOf(consumer), 1)
+  }
+
+  /** Behind the group's streams before this one: operators that number rows go by it. */
+  #sequenceBase(): number {
+    const { streams } = this.#group
+    return streams.slice(0, streams.indexOf(this.#stream)).reduce((sum, { morselCount }) => sum + morselCount, 0)
   }
 
   #store(late: readonly DraftPipeline[]): MultiplexerSpec {
     const lowering = this.#lowering
     const { schema, morselCount } = this.#stream
     const { batchRows } = lowering.context.sizing
+    const firstSequence = this.#sequenceBase()
     const store = { sinkId: lowering.nextSinkId(), schema, batchRows }
     for (const consumer of late) {
       const operatorId = lowering.nextOperatorId()
-      consumer.source = { kind: 'multiplexerOutput', operatorId, ...store } satisfies MultiplexerOutputSpec
+      consumer.source = {
+        kind: 'multiplexerOutput',
+        operatorId,
+        firstSequence,
+        ...store,
+      } satisfies MultiplexerOutputSpec
       consumer.morselCount = morselCount
     }
     return { kind: 'multiplexer', operatorId: lowering.nextOperatorId(), ...store, consumers: late.length }

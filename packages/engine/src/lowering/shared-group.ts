@@ -13,6 +13,7 @@
  * A consumer can take part unless its sink may make a worker wait, it needs the rows in order on one worker, or it
  * needs something that is ready only later: the directories of a join whose build side is read in this very pass.
  *
+ * A scan of the union of what its consumers read is used when it decodes less than their own scans would together.
  * Rows of a source behind nothing but filters and projections are never stored: reading them again costs about as much
  * as reading a store, and no memory. Such consumers get a scan of their own, with its narrower columns and predicate.
  */
@@ -147,12 +148,15 @@ function statesOf(draft: DraftPipeline): States {
   }
 }
 
-/** False when one scan of everything reads more than a scan for each consumer would. */
+/** One pass is worth it when it decodes no more than this share of what separate ones would. */
+const ONE_SCAN_SHARE = 0.95
+
+/** False when one scan of everything would not read less than a scan for each consumer. */
 export function isOneScanCheaper(input: LogicalNode, parts: readonly LogicalNode[]): boolean {
   if (parts.every((part) => part === input)) return true
   const whole = scanBytes(input)
   if (whole === undefined) return true
-  return whole <= parts.reduce((sum, part) => sum + (scanBytes(part) ?? 0), 0)
+  return whole <= ONE_SCAN_SHARE * parts.reduce((sum, part) => sum + (scanBytes(part) ?? 0), 0)
 }
 
 /** What makes rows of the shared scan those of the consumer's: its condition, then its columns. */

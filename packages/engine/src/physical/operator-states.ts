@@ -22,6 +22,12 @@ export function statesReadBy(spec: OperatorSpec): number[] {
 /** Ids of the states that an operator makes, adds to, or changes for those that read them later. */
 export function statesWrittenBy(spec: OperatorSpec): number[] {
   if (spec.kind === 'joinProbe') return [spec.probeId]
-  if (spec.kind === 'groupByOutput' || spec.kind === 'sortOutput' || spec.kind === 'multiplexerOutput' || spec.kind === 'joinPairs') return []
+  if (
+    spec.kind === 'groupByOutput' ||
+    spec.kind === 'sortOutput' ||
+    spec.kind === 'multiplexerOutput' ||
+    spec.kind === 'joinPairs'
+  )
+    return []
   return 'sinkId' in spec ? [spec.sinkId] : []
 }

@@ -24,7 +24,7 @@ export interface ChainParts {
   readonly branches: readonly PipelineChain[]
   /** Room for the descriptor of an incoming batch, or 0: the batch is this chain's own. */
   readonly descriptor: number
-  /** Added to the sequences of the pipeline's source. */
+  /** Added to the sequences of what feeds it. */
   readonly sequenceShift: number
 }
 

@@ -43,6 +43,12 @@ interface OpenQuery {
   readonly reservations: Reservation[]
 }
 
+/** Where an operator stands. */
+interface ChainOfPipeline {
+  readonly pipeline: PhysicalPipeline
+  readonly chain: PipelineChainSpec
+}
+
 type HostMessage = Exclude<ToWorker, StartPipeline | { kind: 'shutdown' | 'rest' }>
 
 export class EngineHost implements PipelineHost {
@@ -161,22 +167,27 @@ export class EngineHost implements PipelineHost {
     const { reservation, workspace } = own
     let loop: PullLoop | undefined
     const makeRoom = (pages: number): number => loop?.makeRoom(pages) ?? 0
-    const open = this.#opener(context, reservation, workspace, pipeline, makeRoom)
-    const source = open(pipeline.source, (with_) => sourceOf(pipeline.source).open(pipeline.source, with_, claims))
+    const opener = (chain: PipelineChainSpec) =>
+      this.#opener(context, reservation, workspace, { pipeline, chain }, makeRoom)
+    const source = opener(pipeline)(pipeline.source, (with_) =>
+      sourceOf(pipeline.source).open(pipeline.source, with_, claims),
+    )
     const stores = [...query.sinks.values()].filter(({ operator }) => operator.keepsSpilling === true)
-    const openChain = (chain: PipelineChainSpec, inputColumns: number): PipelineChain => {
+    const openChain = (chain: PipelineChainSpec, inputColumns: number, inputBase: number): PipelineChain => {
+      const open = opener(chain)
       const own = inputColumns === 0 ? 0 : workspace.take(branchDescriptorBytes(inputColumns))
       const transforms = chain.transforms.map((spec) => open(spec, (with_) => transformOf(spec).open(spec, with_)))
       const sinks = chain.sinks.map((use): OpenSink => {
-        const sink = query.sinks.get(use.sink.sinkId) ?? this.#openSink(query, use.sink, pipeline, left.shift())
+        const sink =
+          query.sinks.get(use.sink.sinkId) ?? this.#openSink(query, use.sink, { pipeline, chain }, left.shift())
         sink.operator.setClaims(claims)
         return { ...sink, inputKind: use.inputKind, publishes: use.publishes }
       })
-      const branches = chain.branches.map((branch) => openChain(branch, branch.inputColumns))
-      const sequenceShift = chain.sequenceBase - pipeline.sequenceBase
+      const branches = chain.branches.map((branch) => openChain(branch, branch.inputColumns, chain.sequenceBase))
+      const sequenceShift = chain.sequenceBase - inputBase
       return new PipelineChain({ context, transforms, sinks, branches, descriptor: own, sequenceShift })
     }
-    const chain = openChain(pipeline, 0)
+    const chain = openChain(pipeline, 0, pipeline.sequenceBase)
     loop = new PullLoop({
       queryId: message.queryId,
       pipelineId: message.pipelineId,
@@ -220,7 +231,7 @@ export class EngineHost implements PipelineHost {
     context: QueryContext,
     reservation: Reservation,
     workspace: Workspace,
-    pipeline: PhysicalPipeline,
+    { pipeline, chain }: ChainOfPipeline,
     makeRoom: (pages: number) => number,
   ) {
     return <T>(spec: OperatorBase, build: (context: OpenContext) => T): Metered<T> => {
@@ -233,18 +244,18 @@ export class EngineHost implements PipelineHost {
         workspace,
         makeRoom,
         meter,
-        sequenceBase: pipeline.sequenceBase,
+        sequenceBase: chain.sequenceBase,
         morselCount: pipeline.morselCount,
       })
       return { operator, meter }
     }
   }
 
-  #openSink(query: OpenQuery, spec: SinkSpec, pipeline: PhysicalPipeline, area: Area | undefined): OpenSink {
+  #openSink(query: OpenQuery, spec: SinkSpec, place: ChainOfPipeline, area: Area | undefined): OpenSink {
     assert(area?.workspace !== undefined, 'a sink opens with its workspace')
     // A sink asks itself first and knows its state better.
     const makeRoom = (pages: number): number => query.loop?.makeRoomForSink(spec.sinkId, pages) ?? 0
-    const open = this.#opener(query.context, area.reservation, area.workspace, pipeline, makeRoom)
+    const open = this.#opener(query.context, area.reservation, area.workspace, place, makeRoom)
     const { operator, meter } = open(spec, (with_) => sinkOf(spec).open(spec, with_))
     const sink: OpenSink = { operator, meter, sinkId: spec.sinkId, inputKind: 0, publishes: false }
     query.sinks.set(spec.sinkId, sink)

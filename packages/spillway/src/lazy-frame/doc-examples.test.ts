@@ -21,6 +21,7 @@ const FILES = [
   '../scan-ipc.ts',
   '../parquet-frame.ts',
   '../concat.ts',
+  '../collect-all.ts',
   '../engine/engine.ts',
   '../data-frame/data-frame.ts',
 ]

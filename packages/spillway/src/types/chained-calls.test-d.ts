@@ -3,6 +3,7 @@
  * `npx tsc -p packages/spillway/src/types/tsconfig.json`
  */
 import { col, count, DataType, intRange, len, lit, repeat, sum, when } from '@spillway/plan'
+import { collectAll } from '../collect-all.ts'
 import { LazyFrame } from '../lazy-frame/make-lazy-frame.ts'
 import type { LazyFrame as Frame } from '../lazy-frame/lazy-frame.ts'
 import { scanParquet } from '../scan-parquet.ts'
@@ -216,3 +217,21 @@ const wide = LazyFrame({
   .withColumns(col('c8').add(1).alias('d58'))
   .withColumns(col('c9').add(1).alias('d59'))
 expectKinds<{ readonly c3: 'int64'; readonly d59: 'int64' }>()(wide.select('c3', 'd59'))
+
+// collectAll: a frame's schema for each lazy frame, a file's result for each lazy sink, in order.
+async function typesOfCollectAll(): Promise<void> {
+  const [ids, file, rest] = await collectAll([
+    orders.select('id'),
+    orders.sinkParquet('copy.parquet', { lazy: true }),
+    orders.select('name', 'small'),
+  ])
+  expectKinds<{ readonly id: 'int64' }>()(ids.lazy())
+  const rowCount: number = file.rowCount
+  expectKinds<{ readonly name: 'utf8'; readonly small: 'int32' }>()(rest.lazy())
+  // @ts-expect-error a file has no rows in memory
+  file.height
+  // @ts-expect-error without `lazy` the sink runs at once
+  await collectAll([orders.sinkParquet('copy.parquet')])
+  void rowCount
+}
+void typesOfCollectAll

@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
+  col,
   createEngine,
   type Engine,
   type EngineOptions,
@@ -184,6 +185,34 @@ export function distinctQuery(engine: Engine, rowCount: number): KnownQuery {
   )
   const testing = { forceSpill: true, batchRows: 32, morselRows: 128, partitionBits: 1 }
   return { name: 'distinct', frame: frame as LazyFrame, answer: answer.sort(), testing }
+}
+
+/** An aggregation joined with itself: one side reads it from a multiplexer, which is spilled after every batch. */
+export function sharedQuery(engine: Engine, rowCount: number): KnownQuery {
+  const groups = Math.ceil(rowCount / 3)
+  const rows = Array.from({ length: rowCount }, (_, row) => ({
+    key: `key ${row % groups}`,
+    value: row % 5 === 0 ? `short ${row}` : `a longer string of row ${row}${'+'.repeat(row % 50)}`,
+    amount: row,
+  }))
+  const totals = LazyFrame(
+    {
+      key: rows.map(({ key }) => key),
+      value: rows.map(({ value }) => value),
+      amount: rows.map(({ amount }) => amount),
+    },
+    { session: engine },
+  )
+    .groupBy('key')
+    .agg(sum('amount').alias('total'), first('value').alias('head'))
+  const again = totals.select('key', col('head').alias('again'))
+  const answer = [...group(rows.map((row) => ({ key: row.key, value: row })))].map(([key, group]) => {
+    const total = group.reduce((all, { amount }) => all + amount, 0)
+    return [key, total, group[0]?.value, group[0]?.value].join('|')
+  })
+  const frame = totals.join(again, { on: 'key' })
+  const testing = { forceSpill: true, batchRows: 64, morselRows: 256, partitionBits: 2 }
+  return { name: 'shared', frame: frame as LazyFrame, answer: answer.sort(), testing }
 }
 
 /**

@@ -15,6 +15,7 @@ import {
   makeFault,
   recursiveQuery,
   runKnown,
+  sharedQuery,
   sortQuery,
 } from './fault-stage.ts'
 
@@ -50,6 +51,7 @@ describe('fault sweep', () => {
     stage = new FaultStage({ threads: 1 })
     queries.set('distinct', distinctQuery(stage.engine, 400))
     queries.set('recursive', recursiveQuery(stage.engine, 2800))
+    queries.set('shared', sharedQuery(stage.engine, 900))
     queries.set('sort', sortQuery(stage.engine, 800))
   })
   afterAll(async () => {
@@ -59,6 +61,7 @@ describe('fault sweep', () => {
   for (const [name, floor] of [
     ['distinct', isSlow ? 300 : 70],
     ['recursive', isSlow ? 2000 : 70],
+    ['shared', isSlow ? 300 : 70],
     ['sort', isSlow ? 300 : 70],
   ] as const) {
     it(`ends every failed spill operation with its error: ${name}`, { timeout: 3_600_000 }, async () => {
@@ -116,5 +119,11 @@ describe('fault sweep', () => {
     const { metrics } = await stage.engine.collect(query.frame.plan, { testing: query.testing })
     const depth = Math.max(...(metrics?.operators ?? []).map(({ recursionDepth }) => recursionDepth))
     expect(depth).toBeGreaterThanOrEqual(1)
+  })
+  it('reaches the multiplexer', async () => {
+    const query = queries.get('shared') as KnownQuery
+    const { metrics } = await stage.engine.collect(query.frame.plan, { testing: query.testing })
+    const stores = (metrics?.operators ?? []).filter(({ label }) => label === 'MULTIPLEXER')
+    expect(stores.map(({ spilledBytes }) => spilledBytes > 0)).toEqual([true])
   })
 })

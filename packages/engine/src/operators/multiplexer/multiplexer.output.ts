@@ -97,7 +97,7 @@ class MultiplexerSource implements Source {
       if (index < 0) return 'finished'
       this.sequence = this.#context.sequenceBase + index
       this.#rowInMorsel = 0
-      this.#waiting = [...(this.#morsels.get(index) ?? [])]
+      this.#waiting = [...(this.#morsels.get(this.#spec.firstSequence + index) ?? [])]
     }
     if (this.#segment === undefined) {
       const [entry] = this.#waiting

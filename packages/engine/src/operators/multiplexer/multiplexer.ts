@@ -30,6 +30,8 @@ export interface MultiplexerSpec extends StoreSpec {
 /** The stored batches, one morsel per morsel that was stored. */
 export interface MultiplexerOutputSpec extends StoreSpec {
   readonly kind: 'multiplexerOutput'
+  /** Under which the first morsel was stored. */
+  readonly firstSequence: number
 }
 
 /** What a worker publishes: where its segments are listed. Plain data. */
