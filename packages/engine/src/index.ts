@@ -14,17 +14,28 @@ export {
   type QueryMetrics,
   type QueryOptions,
   type QueryRequest,
+  type QueryRoot,
   type TestingOptions,
 } from './main/query-request.ts'
 export { megabytes } from './main/query-sizer.ts'
-export { operatorsOf } from './main/query-run.ts'
 export type { CollectOutput, CollectSpec } from './operators/collect/collect.ts'
 export { sizeCollect } from './operators/collect/size-collect.ts'
 export type { SinkFileOutput } from './operators/sink-file/sink-file.ts'
-export type { OperatorSpec, PhysicalPipeline, PhysicalPlan, SinkSpec, Sizing } from './physical/physical-plan.ts'
+export {
+  chainsOf,
+  type OperatorSpec,
+  operatorsOf,
+  type PhysicalPipeline,
+  type PhysicalPlan,
+  type PipelineChain,
+  type SinkSpec,
+  sinkUsesOf,
+  type Sizing,
+} from './physical/physical-plan.ts'
 export { sizeSinkIpc } from './operators/sink-ipc/size-sink-ipc.ts'
 export { bytesOfRows, estimateOutput, type OutputEstimate } from './lowering/estimate-output.ts'
 export type { RootSink } from './lowering/lower-plan.ts'
+export type { PhysicalRoot } from './physical/physical-plan.ts'
 
 /** The built file that worker threads run. */
 export const workerFile: string = fileURLToPath(new URL('./worker.bundle.js', import.meta.url))

@@ -2,6 +2,7 @@
 // State lives in the arena, never in globals: module globals are per instance and static data is shared by all threads.
 export * from './arena'
 export * from './cast'
+export * from './convert'
 export {
   andValidity,
   bitmapToBytes,
@@ -9,6 +10,7 @@ export {
   fillValue,
   gather,
   iota64,
+  iotaSelected64,
   masksToSelection,
   sanitizeIndices,
   utf8ToViews,

@@ -1,7 +1,7 @@
 // Columns of Arrow IPC files, whose bytes are not trusted: nothing here reads or writes outside the ranges it is given,
 // whatever the bytes are.
 
-import { storeView } from './convert'
+import { storeView } from './store-view'
 
 const INLINE_MAX: u32 = 12
 

@@ -4,7 +4,8 @@
 //
 //   entry   u64 key bytes 0 … 7 | u32 row address, u32 key bytes 8 … 11      (both key parts as unsigned numbers)
 //
-// Stable: rows that agree in the whole key keep their places, and rows arrive in the order of their ordinals.
+// The last bytes of a key are the ordinal. Rows mostly arrive in the order of their ordinals: ranges that are in order
+// cost one pass.
 import { compareToBound, isLongString, ORDER_HEAD, SEGMENT, SEGMENT_FLIP, SEGMENT_VIEW } from './sort-order'
 
 const ENTRY: u32 = 16
@@ -32,7 +33,7 @@ export function fillSortEntries(rows: u32, rowCount: u32, rowBytes: u32, out: u3
 }
 
 /**
- * Sorts entries that stand in the order of their rows' ordinals.
+ * Sorts entries.
  * @param entries 16 × count, scratch as large, histograms 1,024 bytes; order: see sort-order.ts
  */
 export function sortEntries(entries: u32, scratch: u32, count: u32, histograms: u32, order: u32): void {
@@ -207,7 +208,6 @@ function sortGroups(
 function refine(a: u32, b: u32, n: u32, histograms: u32, order: u32, segment: u32, at: u32): void {
   const row = load<u32>(a, 8)
   const segmentsEnd = order + ORDER_HEAD + load<u32>(order) * SEGMENT
-  const keyBytes = (load<u32>(segmentsEnd - SEGMENT) - 1) << 3
   const segmentBytes = load<u32>(segment) << 3
   let next: u32
   if ((at & IN_STRING) != 0) {
@@ -223,8 +223,8 @@ function refine(a: u32, b: u32, n: u32, histograms: u32, order: u32, segment: u3
     next = segmentBytes
     segment += SEGMENT
   }
-  // Only ordinals are left.
-  if ((next & IN_STRING) == 0 && next >= keyBytes) return
+  // Behind the ordinal nothing is left.
+  if (segment == segmentsEnd) return
   const high = load<u64>(a)
   const low = load<u64>(a, 8) & TOP_HALF
   const end = a + n * ENTRY

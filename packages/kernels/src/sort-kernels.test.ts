@@ -153,6 +153,22 @@ describe('sortEntries', () => {
     })
   }
 
+  it('goes by ordinals that did not come in order', () => {
+    for (const shape of shapes) {
+      const made = makeRows(shape, 3000)
+      kernels.fillSortEntries(rows, 3000, ROW_BYTES, entries)
+      for (let index = 2999; index > 0; index--) {
+        const [a, b] = [index, random(index + 1)].map((each) => entries + each * SORT_ENTRY_BYTES) as [number, number]
+        u8.copyWithin(scratch, a, a + SORT_ENTRY_BYTES)
+        u8.copyWithin(a, b, b + SORT_ENTRY_BYTES)
+        u8.copyWithin(b, scratch, scratch + SORT_ENTRY_BYTES)
+      }
+      kernels.sortEntries(entries, scratch, 3000, histograms, order)
+      expect(rowsOf(entries, 3000)).toEqual(sortedTwin(made, shape))
+      expect(prefixesHold(3000)).toBe(true)
+    }
+  })
+
   it('finds the first row that is not below a bound', () => {
     for (const shape of shapes) {
       const made = makeRows(shape, 100)

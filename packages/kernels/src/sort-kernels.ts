@@ -30,7 +30,7 @@ export interface SortKernels {
   compareToBound(row: number, bound: number, order: number): number
   /** Entries of rowCount adjacent rows, to `out`. */
   fillSortEntries(rows: number, rowCount: number, rowBytes: number, out: number): void
-  /** Sorts entries that are in the order of ordinals. scratch: as large; histograms: SORT_HISTOGRAM_BYTES. */
+  /** Sorts entries. scratch: as large; histograms: SORT_HISTOGRAM_BYTES. */
   sortEntries(entries: number, scratch: number, count: number, histograms: number, order: number): void
   /** How many of the sorted entries come before the bound. */
   entriesBelow(entries: number, count: number, bound: number, order: number): number

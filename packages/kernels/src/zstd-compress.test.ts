@@ -105,6 +105,41 @@ it('brings back all lengths 0 … 130, and some around limits', () => {
   }
 })
 
+/** Sequences of the only block of a frame whose literals are stored as they are, or Huffman-coded. */
+function sequencesOf(frame: Uint8Array): number {
+  const sizeBytes = [1, 2, 4, 8][(frame[4] as number) >> 6] as number
+  const at = 5 + sizeBytes + 3
+  const view = Buffer.from(frame)
+  const head = view.readUIntLE(at, 5)
+  const format = (head >> 2) & 3
+  if ((head & 3) === 0) {
+    const headBytes = (format & 1) === 0 ? 1 : format === 1 ? 2 : 3
+    return countAt(view, at + headBytes + Math.floor((head % 2 ** (8 * headBytes)) / ((format & 1) === 0 ? 8 : 16)))
+  }
+  const bits = format < 2 ? 10 : format === 2 ? 14 : 18
+  return countAt(view, at + (format < 2 ? 3 : format + 2) + (Math.floor(head / 2 ** (4 + bits)) % 2 ** bits))
+}
+
+function countAt(view: Buffer, at: number): number {
+  const first = view[at] as number
+  return first < 128 ? first : ((first - 128) << 8) + (view[at + 1] as number)
+}
+
+it('brings back any number of sequences around those that are decoded at a time', () => {
+  // Four random bytes and eight zeros: a sequence for every twelve bytes.
+  const numbers = makeRandom(12 * 600).map((byte, at) => (at % 12 < 4 ? byte : 0))
+  const seen = new Set<number>()
+  for (const around of [256, 512]) {
+    for (let count = around - 20; count <= around + 40; count++) {
+      const data = numbers.subarray(0, 12 * count)
+      const bytes = compress(data, 2)
+      expectResult(data, bytes)
+      seen.add(sequencesOf(u8.slice(target, target + bytes)))
+    }
+  }
+  for (const count of [255, 256, 257, 511, 512, 513]) expect([...seen], String(count)).toContain(count)
+})
+
 it('brings back pages of several blocks at all levels, and they shrink', () => {
   const most: Record<keyof typeof makers, number> = {
     ...{ makeWords: 0.4, makeIntegers: 0.3, makeSkewed: 0.85, makeRandom: 1.001 },

@@ -31,9 +31,14 @@ export interface OptimizedPlan {
 export function optimize(root: LogicalNode, options: OptimizeOptions = {}): OptimizedPlan {
   const disabled = new Set(options.disabled ?? [])
   for (const name of disabled) requireRule(name)
+  return runRules(root, rules, disabled)
+}
+
+/** Some of the rules, in their order. */
+export function runRules(root: LogicalNode, some: readonly Rule[], disabled: ReadonlySet<string>): OptimizedPlan {
   const passes: OptimizerPass[] = []
   let plan = root
-  for (const rule of rules) {
+  for (const rule of some) {
     if (disabled.has(rule.name)) continue
     const start = performance.now()
     const next = rule.apply(plan)
@@ -56,7 +61,8 @@ function assertSameColumns(before: LogicalNode, after: LogicalNode, ruleName: st
   assert(isSame && left.length === right.length, `rule ${ruleName} keeps the columns of the plan`)
 }
 
-function requireRule(name: string): Rule {
+/** @throws PlanError INVALID_OPTION */
+export function requireRule(name: string): Rule {
   const rule = rules.find((candidate) => candidate.name === name)
   if (rule !== undefined) return rule
   const known = rules.map((candidate) => candidate.name).join(', ')

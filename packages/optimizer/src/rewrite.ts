@@ -48,6 +48,7 @@ export function expressionsOf(node: LogicalNode): readonly TypedExpr[] {
     case 'concat':
     case 'ordinal':
     case 'guard':
+    case 'shared':
       return []
     default:
       return unreachable(node)

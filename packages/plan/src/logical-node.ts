@@ -188,6 +188,19 @@ export interface Guard {
   readonly schema: Schema
 }
 
+/**
+ * The rows of `own`, of which all nodes with the same `input` object are computed in one pass where that is possible.
+ * The optimizer's last step makes it; no rule sees one.
+ */
+export interface Shared {
+  readonly kind: 'shared'
+  /** What is computed once. */
+  readonly input: LogicalNode
+  /** What this node stands for: `input` itself, or a scan that reads a part of what the scan `input` reads. */
+  readonly own: LogicalNode
+  readonly schema: Schema
+}
+
 export type LogicalNode =
   | ScanParquet
   | ScanIpc
@@ -202,4 +215,5 @@ export type LogicalNode =
   | Join
   | Ordinal
   | Guard
+  | Shared
 export type LogicalKind = LogicalNode['kind']

@@ -13,9 +13,13 @@ export const QUERY_SLOTS = 256
 const HEADER_WORDS = 16
 const QUERY_WORDS = 16
 const LOCAL_WORDS = 2
-const QUERY_COUNTERS = 32
+const QUERY_COUNTERS = 64
 /** Slices over several workers or pipelines that one query may have. */
 export const SLICE_COUNTERS = 16
+/** Outputs of one query that may be files. */
+export const OUTPUT_COUNTERS = 32
+/** Top-k operators of a query that share a bound. */
+export const TOP_COUNTERS = 6
 
 const header = { wakeEpoch: 0, pressure: 1, faultCounter: 2, residentPages: 3, resultPages: 4 } as const
 
@@ -49,12 +53,14 @@ export const queryCounter = {
   morselsDone: 5,
   /** Bytes of spill files that exist now (quota). */
   spillBytesHeld: 6,
-  /** Next free byte of the output file. */
-  sinkOffset: 7,
   /** Pages promised for results on their way to the caller. */
   resultPages: 8,
+  /** The running bound of top-k i: counter topBound + i. */
+  topBound: 10,
   /** Rows seen by slice i, in its input's order: counter sliceRows + i. */
   sliceRows: 16,
+  /** Next free byte of the file of output i: counter sinkOffset + i. */
+  sinkOffset: 32,
 } as const
 
 const localWord = { usedPages: 0, spillRequest: 1 } as const
@@ -178,6 +184,12 @@ export class ControlBlock {
   }
   usedPages(slot: number, worker: number): number {
     return Atomics.load(this.words, this.#local(slot, worker, localWord.usedPages))
+  }
+  /** Pages of a query: what its workers hold, and published state. */
+  heldPages(slot: number): number {
+    let pages = this.load(slot, queryWord.publishedPages)
+    for (let worker = 0; worker < this.workerCount; worker++) pages += this.usedPages(slot, worker)
+    return pages
   }
   /** Asks a worker to spill `pages` pages of a query's local state at its next batch. */
   requestSpill(slot: number, worker: number, pages: number): void {

@@ -60,7 +60,14 @@ export type FromWorker =
       /** True: a trap; the arena may be corrupt and is condemned. */
       readonly isTrap: boolean
     }
-  | { readonly kind: 'output'; readonly worker: number; readonly queryId: number; readonly output: unknown }
+  | {
+      readonly kind: 'output'
+      readonly worker: number
+      readonly queryId: number
+      /** The sink that made it. */
+      readonly sinkId: number
+      readonly output: unknown
+    }
   | { readonly kind: 'queryClosed'; readonly worker: number; readonly queryId: number }
   /** To `collectGarbage` and `ping`. */
   | { readonly kind: 'answered'; readonly worker: number; readonly ticket: number }

@@ -1,5 +1,5 @@
 /** Spillway: a larger-than-memory query engine for Node.js and TypeScript. */
-import { dataFrameFromTable } from './data-frame/data-frame.ts'
+import { DataFrame, dataFrameFromTable } from './data-frame/data-frame.ts'
 import { createEngine, type Engine } from './engine/engine.ts'
 import { type QuerySession, setDefaultSession } from './session.ts'
 
@@ -29,6 +29,13 @@ const defaultSession: QuerySession = {
   sinkIpc: async (plan, path, options) => requireDefaultEngine().sinkIpc(plan, path, options),
   estimateMemory: async (plan, options) => requireDefaultEngine().estimateMemory(plan, options),
   explain: async (plan, options) => requireDefaultEngine().explain(plan, options),
+  runAll: async (outputs, options) => {
+    const results = await requireDefaultEngine().runAll(outputs, options)
+    return results.map((result) =>
+      result instanceof DataFrame ? dataFrameFromTable(result.table, undefined, result.metrics) : result,
+    )
+  },
+  explainAll: async (outputs, options) => requireDefaultEngine().explainAll(outputs, options),
 }
 
 setDefaultSession(() => defaultSession)
@@ -66,6 +73,7 @@ export {
   SpillIoError,
   SpillwayError,
 } from '@spillway/stdx'
+export { type Collectable, type Collected, collectAll, explainAll } from './collect-all.ts'
 export { concat } from './concat.ts'
 export { DataFrame, fromArrow } from './data-frame/data-frame.ts'
 export { createEngine, Engine, type EngineUsage, setEngineAffinity } from './engine/engine.ts'
@@ -80,6 +88,7 @@ export type {
   SinkIpcOptions,
   SinkParquetOptions,
 } from './engine/engine-options.ts'
+export { LazySink } from './lazy-frame/lazy-sink.ts'
 export { LazyFrame } from './lazy-frame/make-lazy-frame.ts'
 export { ParquetFrame } from './parquet-frame.ts'
 export { type ScanIpcOptions, scanIpc } from './scan-ipc.ts'

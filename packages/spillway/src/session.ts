@@ -23,6 +23,17 @@ export interface SinkResult {
   readonly metrics: QueryMetrics
 }
 
+/** A file that a plan is to be written to. `options` are checked when the query runs. */
+export type SinkTarget =
+  | { readonly format: 'parquet'; readonly path: string; readonly options: SinkParquetOptions }
+  | { readonly format: 'ipc'; readonly path: string; readonly options: SinkIpcOptions }
+
+/** One of several results of a query: rows, or a file. */
+export interface PlanOutput {
+  readonly plan: LogicalNode
+  readonly target: SinkTarget | undefined
+}
+
 export type { CollectBatchesOptions, ExplainOptions, QueryOptions, SinkIpcOptions, SinkParquetOptions }
 
 /** What `collect` needs, and what the limit is. */
@@ -40,6 +51,9 @@ export interface QuerySession {
   sinkIpc(plan: LogicalNode, path: string, options: SinkIpcOptions): Promise<SinkResult>
   estimateMemory(plan: LogicalNode, options: QueryOptions): Promise<MemoryEstimate>
   explain(plan: LogicalNode, options: ExplainOptions): Promise<string>
+  /** Runs all as one query; results in order: a DataFrame, or a SinkResult for a file. */
+  runAll(outputs: readonly PlanOutput[], options: QueryOptions): Promise<(DataFrame | SinkResult)[]>
+  explainAll(outputs: readonly PlanOutput[], options: ExplainOptions): Promise<string>
 }
 
 let makeDefaultSession: (() => QuerySession) | undefined

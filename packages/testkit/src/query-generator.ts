@@ -234,7 +234,7 @@ function nextState(state: State, source: State, choices: Choices): State {
       return state.ordered ? sliceStep(state, choices) : filterStep(state, choices)
     case 7:
     case 8:
-      return state.hasJoin ? filterStep(state, choices) : joinStep(state, source, choices)
+      return joinStep(state, source, choices)
     case 9:
       return sortStep(state, choices)
     default:

@@ -1,6 +1,6 @@
 /**
- * The join of a random query: the rows so far with some rows of the source. Keys are columns or expressions of one type,
- * nulls are equal or not, keys are coalesced or not, and where both sides have an order it may be kept.
+ * The join of a random query: the rows so far with some rows of the source. Keys are columns or expressions of one
+ * type, nulls are equal or not, keys are coalesced or not, and where both sides have an order it may be kept.
  *
  *   SELECT … FROM (SELECT *, key AS __l0 FROM (left)) l JOIN (SELECT *, key AS __r0 FROM (right)) r ON __l0 = __r0
  */
@@ -21,7 +21,8 @@ interface KeyPair {
 }
 
 export function joinStep(state: State, source: State, choices: Choices): State {
-  const how = choices.oneOf(KINDS)
+  // A second join must not multiply the rows once more.
+  const how = choices.oneOf(state.hasJoin ? (['semi', 'anti'] as const) : KINDS)
   const right = rightSide(state, source, choices)
   const keys = how === 'cross' ? [] : randomKeys(choices, state, right)
   const arePlain = keys.every(({ left, right: other }) => isColumn(left) && isColumn(other))
@@ -53,13 +54,18 @@ export function joinStep(state: State, source: State, choices: Choices): State {
     ordered: maintainOrder !== 'none',
     hasSink: true,
     hasJoin: true,
-    // With a row in the answer both sides had rows.
-    canSpill: state.canSpill || how === 'inner' || how === 'semi' || how === 'cross',
+    canSpill: canSpillOf(how, state.canSpill),
     canSpillUnsorted: undefined,
     build: (frame, api) => state.build(frame, api).join(right.build(frame, api), options),
     sql: (table) => joinSql(state.sql(table), right.sql(table), outputs, shape),
     steps: [...state.steps, `${how} join ${JSON.stringify(options, shorten)} with ${right.steps.join(', ')}`],
   }
+}
+
+/** With a row in the answer of an inner join both sides had rows; that of a full join may come from the right alone. */
+function canSpillOf(how: JoinChoices['how'], leftCanSpill: boolean): boolean {
+  if (how === 'inner' || how === 'semi' || how === 'cross') return true
+  return (how === 'left' || how === 'anti') && leftCanSpill
 }
 
 const shorten = (name: string, value: unknown): unknown =>

@@ -57,7 +57,7 @@ export interface State {
   readonly columns: readonly QueryColumn[]
   readonly ordered: boolean
   readonly hasSink: boolean
-  /** One join is enough: several would make too many rows. */
+  /** Whether a join has made pairs: a second one that does would make too many rows. */
   readonly hasJoin: boolean
   readonly canSpill: boolean
   /** After a sort, what canSpill would be without it: a slice makes it a top-k, which need not spill. */

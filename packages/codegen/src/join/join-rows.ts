@@ -1,5 +1,5 @@
 /**
- * Compiles the module that keeps the rows of one side of a join: append, link, spill, load, transfer.
+ * Compiles the module that keeps the rows of one side of a join: append, link, spill, load.
  *
  * Keys are kept in canonical form (one NaN, no -0), since they are only compared; a float that is put out is a payload
  * column of its own.
@@ -7,7 +7,6 @@
 import { physicalOf, typeName } from '@spillway/columnar'
 import { assert } from '@spillway/stdx'
 import { elementAddress, loadWords, storeWords, zeroWords } from '../expr/load-value.ts'
-import { addPageFunction } from '../group-by/find-code.ts'
 import type { KeyPlan } from '../group-by/group-by-plan.ts'
 import {
   hasDirectKey,
@@ -20,7 +19,7 @@ import {
   storeKeyWords,
 } from '../group-by/key-code.ts'
 import { forEachRow, openColumn, openRowLoop, validFlag } from '../rows/batch-code.ts'
-import { addLoadRows, addSpillRows, transferRow } from '../rows/move-code.ts'
+import { addLoadRows, addSpillRows } from '../rows/move-code.ts'
 import { makeRowLayout, type RowField, type RowFieldSpec, type RowLayout, spillSchemaOf } from '../rows/row-layout.ts'
 import { joinStore, localStore, stopReason } from '../rows/row-store-layout.ts'
 import { addStoreFunctions, longLength, type StoreFunctions } from '../rows/string-code.ts'
@@ -95,7 +94,6 @@ function generateModule(plan: RowsPlan): Uint8Array<ArrayBuffer> {
   addAppend(builder, plan, store, hashBytes)
   addSpillRows(builder, plan.layout)
   addLoadRows(builder, plan.layout, store, (field) => zeroWords(field.type))
-  addPageFunction({ builder, plan, store }, 'transfer', (body, page) => transferRow(body, plan.layout, store, page))
   addLink(builder, plan)
   if (isDirect(plan)) addLinkDirect(builder, plan)
   return builder.encode()

@@ -52,8 +52,6 @@ export interface JoinRowsExports {
   readonly spillRows: (rows: number, n: number, outBatch: number) => void
   /** The inverse: appends the rows of a batch of spillSchema (no selection). May stop for pages. */
   readonly loadRows: (batch: number, store: number, start: number) => number
-  /** Copies live rows and their strings into the store's partitions. May stop for pages. */
-  readonly transfer: (store: number, page: number, rowCount: number, start: number) => number
   /**
    * Enters adjacent rows in a directory of u64 slots: { row that was entered last, tags of all its rows }. Rows of one
    * slot are chained by their links. Rows with a null key are left out unless nullsEqual.

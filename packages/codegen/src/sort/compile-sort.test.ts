@@ -14,6 +14,7 @@ import {
   stopReason,
 } from '../rows/row-store-layout.ts'
 import { compileSort } from './compile-sort.ts'
+import { leastFirstWord } from './first-word.ts'
 import type { SortExports, SortKeyColumn, SortSpec } from './sort-spec.ts'
 
 const arena = createTestArena(600)
@@ -61,6 +62,12 @@ const samples: readonly (readonly [DataType, readonly CellValue[]])[] = [
 ]
 const types = samples.map(([type]) => type)
 
+const isFloatKind = (type: DataType): boolean => type.kind.startsWith('float')
+const keyWordsOf = (spec: SortSpec): number => compileSort(spec).layout.keyWords
+/** A cell as the statistics of a file give it. */
+const asBound = (cell: CellValue): bigint | Uint8Array =>
+  typeof cell === 'string' ? Buffer.from(cell) : BigInt(cell as bigint)
+
 function order(a: CellValue, b: CellValue): number {
   if (typeof a === 'string' && typeof b === 'string') return Buffer.compare(Buffer.from(a), Buffer.from(b))
   if (Number.isNaN(a) || Number.isNaN(b)) return Number(Number.isNaN(a)) - Number(Number.isNaN(b))
@@ -70,7 +77,10 @@ function order(a: CellValue, b: CellValue): number {
 
 type Columns = readonly (readonly CellValue[])[]
 
-function compareTwin(columns: Columns, keys: readonly SortKeyColumn[], a: number, b: number): number {
+const compareTwin = (columns: Columns, keys: readonly SortKeyColumn[], a: number, b: number): number =>
+  compareKeys(columns, keys, a, b) || a - b
+
+function compareKeys(columns: Columns, keys: readonly SortKeyColumn[], a: number, b: number): number {
   for (const { column, descending, nullsLast } of keys) {
     const [x, y] = [columns[column]?.[a] as CellValue, columns[column]?.[b] as CellValue]
     if (x === null && y === null) continue
@@ -78,7 +88,7 @@ function compareTwin(columns: Columns, keys: readonly SortKeyColumn[], a: number
     const result = order(x, y)
     if (result !== 0) return descending ? -result : result
   }
-  return a - b
+  return 0
 }
 
 const instances = new Map<string, SortExports>()
@@ -172,6 +182,55 @@ function check({ spec, columns, selection }: Made, rowCount: number, isSelected:
   room.release()
 }
 
+/** The words of a row's key, and its value, at a bound: which rows selectBelow lists, and what keep copies. */
+function checkBounds({ spec, columns, selection }: Made, rowCount: number): void {
+  const room = new ArenaRoom(arena)
+  const { append, keep, selectBelow, spillRows } = exportsOf(spec)
+  const { layout, spillSchema } = compileSort(spec)
+  const batch = makeBatch(room, spec.input, columns, rowCount, selection)
+  const store = makeStore(room, layout.rowBytes, rowCount + 1, 64 * 11 * (rowCount + 1))
+  const first = dataView.getUint32(store + LOCAL_HEADER_BYTES + partitionStore.rowCursor, true)
+  append(batch, store, 0)
+  const hasText = spec.keys.some(({ column }) => types[column]?.kind === 'utf8')
+  const out = room.take(rowCount * 4)
+  selection.forEach((row, index) => {
+    const bound = first + index * layout.rowBytes
+    for (const keepsTies of [0, 1]) {
+      const n = selectBelow(batch, bound, out, keepsTies)
+      const found = Array.from({ length: n }, (_, k) => dataView.getUint32(out + k * 4, true))
+      const expected = selection.filter((other) => {
+        const result = compareKeys(columns, spec.keys, other, row)
+        return result === 0 ? keepsTies === 1 : result < 0
+      })
+      if (!hasText) expect(found).toEqual(expected)
+      else expect(expected.filter((other) => !found.includes(other))).toEqual([])
+    }
+  })
+  const entries = room.take(selection.length * SORT_ENTRY_BYTES)
+  kernels.fillSortEntries(first, selection.length, layout.rowBytes, entries)
+  const other = makeStore(room, layout.rowBytes, rowCount + 1, 64 * 11 * (rowCount + 1))
+  const copy = dataView.getUint32(other + LOCAL_HEADER_BYTES + partitionStore.rowCursor, true)
+  expect(keep(entries, selection.length, other, 0)).toBe(selection.length)
+  const addresses = room.take(rowCount * 4)
+  selection.forEach((_, index) => {
+    dataView.setUint32(addresses + index * 4, copy + index * layout.rowBytes, true)
+  })
+  const spilled = makeEmptyBatch(
+    room,
+    spillSchema.fields.map(({ type }) => type),
+    rowCount,
+    64,
+  )
+  // The copies do not point to the rows they were made of.
+  u8.fill(0xdb, first, first + selection.length * layout.rowBytes)
+  spillRows(addresses, selection.length, spilled)
+  spec.input.fields.forEach(({ type }, column) => {
+    const expected = selection.map((row) => columns[column]?.[row] ?? null)
+    expect(readColumn(arena, spilled, column + 1, type)).toEqual(expected)
+  })
+  room.release()
+}
+
 function makeColumns(rowCount: number, nullShare: number): Columns {
   return samples.map(([type, values]) =>
     Array.from({ length: rowCount }, () =>
@@ -220,6 +279,59 @@ describe('sort rows', () => {
       const all = Array.from({ length: rowCount }, (_, row) => row)
       const selection = isSelected ? all.filter(() => random(3) > 0) : all
       check({ spec, columns, selection }, rowCount, isSelected)
+    }
+  })
+
+  it('selects rows below a bound, and keeps some', () => {
+    for (const [index] of types.entries()) {
+      for (const descending of [false, true]) {
+        const keys = [
+          { column: index, descending, nullsLast: descending },
+          { column: (index + 5) % types.length, descending: !descending, nullsLast: false },
+        ]
+        const spec = { input: schemaOf(true), outputCount: types.length, keys }
+        const selection = Array.from({ length: 40 }, (_, row) => row).filter(() => random(4) > 0)
+        checkBounds({ spec, columns: makeColumns(40, 20), selection }, 40)
+      }
+    }
+  })
+
+  it('knows the least first word that rows within bounds can have', () => {
+    for (const [column, [type]] of samples.entries()) {
+      if (type.kind === 'null') continue
+      for (const nullable of [false, true]) {
+        for (const [descending, nullsLast] of [
+          [false, false],
+          [true, true],
+          [false, true],
+        ] as const) {
+          const spec = { input: schemaOf(nullable), outputCount: 1, keys: [{ column, descending, nullsLast }] }
+          const cells = makeColumns(30, nullable ? 20 : 0)
+          const present = (cells[column] ?? []).filter((cell) => cell !== null)
+          const numbers = present.filter((cell) => !Number.isNaN(cell)).sort(order)
+          const bound = (cell: CellValue | undefined) =>
+            cell === undefined ? undefined : typeof cell === 'boolean' || !isFloatKind(type) ? asBound(cell) : cell
+          const least = leastFirstWord(spec, {
+            min: bound(numbers[0]) as bigint | undefined,
+            max: bound(numbers.at(-1)) as bigint | undefined,
+            hasNull: (cells[column] ?? []).includes(null),
+            hasValue: present.length > 0,
+          })
+          const room = new ArenaRoom(arena)
+          const { rowBytes } = compileSort(spec).layout
+          const store = makeStore(room, rowBytes, 30, 30_000)
+          const first = dataView.getUint32(store + LOCAL_HEADER_BYTES + partitionStore.rowCursor, true)
+          exportsOf(spec).append(makeBatch(room, spec.input, cells, 30, undefined), store, 0)
+          const words = Array.from({ length: 30 }, (_, row) => dataView.getBigUint64(first + row * rowBytes, true))
+          const found = words.sort((a, b) => (a < b ? -1 : 1))[0] as bigint
+          expect(least <= found, `${type.kind} ${least} ${found}`).toBe(true)
+          const isExact =
+            type.kind !== 'utf8' && !(descending && isFloatKind(type)) && present.length === numbers.length
+          // Nothing but the key stands in the word of a short value, so the bound is the word.
+          if (isExact && keyWordsOf(spec) === 1) expect(least).toBe(found)
+          room.release()
+        }
+      }
     }
   })
 

@@ -9,9 +9,9 @@ import { fieldColumn, gatherColumn, openGather, writeHeader } from '../rows/gath
 import type { RowField } from '../rows/row-layout.ts'
 import { LOCAL_HEADER_BYTES, localStore, stopReason } from '../rows/row-store-layout.ts'
 import { addStoreFunctions, longLength, type StoreFunctions } from '../rows/string-code.ts'
-import { brIf, type Code, call, i32, i64, local, select } from '../wasm/instructions.ts'
+import { block, br, brIf, type Code, call, i32, i64, local, loop, memory, select } from '../wasm/instructions.ts'
 import { type FunctionBuilder, ModuleBuilder } from '../wasm/module-builder.ts'
-import { type KeyScratch, openKeyScratch, storeKey, type ValueLocals } from './key-code.ts'
+import { isKeyBelow, type KeyScratch, makeKey, openKeyScratch, storeKey, type ValueLocals } from './key-code.ts'
 import { isView, ordinalField, planSort, type SortPlan, sortSpillSchema } from './sort-layout.ts'
 import type { CompiledSort, SortSpec } from './sort-spec.ts'
 
@@ -38,6 +38,8 @@ function generateModule(spec: SortSpec, plan: SortPlan): Uint8Array<ArrayBuffer>
   const store = addStoreFunctions(builder)
   addAppend(builder, plan, store)
   addLoad(builder, plan)
+  addKeep(builder, plan, store)
+  addSelectBelow(builder, plan)
   const { fields } = plan.layout
   addGather(builder, 'spillRows', [ordinalField(plan.layout), ...fields])
   addGather(builder, 'emitRows', fields.slice(0, spec.outputCount))
@@ -109,7 +111,12 @@ function writeRow(
     return [value, i32.store8(get(target), get(valid), field.nullOffset)]
   })
   const keyBytes = plan.layout.keyWords * 8
-  return [storeKey(scratch, plan.places, localsOf, target), i64.store(get(target), ordinal, keyBytes), fields]
+  return [
+    makeKey(scratch, plan.places, localsOf),
+    storeKey(scratch, target),
+    i64.store(get(target), ordinal, keyBytes),
+    fields,
+  ]
 }
 
 /** Exports append. */
@@ -170,5 +177,66 @@ function addLoad(builder: ModuleBuilder, plan: SortPlan): void {
       writeRow(plan, scratch, inputs, target, ordinal, keepView),
       set(target, i32.add(get(target), i32.const(plan.layout.rowBytes))),
     ]),
+  )
+}
+
+/** Exports keep. */
+function addKeep(builder: ModuleBuilder, plan: SortPlan, store: StoreFunctions): void {
+  const body = builder.addFunction({ params: ['i32', 'i32', 'i32', 'i32'], results: ['i32'] }, 'keep')
+  const [entries, count, storeLocal, index] = [0, 1, 2, 3]
+  const partition = body.local('i32')
+  const row = body.local('i32')
+  const target = body.local('i32')
+  const { layout } = plan
+  const views = layout.fields.filter(({ type }) => isView(type))
+  const heapBytes = views
+    .map(({ offset }) => longLength(i64.load(get(row), offset)))
+    .reduce<Code>((sum, bytes) => i32.add(sum, bytes), i32.const(0))
+  const copyStrings = views.map(({ offset }) => {
+    const [first, second] = [i64.load(get(row), offset), i64.load(get(row), offset + 8)]
+    return call(store.copyString, get(partition), i32.add(get(target), i32.const(offset)), first, second)
+  })
+  body.emit(
+    i32.store(get(storeLocal), i32.const(stopReason.none), localStore.stopReason),
+    set(partition, i32.add(get(storeLocal), i32.const(LOCAL_HEADER_BYTES))),
+    block(
+      loop([
+        brIf(1, i32.geU(get(index), get(count))),
+        set(row, i32.load(i32.add(get(entries), i32.shl(get(index), i32.const(4))), 8)),
+        set(target, call(store.takeRow, get(storeLocal), get(partition), i32.const(layout.rowBytes), heapBytes)),
+        brIf(1, i32.eqz(get(target))),
+        memory.copy(get(target), get(row), i32.const(layout.rowBytes)),
+        copyStrings,
+        set(index, i32.add(get(index), i32.const(1))),
+        br(0),
+      ]),
+    ),
+    get(index),
+  )
+}
+
+/** Exports selectBelow. */
+function addSelectBelow(builder: ModuleBuilder, plan: SortPlan): void {
+  const body = builder.addFunction({ params: ['i32', 'i32', 'i32', 'i32'], results: ['i32'] }, 'selectBelow')
+  const [batch, bound, out, keepsTies] = [0, 1, 2, 3]
+  const rows = openRowLoop(body, batch)
+  const keys = new Set(plan.places.map(({ column }) => column))
+  const inputs = openInputs(body, plan, batch, 0)
+  const scratch = openKeyScratch(body, plan.layout.keyWords)
+  const cursor = body.local('i32')
+  const localsOf = (column: number): ValueLocals => inputs[column] as Input
+  body.emit(
+    set(cursor, get(out)),
+    forEachRow(rows, [
+      loadInputs(
+        inputs.filter((_, column) => keys.has(column)),
+        rows.row,
+      ),
+      makeKey(scratch, plan.places, localsOf),
+      // Stored always, kept if below: no branch to predict.
+      i32.store(get(cursor), get(rows.row)),
+      set(cursor, i32.add(get(cursor), i32.shl(isKeyBelow(scratch, plan.places, bound, get(keepsTies)), i32.const(2)))),
+    ]),
+    i32.shrU(i32.sub(get(cursor), get(out)), i32.const(2)),
   )
 }

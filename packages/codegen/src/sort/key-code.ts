@@ -41,19 +41,39 @@ export function openKeyScratch(body: FunctionBuilder, keyWords: number): KeyScra
   return { words, part: body.local('i64'), wide: body.local('i64'), f64: body.local('f64'), f32: body.local('f32') }
 }
 
-/** Statements: computes the key's words and stores them from `row` on. */
-export function storeKey(
+/** Statements: computes the key's words. */
+export function makeKey(
   scratch: KeyScratch,
   places: readonly KeyPlace[],
   localsOf: (column: number) => ValueLocals,
-  row: number,
 ): Code {
   const statements: Code[] = scratch.words.map((word) => set(word, i64.const(0n)))
   for (const place of places) statements.push(placeKey(scratch, place, localsOf(place.column)))
-  scratch.words.forEach((word, index) => {
-    statements.push(i64.store(get(row), get(word), index * 8))
-  })
   return statements
+}
+
+/** Statements: stores the words from `row` on. */
+export function storeKey(scratch: KeyScratch, row: number): Code {
+  return scratch.words.map((word, index) => i64.store(get(row), get(word), index * 8))
+}
+
+/**
+ * 1 if the key is below the bound whose words stand at `bound`, `tie` if all words are equal. Where a long string would
+ * decide it is 1, since a bound has no strings.
+ */
+export function isKeyBelow(scratch: KeyScratch, places: readonly KeyPlace[], bound: number, tie: Code): Code {
+  const markers = new Map(
+    places.flatMap(({ lengthAt, descending }) =>
+      lengthAt === undefined ? [] : [[(lengthAt + 1) / 8 - 1, descending ? 255 - LONG_STRING : LONG_STRING]],
+    ),
+  )
+  return scratch.words.reduceRight<Code>((rest, word, index) => {
+    const other = i64.load(get(bound), index * 8)
+    const marker = markers.get(index)
+    const isLongText = i64.eq(i64.and(get(word), i64.const(0xffn)), i64.const(BigInt(marker ?? 0)))
+    const onTie = marker === undefined ? rest : ifValue('i32', isLongText, i32.const(1), rest)
+    return ifValue('i32', i64.ne(get(word), other), i64.ltU(get(word), other), onTie)
+  }, tie)
 }
 
 function placeKey(scratch: KeyScratch, place: KeyPlace, value: ValueLocals): Code {

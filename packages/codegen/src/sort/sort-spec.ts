@@ -44,6 +44,16 @@ export interface SortExports {
    * the position reached; the store says what it needs to go on. Row k has ordinal batch.ordinal + k.
    */
   readonly append: (batch: number, store: number, start: number) => number
+  /**
+   * Copies n rows, named by entries, to partition 0 of another store, strings too, from the `start`-th on. Returns how
+   * far it came, as append does.
+   */
+  readonly keep: (entries: number, n: number, store: number, start: number) => number
+  /**
+   * Of the selected rows, those whose keys are below a bound (words at `bound`), or may be: u32 row indices to `out`,
+   * ascending. Rows with equal words are listed when `keepsTies` is 1. Returns how many.
+   */
+  readonly selectBelow: (batch: number, bound: number, out: number, keepsTies: number) => number
   /** Makes adjacent rows, from address `rows` on, of a batch of spillSchema without selection; strings stay. */
   readonly load: (batch: number, rows: number) => void
   /** n rows (u32 addresses) to the columns of spillSchema; views point to where the strings lie. */

@@ -12,7 +12,8 @@ import type { Stream } from './stream.ts'
 
 /** A stream of the one row that `node` asks for, or undefined when the data must be read. */
 export function answerFromStatistics(lowering: Lowering, node: GroupBy): Stream | undefined {
-  const scan = node.input
+  // A count that the footer knows needs no share in anybody's scan.
+  const scan = node.input.kind === 'shared' ? node.input.own : node.input
   if (node.keys.length > 0 || scan.kind !== 'scanParquet') return undefined
   if (scan.predicate !== undefined || scan.slice !== undefined) return undefined
   const columns: GeneratedColumn[] = []

@@ -14,14 +14,7 @@ import {
   requireChunk,
   withFile,
 } from '@spillway/formats'
-import {
-  type FileScan,
-  type Join,
-  type LogicalNode,
-  type ScanIpc,
-  type ScanParquet,
-  type TypedExpr,
-} from '@spillway/plan'
+import type { FileScan, Join, LogicalNode, ScanIpc, ScanParquet, TypedExpr } from '@spillway/plan'
 import { unreachable } from '@spillway/stdx'
 import { listMorsels } from './lower-scan.ts'
 
@@ -87,6 +80,8 @@ export function estimateOutput(node: LogicalNode): OutputEstimate {
     }
     case 'join':
       return joined(node, estimateOutput(node.left), estimateOutput(node.right))
+    case 'shared':
+      return estimateOutput(node.own)
     case 'guard':
     case 'ordinal':
       return estimateOutput(node.input)
@@ -107,8 +102,8 @@ function concatenated(inputs: readonly OutputEstimate[]): OutputEstimate {
 }
 
 /**
- * As many rows as both inputs have together, where each row of one side matches at most one of the other. How often keys
- * match several times on both sides is not known before.
+ * As many rows as both inputs have together, where each row of one side matches at most one of the other. How often
+ * keys match several times on both sides is not known before.
  */
 function joined(node: Join, left: OutputEstimate, right: OutputEstimate): OutputEstimate {
   const isFilter = node.how === 'semi' || node.how === 'anti'

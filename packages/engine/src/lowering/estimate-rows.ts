@@ -43,6 +43,8 @@ export function estimateRows(node: LogicalNode): number | undefined {
       if (node.how === 'cross') return left * right
       return node.how === 'semi' || node.how === 'anti' ? left : Math.max(left, right)
     }
+    case 'shared':
+      return estimateRows(node.own)
     default:
       return 'input' in node ? estimateRows(node.input) : undefined
   }

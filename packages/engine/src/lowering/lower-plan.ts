@@ -5,19 +5,32 @@
 import { compileStage } from '@spillway/codegen'
 import { type Schema, widthOf } from '@spillway/columnar'
 import type { ParquetFileMeta } from '@spillway/formats'
-import { exprText, type LogicalNode, namedExprText, type Sort, type TypedExpr } from '@spillway/plan'
-import { SLICE_COUNTERS } from '@spillway/scheduler'
-import { makeError, unreachable } from '@spillway/stdx'
+import { exprText, type LogicalNode, namedExprText, type Shared, type Sort, type TypedExpr } from '@spillway/plan'
+import { queryCounter, SLICE_COUNTERS, TOP_COUNTERS } from '@spillway/scheduler'
+import { assert, makeError, unreachable } from '@spillway/stdx'
 import type { StageSpec } from '../operators/stage/stage.ts'
-import type { PhysicalPipeline, PhysicalPlan, PlannedModule, SinkSpec, Sizing } from '../physical/physical-plan.ts'
+import {
+  type PhysicalPipeline,
+  type PhysicalPlan,
+  type PhysicalRoot,
+  type PipelineBranch,
+  type PlannedModule,
+  type SinkSpec,
+  type SinkUse,
+  type Sizing,
+  sinkUsesOf,
+  type TransformSpec,
+} from '../physical/physical-plan.ts'
 import { pipelineFloor, sinkFloor } from '../pipeline/pipeline-floor.ts'
 import { lowerGroupBy } from './lower-group-by.ts'
 import { lowerJoin } from './lower-join.ts'
 import { lowerGuard, lowerOrdinal } from './lower-ordinal.ts'
 import { lowerScanIpc } from './lower-scan-ipc.ts'
 import { lowerGenerated, lowerInMemory, lowerScanParquet } from './lower-scan.ts'
+import { type DraftPipeline, isCheapToRead, type SharedGroup } from './shared-group.ts'
+import { resolveTaps } from './resolve-taps.ts'
+import { addFilter, addProject, addSelection, mergeDrafts, type StageDraft, type Stream } from './stream.ts'
 import { lowerSort } from './lower-sort.ts'
-import { addFilter, addProject, addSelection, type StageDraft, type Stream } from './stream.ts'
 
 /** What lowering needs from the engine. */
 export interface LoweringContext {
@@ -40,16 +53,29 @@ export type RootSink = (facts: {
   readonly isOrdered: boolean
   readonly batchRows: number
   readonly sizing: Sizing
+  /** Which of the query's outputs it is. */
+  readonly outputIndex: number
 }) => SinkSpec
+
+/** One of the plans of a query, and what it ends in. */
+export interface LoweringTarget {
+  readonly plan: LogicalNode
+  readonly makeSink: RootSink
+}
 
 export class Lowering {
   readonly context: LoweringContext
   readonly modules = new Map<string, PlannedModule>()
-  readonly #pipelines: PhysicalPipeline[] = []
-  readonly #sinks: SinkSpec[] = []
+  /** In the order in which they will run. */
+  readonly drafts: DraftPipeline[] = []
+  /** Drafts that feed one input of their sinks, in the order of its rows. */
+  readonly #feeds: (readonly DraftPipeline[])[] = []
+  /** Subplans that several places read, inner ones first. */
+  readonly groups: SharedGroup[] = []
   #operators = 0
   #sinkCount = 0
   #rowCounters = 0
+  #tops = 0
 
   constructor(context: LoweringContext) {
     this.context = context
@@ -57,6 +83,10 @@ export class Lowering {
 
   nextOperatorId(): number {
     return this.#operators++
+  }
+  /** Counter for the running bound of a top-k; -1 = all are taken. */
+  nextTopCounter(): number {
+    return this.#tops < TOP_COUNTERS ? queryCounter.topBound + this.#tops++ : -1
   }
   nextSinkId(): number {
     return this.#sinkCount++
@@ -66,25 +96,27 @@ export class Lowering {
   }
 
   /** Ends streams in sinks: one pipeline per stream, in order; the last one publishes when `publishes` says so. */
-  addPipelines(
-    streams: readonly Stream[],
-    sinks: readonly { readonly sink: SinkSpec; readonly inputKind: number; readonly publishes: boolean }[],
-  ): void {
-    let sequenceBase = 0
-    streams.forEach((stream, index) => {
+  addPipelines(streams: readonly Stream[], sinks: readonly SinkUse[]): void {
+    const feed = streams.map((stream, index): DraftPipeline => {
       const isLast = index === streams.length - 1
-      this.#pipelines.push({
-        pipelineId: this.#pipelines.length,
+      return {
         source: stream.source,
-        transforms: stream.steps.map((step) => (step.kind === 'draft' ? this.#compileDraft(step) : step)),
+        // What stands behind a tap may still be merged with what comes before it.
+        steps: stream.source.kind === 'tap' ? stream.steps : stream.steps.map((step) => this.#compile(step)),
         sinks: sinks.map((use) => ({ ...use, publishes: use.publishes && isLast })),
+        branches: [],
+        inputColumns: 0,
         isSerial: stream.isSerial,
         morselCount: stream.morselCount,
-        sequenceBase,
-      })
-      sequenceBase += stream.morselCount
+        sequenceBase: 0,
+      }
     })
-    for (const { sink } of sinks) if (!this.#sinks.includes(sink)) this.#sinks.push(sink)
+    this.drafts.push(...feed)
+    this.#feeds.push(feed)
+  }
+
+  #compile(step: StageDraft | TransformSpec): TransformSpec {
+    return step.kind === 'draft' ? this.#compileDraft(step) : step
   }
 
   /** A filter that its source runs itself. */
@@ -143,6 +175,8 @@ export class Lowering {
         return lowerGuard(this, node)
       case 'join':
         return lowerJoin(this, node)
+      case 'shared':
+        return this.#lowerShared(node)
       default:
         return unreachable(node)
     }
@@ -183,34 +217,75 @@ export class Lowering {
     }))
   }
 
-  finish(root: LogicalNode, makeSink: RootSink): PhysicalPlan {
-    const streams = this.lower(root)
+  /** The streams of a subplan that is lowered once. */
+  #lowerShared(node: Shared): readonly Stream[] {
+    let group = this.groups.find(({ input }) => input === node.input)
+    if (group === undefined) {
+      group = { input: node.input, streams: this.lower(node.input), isCheap: isCheapToRead(node.input) }
+      this.groups.push(group)
+    }
+    const { input, streams } = group
+    const tapped = group
+    return streams.map((stream, index): Stream => {
+      const source = { kind: 'tap', group: tapped, index, own: node.own } as const
+      return { ...stream, source, steps: [], schema: node.own === input ? stream.schema : node.own.schema }
+    })
+  }
+
+  #endRoot({ plan, makeSink }: LoweringTarget, outputIndex: number, outputs: number): PhysicalRoot {
+    const streams = this.lower(plan)
     const isOrdered = streams.every((stream) => stream.isOrdered)
     const { sizing } = this.context
+    const output = { ...sizing.output, encoderBytes: sizing.output.encoderBytes / outputs }
     const sink = makeSink({
       operatorId: this.nextOperatorId(),
       sinkId: this.nextSinkId(),
-      schema: root.schema,
+      schema: plan.schema,
       isOrdered,
       batchRows: sizing.batchRows,
-      sizing,
+      sizing: { ...sizing, output },
+      outputIndex,
     })
     this.addPipelines(streams, [{ sink, inputKind: 0, publishes: true }])
-    const sinkPages = this.#sinks.reduce((sum, each) => sum + sinkFloor(each).guaranteedPages, 0)
-    const pipelinePages = Math.max(...this.#pipelines.map((each) => pipelineFloor(each).guaranteedPages))
+    return { sinkId: sink.sinkId, operatorId: sink.operatorId, isOrdered }
+  }
+
+  finish(targets: readonly LoweringTarget[]): PhysicalPlan {
+    const roots = targets.map((target, index) => this.#endRoot(target, index, targets.length))
+    resolveTaps(this)
+    for (const feed of this.#feeds) {
+      let sequenceBase = 0
+      for (const draft of feed) {
+        draft.sequenceBase = sequenceBase
+        sequenceBase += draft.morselCount
+      }
+    }
+    const pipelines = this.drafts.map((draft, pipelineId): PhysicalPipeline => {
+      const { source, isSerial, morselCount } = draft
+      assert(source.kind !== 'tap', 'every tap is resolved')
+      return { ...this.#chainOf(draft), pipelineId, source, isSerial, morselCount }
+    })
+    const { sizing } = this.context
+    const sinks = new Set(pipelines.flatMap((pipeline) => sinkUsesOf(pipeline).map((use) => use.sink)))
+    const sinkPages = [...sinks].reduce((sum, each) => sum + sinkFloor(each).guaranteedPages, 0)
+    const pipelinePages = Math.max(...pipelines.map((each) => pipelineFloor(each).guaranteedPages))
     const floorPagesPerWorker = sinkPages + pipelinePages
     return {
-      schema: root.schema,
-      pipelines: this.#pipelines,
+      roots,
+      pipelines,
       modules: [...this.modules.values()],
       sizing,
       floorPages: floorPagesPerWorker * sizing.threads,
       floorPagesPerWorker,
-      isOrdered,
     }
+  }
+
+  #chainOf({ steps, sinks, branches, inputColumns, sequenceBase }: DraftPipeline): PipelineBranch {
+    const transforms = mergeDrafts(steps).map((step) => this.#compile(step))
+    return { transforms, sinks, branches: branches.map((each) => this.#chainOf(each)), inputColumns, sequenceBase }
   }
 }
 
-export function lowerPlan(root: LogicalNode, makeSink: RootSink, context: LoweringContext): PhysicalPlan {
-  return new Lowering(context).finish(root, makeSink)
+export function lowerPlans(targets: readonly LoweringTarget[], context: LoweringContext): PhysicalPlan {
+  return new Lowering(context).finish(targets)
 }

@@ -47,6 +47,7 @@ export function lowerScanIpc(lowering: Lowering, node: ScanIpc): Stream {
       codedColumns: [],
       filterColumns: fields.flatMap(({ name }, index) => (filterColumns.has(name) ? [index] : [])),
       maxConcurrentFiles: node.reading.maxConcurrentFiles,
+      top: undefined,
       demandedPages: demandedPages(node, metas, layouts),
     },
     morselCount: morsels.length,

@@ -82,12 +82,13 @@ export function lowerScanParquet(lowering: Lowering, node: ScanParquet): Stream 
       filter: node.predicate === undefined ? undefined : lowering.compileFilter(schema, node.predicate),
       codeConditions: codeConditions(lowering, node, schema, metas, morsels),
       filterColumns: fields.flatMap(({ name }, index) => (filterColumns.has(name) ? [index] : [])),
+      maxConcurrentFiles: node.reading.maxConcurrentFiles,
+      top: undefined,
       filterOnlyColumns: fields.flatMap((_, index) => (index < node.schema.fields.length ? [] : [index])),
       dictionaryColumns: fields.flatMap(({ name }, index) =>
         morsels.some((morsel) => hasDictionary(metas, morsel, name)) ? [index] : [],
       ),
       codedColumns: [],
-      maxConcurrentFiles: node.reading.maxConcurrentFiles,
       rowGroupsTotal: total,
       rowGroupsSkipped: total - new Set(morsels.map(({ file, rowGroup }) => `${file}:${rowGroup}`)).size,
     },
@@ -98,6 +99,13 @@ export function lowerScanParquet(lowering: Lowering, node: ScanParquet): Stream 
     isSerial: false,
   }
   return addSelection(stream, node.schema)
+}
+
+/** One budget for what is decoded ahead in all files: each reading worker has a window for each column. */
+function sharedWindow({ reading }: ScanParquet, columns: number, { threads, windowBytes }: Sizing): number {
+  if (reading.readAheadBytes === undefined) return windowBytes
+  const readers = Math.min(threads, reading.maxConcurrentFiles ?? threads)
+  return Math.min(windowBytes, Math.floor(reading.readAheadBytes / (readers * Math.max(1, columns))))
 }
 
 /**
@@ -131,13 +139,6 @@ function codeConditions(
 
 function hasDictionary(metas: readonly ParquetFileMeta[], { file, rowGroup }: ParquetMorsel, name: string): boolean {
   return requireChunk(metas[file] as ParquetFileMeta, rowGroup, name).dictionaryPageOffset !== undefined
-}
-
-/** One budget for what is decoded ahead in all files: each reading worker has a window for each column. */
-function sharedWindow({ reading }: ScanParquet, columns: number, { threads, windowBytes }: Sizing): number {
-  if (reading.readAheadBytes === undefined) return windowBytes
-  const readers = Math.min(threads, reading.maxConcurrentFiles ?? threads)
-  return Math.min(windowBytes, Math.floor(reading.readAheadBytes / (readers * Math.max(1, columns))))
 }
 
 /** What each column's reader must be able to read, over all row groups. */

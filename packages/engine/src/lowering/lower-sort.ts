@@ -15,6 +15,7 @@ import {
 } from '../operators/sort/sort.ts'
 import type { Sizing } from '../physical/physical-plan.ts'
 import type { Lowering } from './lower-plan.ts'
+import { boundScan } from './bound-scan.ts'
 import { addProject, addSelection, type Stream } from './stream.ts'
 
 export function lowerSort(lowering: Lowering, node: Sort): Stream {
@@ -30,6 +31,9 @@ export function lowerSort(lowering: Lowering, node: Sort): Stream {
     text: `sort(${node.keys.map(sortKeyText).join(', ')})`,
   }
   const sizes = sizesOf(sizing)
+  const boundCounter = node.limit === undefined ? -1 : lowering.nextTopCounter()
+  const bounded = streams.map((stream) => boundScan(stream, node, { input, outputCount: 0, keys }, boundCounter))
+  const isInOrder = bounded.every((stream, index) => stream === streams[index])
   const sink: SortSinkSpec = {
     kind: 'sort',
     operatorId: lowering.nextOperatorId(),
@@ -37,8 +41,9 @@ export function lowerSort(lowering: Lowering, node: Sort): Stream {
     shape,
     sizes,
     fanIn: sortFanIn,
+    top: node.limit === undefined ? undefined : { limit: node.limit, boundCounter, isInOrder },
   }
-  lowering.addPipelines(streams, [{ sink, inputKind: 0, publishes: true }])
+  lowering.addPipelines(bounded, [{ sink, inputKind: 0, publishes: true }])
   const source: SortOutputSpec = {
     kind: 'sortOutput',
     operatorId: lowering.nextOperatorId(),

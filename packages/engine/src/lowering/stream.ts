@@ -4,10 +4,8 @@
  */
 import type { Schema } from '@spillway/columnar'
 import type { NamedExpr, TypedExpr } from '@spillway/plan'
-import type { SourceSpec } from '../physical/physical-plan.ts'
-import type { JoinProbeSpec } from '../operators/join/join.ts'
-import type { OrdinalSpec } from '../operators/ordinal/ordinal.ts'
-import type { SliceSpec } from '../operators/slice/slice.ts'
+import type { SourceSpec, TransformSpec } from '../physical/physical-plan.ts'
+import type { Tap } from './shared-group.ts'
 
 /** A filter and/or projection that may still take up the next one. */
 export interface StageDraft {
@@ -19,9 +17,9 @@ export interface StageDraft {
 }
 
 export interface Stream {
-  readonly source: SourceSpec
+  readonly source: SourceSpec | Tap
   readonly morselCount: number
-  readonly steps: readonly (StageDraft | SliceSpec | OrdinalSpec | JoinProbeSpec)[]
+  readonly steps: readonly (StageDraft | TransformSpec)[]
   readonly schema: Schema
   readonly isOrdered: boolean
   /** A slice over ordered rows: one worker pulls. */
@@ -60,4 +58,17 @@ export function addSelection(stream: Stream, schema: Schema): Stream {
     return { name, expr: { kind: 'column', name, type, nullable } }
   })
   return addProject(stream, exprs, schema)
+}
+
+/** A filter and the projection behind it run in one stage. */
+export function mergeDrafts(steps: Stream['steps']): Stream['steps'] {
+  const merged: (StageDraft | TransformSpec)[] = []
+  for (const step of steps) {
+    const last = merged.at(-1)
+    const fits =
+      step.kind === 'draft' && step.filter === undefined && last?.kind === 'draft' && last.project === undefined
+    if (fits) merged[merged.length - 1] = { ...last, project: step.project, output: step.output }
+    else merged.push(step)
+  }
+  return merged
 }

@@ -7,11 +7,11 @@
  */
 import { PAGE_BYTES } from '@spillway/kernels'
 import { makeSpillQuota } from '@spillway/memory'
-import { optimize, rules } from '@spillway/optimizer'
+import { optimizeAll, ruleNames } from '@spillway/optimizer'
 import type { LogicalNode } from '@spillway/plan'
 import { queryCounter, queryWord } from '@spillway/scheduler'
 import { assert, makeError, SpillwayError } from '@spillway/stdx'
-import type { PhysicalPlan } from '../physical/physical-plan.ts'
+import { type OperatorSpec, operatorsOf, type PhysicalPlan, sinkUsesOf } from '../physical/physical-plan.ts'
 import type { QuerySetup } from '../worker/query-context.ts'
 import { cancelledBy, orAborted, throwIfAborted } from './abort-signal.ts'
 import type { ArenaKeeper, WatchFacts } from './arena-keeper.ts'
@@ -22,7 +22,7 @@ import { memoryClassOf } from './labels.ts'
 import { heapSlackBytes } from './memory-budget.ts'
 import { ModuleCache } from './module-cache.ts'
 import { startProgress } from './progress-ticker.ts'
-import { operatorsOf, QueryRun } from './query-run.ts'
+import { QueryRun } from './query-run.ts'
 import type { QueryMetrics, QueryOptions, QueryRequest } from './query-request.ts'
 import { foreseeModules, megabytes, QuerySizer, type SizedPlan } from './query-sizer.ts'
 import { type SpillPlace, SpillSpace } from './spill-space.ts'
@@ -74,11 +74,11 @@ export class EngineCore {
   }
 
   /** The same; while workers start, the modules of their first query are made. */
-  async #requireCrewFor(plan: LogicalNode, request: QueryRequest): Promise<Crew> {
+  async #requireCrewFor(plans: readonly LogicalNode[], request: QueryRequest): Promise<Crew> {
     const isStarting = this.#crew === undefined
     const crew = this.#requireCrew()
     if (isStarting) {
-      for (const module of foreseeModules(plan, request, this.#options.threads)) this.#modules.require(module)
+      for (const module of foreseeModules(plans, request, this.#options.threads)) this.#modules.require(module)
     }
     return crew
   }
@@ -122,16 +122,16 @@ export class EngineCore {
 
   // --- plans ------------------------------------------------------------------------------------------------------
 
-  optimize(plan: LogicalNode, options: QueryOptions): LogicalNode {
+  /** What the plans of one query become; subplans that they share are the same objects. */
+  optimize(plans: readonly LogicalNode[], options: QueryOptions): readonly LogicalNode[] {
     const { disabledRules } = options.testing
-    const disabled = disabledRules === 'all' ? rules.map((rule) => rule.name) : disabledRules
-    return optimize(plan, { disabled }).plan
+    return optimizeAll(plans, { disabled: disabledRules === 'all' ? ruleNames : disabledRules }).plans
   }
 
   /** The plan as it would run now, and its floor in bytes of process memory. */
   async plan(request: QueryRequest): Promise<{ physical: PhysicalPlan; floorBytes: number; budgetPages: number }> {
     limitCompilation(request.options.memoryLimitBytes)
-    const optimized = this.optimize(request.plan, request.options)
+    const optimized = this.optimize(plansOf(request), request.options)
     const crew = await this.#requireCrew()
     const sizer = new QuerySizer(crew, optimized, request, this.#options.threads)
     const { physical, budget } = sizer.size(this.#expectedBytes())
@@ -145,10 +145,10 @@ export class EngineCore {
     const started = performance.now()
     const { signal } = request.options
     throwIfAborted(signal)
-    const plan = this.optimize(request.plan, request.options)
+    const plans = this.optimize(plansOf(request), request.options)
     limitCompilation(request.options.memoryLimitBytes)
-    const crew = await this.#requireCrewFor(plan, request)
-    const { run, place } = await this.#admit(crew, plan, request)
+    const crew = await this.#requireCrewFor(plans, request)
+    const { run, place } = await this.#admit(crew, plans, request)
     const admissionMs = performance.now() - started
     const abort = (): void => run.fail(cancelledBy(signal))
     signal?.addEventListener('abort', abort, { once: true })
@@ -156,7 +156,7 @@ export class EngineCore {
     const { arena } = crew.keeper
     try {
       throwIfAborted(signal)
-      request.onAdmitted({ slot: run.slot, isOrdered: run.facts.physical.isOrdered, control: crew.control })
+      request.onAdmitted({ slot: run.slot, roots: run.facts.physical.roots, control: crew.control })
       await run.run()
       progress.finish()
       this.#logBase(crew, run, request.options)
@@ -181,7 +181,7 @@ export class EngineCore {
   }
 
   /** One query at a time is sized and reserved, in the order of asking. */
-  async #admit(crew: Crew, plan: LogicalNode, request: QueryRequest): Promise<Admitted> {
+  async #admit(crew: Crew, plans: readonly LogicalNode[], request: QueryRequest): Promise<Admitted> {
     const turn = this.#admission
     let release: () => void = () => {}
     this.#admission = new Promise((resolve) => {
@@ -190,7 +190,7 @@ export class EngineCore {
     let isPressing = false
     try {
       await orAborted(turn, request.options.signal)
-      const candidate = new Candidate(new QuerySizer(crew, plan, request, this.#options.threads), request)
+      const candidate = new Candidate(new QuerySizer(crew, plans, request, this.#options.threads), request)
       for (;;) {
         throwIfAborted(request.options.signal)
         await this.#requirePresent(crew)
@@ -431,13 +431,17 @@ function logLine(options: QueryOptions, line: string): void {
 }
 
 function isStreamed(physical: PhysicalPlan): boolean {
-  return physical.pipelines.some(({ sinks }) =>
-    sinks.some(({ sink }) => sink.kind === 'collect' && sink.mode === 'stream'),
+  return physical.pipelines.some((pipeline) =>
+    sinkUsesOf(pipeline).some(({ sink }) => sink.kind === 'collect' && sink.mode === 'stream'),
   )
 }
 
-function isSpillable(spec: { readonly kind: string }): boolean {
-  return spec.kind === 'groupBy' || spec.kind === 'joinBuild' || spec.kind === 'sort'
+function plansOf(request: QueryRequest): LogicalNode[] {
+  return request.roots.map((root) => root.plan)
+}
+
+function isSpillable(spec: OperatorSpec): boolean {
+  return memoryClassOf(spec, true) === 'spillable'
 }
 
 function refuseUnbounded(physical: PhysicalPlan, canSpill: boolean): void {

@@ -23,6 +23,8 @@ const labels: { readonly [K in OperatorSpec['kind']]: Label } = {
   joinProbe: { label: 'STREAMING_EQUI_JOIN', memoryClass: 'spillable' },
   joinPairs: { label: 'EQUI_JOIN PAIRS', memoryClass: 'spillable' },
   groupBy: { label: 'STREAMING_GROUP_BY', memoryClass: 'spillable' },
+  multiplexer: { label: 'MULTIPLEXER', memoryClass: 'spillable' },
+  multiplexerOutput: { label: 'MULTIPLEXER OUTPUT', memoryClass: 'bounded' },
   sort: { label: 'STREAMING_SORT', memoryClass: 'spillable' },
   sortOutput: { label: 'SORT OUTPUT', memoryClass: 'spillable' },
   collect: { label: 'COLLECT', memoryClass: 'bounded' },

@@ -4,7 +4,7 @@ import type { FaultPlan } from '@spillway/memory'
 import type { LogicalNode } from '@spillway/plan'
 import type { ControlBlock } from '@spillway/scheduler'
 import type { RootSink } from '../lowering/lower-plan.ts'
-import type { Sizing } from '../physical/physical-plan.ts'
+import type { PhysicalRoot, Sizing } from '../physical/physical-plan.ts'
 import type { OperatorCounts } from '../pipeline/operator-meter.ts'
 
 /** Bytes that encoding needs on each worker in the JavaScript heap. */
@@ -80,24 +80,31 @@ export interface QueryOptions {
   readonly testing: TestingOptions
 }
 
-export interface QueryRequest {
+/** One result of a query. */
+export interface QueryRoot {
   readonly plan: LogicalNode
-  readonly options: QueryOptions
   readonly makeSink: RootSink
+  /** Called on the main thread for each output of the root's sink. */
+  readonly onOutput: (output: unknown) => void
+}
+
+/** One or more plans that run as one query: admitted once, within one budget, and what they share runs once. */
+export interface QueryRequest {
+  readonly roots: readonly QueryRoot[]
+  readonly options: QueryOptions
   /** The result leaves the arena and stays with the process until the query returns. */
   readonly keepsResults: boolean
   /** What encoding needs on each worker under a sizing. */
   readonly encoder: (sizing: Sizing) => EncoderNeed
-  /** Called on the main thread for each output of the last sink. */
-  readonly onOutput: (output: unknown) => void
   /** Called once, when the query has its slot and before workers start. */
   readonly onAdmitted: (query: AdmittedQuery) => void
 }
 
-/** Handles on a running query for its last sink. */
+/** Handles on a running query for its last sinks. */
 export interface AdmittedQuery {
   readonly slot: number
-  readonly isOrdered: boolean
+  /** As many as the request has. */
+  readonly roots: readonly PhysicalRoot[]
   /** Words through which the result steers the workers that run it. */
   readonly control: ControlBlock
 }

@@ -5,16 +5,22 @@
 import { PAGE_BYTES } from '@spillway/kernels'
 import { formatBytes } from '@spillway/memory'
 import { type ControlBlock, type FromWorker, queryCounter, queryWord, type WorkerPool } from '@spillway/scheduler'
-import { fromEnvelope, makeError, type SpillwayError } from '@spillway/stdx'
+import { assert, fromEnvelope, makeError, type SpillwayError } from '@spillway/stdx'
 import {
   type JoinBuildSpec,
   joinModuleKeys,
   type JoinPairsSpec,
   type JoinProbeSpec,
-  joinStatesRead,
   type JoinTableSpec,
 } from '../operators/join/join.ts'
-import type { OperatorSpec, PhysicalPipeline, PhysicalPlan } from '../physical/physical-plan.ts'
+import { statesReadBy } from '../physical/operator-states.ts'
+import {
+  type OperatorSpec,
+  operatorsOf,
+  type PhysicalPipeline,
+  type PhysicalPlan,
+  sinkUsesOf,
+} from '../physical/physical-plan.ts'
 import { emptyCounts, mergeCounts, type OperatorCounts } from '../pipeline/operator-meter.ts'
 import type { PipelineSummary } from '../pipeline/pull-loop.ts'
 import type { QuerySetup } from '../worker/query-context.ts'
@@ -95,7 +101,10 @@ export class QueryRun {
     this.#control.store(setup.slot, queryWord.nextMorsel, 0)
     this.#log(`phase ${this.#phaseOf(pipeline)} morsels=${pipeline.morselCount} workers=${workers.length}`)
     const modules = this.#modulesOf(pipeline).map((planned) => this.#modules.require(planned))
-    const published = statesReadBy(pipeline).map((sinkId) => ({ sinkId, states: this.#published.get(sinkId) ?? [] }))
+    const published = [...new Set(operatorsOf(pipeline).flatMap(statesReadBy))].map((sinkId) => ({
+      sinkId,
+      states: this.#published.get(sinkId) ?? [],
+    }))
     const pinnedShare = setup.isStreamed ? PINNED_SHARE_STREAMED : PINNED_SHARE
     const start: PipelineStart = {
       pipeline,
@@ -141,7 +150,7 @@ export class QueryRun {
   receive(message: FromWorker): void {
     switch (message.kind) {
       case 'output':
-        if (this.#error === undefined) this.#guard(() => this.facts.request.onOutput(message.output))
+        if (this.#error === undefined) this.#guard(() => this.#receiveOutput(message.sinkId, message.output))
         return
       case 'pipelineFinished':
         this.#addSummary(message.summary as PipelineSummary)
@@ -157,6 +166,13 @@ export class QueryRun {
         return
       default:
     }
+  }
+
+  #receiveOutput(sinkId: number, output: unknown): void {
+    const index = this.facts.physical.roots.findIndex((root) => root.sinkId === sinkId)
+    const root = this.facts.request.roots[index]
+    assert(root !== undefined, 'outputs come from the sinks that a query ends in')
+    root.onOutput(output)
   }
 
   #guard(work: () => void): void {
@@ -233,7 +249,9 @@ export class QueryRun {
   }
 
   #phaseOf(pipeline: PhysicalPipeline): string {
-    const sinks = pipeline.sinks.map((use) => labelOf(use.sink)).join(', ')
+    const sinks = sinkUsesOf(pipeline)
+      .map((use) => labelOf(use.sink))
+      .join(', ')
     return sinks === '' ? labelOf(pipeline.source) : `${labelOf(pipeline.source)} -> ${sinks}`
   }
 
@@ -261,6 +279,7 @@ export class QueryRun {
           partitionsSpilled: counts.partitionsSpilled,
           recursionDepth: counts.recursionDepth,
           terminalChunks: counts.terminalChunks,
+          rowGroupsSkipped: counts.rowGroupsSkipped,
           codedRows: counts.codedRows,
           amplification,
         }
@@ -274,29 +293,12 @@ export class QueryRun {
   }
 }
 
+type JoinSpec = JoinBuildSpec | JoinTableSpec | JoinProbeSpec | JoinPairsSpec
+
+const isJoin = (spec: OperatorSpec): spec is JoinSpec => spec.kind.startsWith('join')
 /** Workers that read the source; the others only take part in what follows. A worker reads one file at a time. */
 function pullersOf({ isSerial, source }: PhysicalPipeline): number {
   if (isSerial) return 1
   const isScan = source.kind === 'scanParquet' || source.kind === 'scanIpc'
   return (isScan ? source.maxConcurrentFiles : undefined) ?? Number.POSITIVE_INFINITY
-}
-
-export function operatorsOf(pipeline: PhysicalPipeline): OperatorSpec[] {
-  const { source } = pipeline
-  const filter =
-    (source.kind === 'scanParquet' || source.kind === 'scanIpc') && source.filter !== undefined ? [source.filter] : []
-  return [source, ...filter, ...pipeline.transforms, ...pipeline.sinks.map((use) => use.sink)]
-}
-
-type JoinSpec = JoinBuildSpec | JoinTableSpec | JoinProbeSpec | JoinPairsSpec
-
-const isJoin = (spec: OperatorSpec): spec is JoinSpec => spec.kind.startsWith('join')
-
-/** Ids of the published states that a pipeline's operators read. */
-function statesReadBy(pipeline: PhysicalPipeline): number[] {
-  const ids = operatorsOf(pipeline).flatMap((spec) => {
-    if (spec.kind === 'groupByOutput' || spec.kind === 'sortOutput') return [spec.sinkId]
-    return isJoin(spec) ? joinStatesRead(spec) : []
-  })
-  return [...new Set(ids)]
 }

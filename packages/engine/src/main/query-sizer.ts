@@ -6,7 +6,7 @@ import { PAGE_BYTES } from '@spillway/kernels'
 import { RESULT_SLACK_PAGES } from '@spillway/memory'
 import type { LogicalNode } from '@spillway/plan'
 import { makeError } from '@spillway/stdx'
-import { type LoweringContext, lowerPlan } from '../lowering/lower-plan.ts'
+import { type LoweringContext, lowerPlans } from '../lowering/lower-plan.ts'
 import type { PhysicalPlan, PlannedModule, Sizing } from '../physical/physical-plan.ts'
 import { ARENA_SHARE_BESIDE_RESULTS } from './arena-keeper.ts'
 import type { Crew } from './crew.ts'
@@ -29,21 +29,30 @@ const FLOOR_MARGIN_BYTES = 4e6
 
 type CrewContext = Omit<LoweringContext, 'hashMask' | 'sortFanIn'>
 
-function lowerFor(plan: LogicalNode, { options, makeSink }: QueryRequest, context: CrewContext): PhysicalPlan {
+function lowerFor(
+  plans: readonly LogicalNode[],
+  { options, roots }: QueryRequest,
+  context: CrewContext,
+): PhysicalPlan {
   const { hashBits } = options.testing
   const hashMask = hashBits === undefined ? undefined : lowBitsMask(hashBits)
-  return lowerPlan(plan, makeSink, { ...context, hashMask, sortFanIn: options.testing.sortFanIn })
+  const targets = roots.map(({ makeSink }, index) => ({ plan: plans[index] as LogicalNode, makeSink }))
+  return lowerPlans(targets, { ...context, hashMask, sortFanIn: options.testing.sortFanIn })
 }
 
 /**
  * The modules that a query will need, in all likelihood, before there are workers: they are made while those start.
  * Nothing is decided and nothing fails here; the query is lowered again.
  */
-export function foreseeModules(plan: LogicalNode, request: QueryRequest, threads: number): readonly PlannedModule[] {
+export function foreseeModules(
+  plans: readonly LogicalNode[],
+  request: QueryRequest,
+  threads: number,
+): readonly PlannedModule[] {
   const [first] = sizingTries(threads, request.options.memoryLimitBytes, request.options.testing)
   if (first === undefined) return []
   try {
-    return lowerFor(plan, request, { sizing: first.sizing, tableIdOf: () => 0, shareFooters: () => {} }).modules
+    return lowerFor(plans, request, { sizing: first.sizing, tableIdOf: () => 0, shareFooters: () => {} }).modules
   } catch {
     return []
   }
@@ -51,15 +60,15 @@ export function foreseeModules(plan: LogicalNode, request: QueryRequest, threads
 
 export class QuerySizer {
   readonly #crew: Crew
-  readonly #plan: LogicalNode
+  readonly #plans: readonly LogicalNode[]
   readonly #request: QueryRequest
   readonly #engineThreads: number
-  /** Plans by sizing: the same ones are tried again, for other shares and while the query waits. */
-  readonly #plans = new Map<string, PhysicalPlan>()
+  /** By sizing: the same ones are tried again, for other shares and while the query waits. */
+  readonly #lowered = new Map<string, PhysicalPlan>()
 
-  constructor(crew: Crew, plan: LogicalNode, request: QueryRequest, engineThreads: number) {
+  constructor(crew: Crew, plans: readonly LogicalNode[], request: QueryRequest, engineThreads: number) {
     this.#crew = crew
-    this.#plan = plan
+    this.#plans = plans
     this.#request = request
     this.#engineThreads = engineThreads
   }
@@ -113,15 +122,15 @@ export class QuerySizer {
 
   #lower(sizing: Sizing): PhysicalPlan {
     const key = JSON.stringify(sizing)
-    const known = this.#plans.get(key)
+    const known = this.#lowered.get(key)
     if (known !== undefined) return known
     const { tables, footers } = this.#crew
-    const physical = lowerFor(this.#plan, this.#request, {
+    const physical = lowerFor(this.#plans, this.#request, {
       sizing,
       tableIdOf: (table) => tables.idOf(table),
       shareFooters: (metas) => footers.share(metas),
     })
-    this.#plans.set(key, physical)
+    this.#lowered.set(key, physical)
     return physical
   }
 

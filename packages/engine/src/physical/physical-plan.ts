@@ -1,15 +1,16 @@
 /**
  * The physical plan: pipelines of plain data that cross to the workers.
  *
- * A pipeline is one source, transforms, and one or more sinks. Pipelines of a query run one after the other, each on
+ * A pipeline is one source, transforms, and one or more sinks; where a subplan is shared it branches into chains that
+ * have transforms and sinks of their own. Pipelines of a query run one after the other, each on
  * all of the query's workers. A sink that several pipelines feed (concat, nUnique) is published by the last of them.
  * Every operator's spec lives in its folder; this file only forms the closed unions.
  */
-import type { Schema } from '@spillway/columnar'
 import type { CollectSpec } from '../operators/collect/collect.ts'
 import type { GenerateSpec } from '../operators/generate/generate.ts'
 import type { GroupByOutputSpec, GroupBySinkSpec } from '../operators/group-by/group-by.ts'
 import type { JoinBuildSpec, JoinPairsSpec, JoinProbeSpec, JoinTableSpec } from '../operators/join/join.ts'
+import type { MultiplexerOutputSpec, MultiplexerSpec } from '../operators/multiplexer/multiplexer.ts'
 import type { OrdinalSpec } from '../operators/ordinal/ordinal.ts'
 import type { RaiseSpec } from '../operators/raise/raise.ts'
 import type { ScanIpcSpec } from '../operators/scan-ipc/scan-ipc.ts'
@@ -30,11 +31,13 @@ export type SourceSpec =
   | SortOutputSpec
   | JoinTableSpec
   | JoinPairsSpec
+  | MultiplexerOutputSpec
 export type TransformSpec = StageSpec | SliceSpec | OrdinalSpec | JoinProbeSpec
 export type SinkSpec =
   | GroupBySinkSpec
   | SortSinkSpec
   | JoinBuildSpec
+  | MultiplexerSpec
   | CollectSpec
   | SinkParquetSpec
   | SinkIpcSpec
@@ -55,17 +58,46 @@ export interface SinkUse {
   readonly publishes: boolean
 }
 
-export interface PhysicalPipeline {
-  readonly pipelineId: number
-  readonly source: SourceSpec
+/** Transforms and where their batches end: in sinks, in further chains, or in both. */
+export interface PipelineChain {
   readonly transforms: readonly TransformSpec[]
   readonly sinks: readonly SinkUse[]
+  /** Each gets every batch. */
+  readonly branches: readonly PipelineBranch[]
+  /** Sequence of the source's first morsel among all chains that feed the same sinks. */
+  readonly sequenceBase: number
+}
+
+export interface PipelineBranch extends PipelineChain {
+  /** Columns of the batches that it gets. */
+  readonly inputColumns: number
+}
+
+export interface PhysicalPipeline extends PipelineChain {
+  readonly pipelineId: number
+  readonly source: SourceSpec
   /** Only one worker pulls: a slice needs its input in order. */
   readonly isSerial: boolean
   /** Number of morsels of the source. */
   readonly morselCount: number
-  /** Sequence of the source's first morsel among all pipelines that feed the same sink. */
-  readonly sequenceBase: number
+}
+
+/** A chain and all that branch off it, outer ones first. */
+export function chainsOf(chain: PipelineChain): PipelineChain[] {
+  return [chain, ...chain.branches.flatMap(chainsOf)]
+}
+
+/** All sinks that a pipeline feeds. */
+export function sinkUsesOf(pipeline: PhysicalPipeline): SinkUse[] {
+  return chainsOf(pipeline).flatMap((chain) => chain.sinks)
+}
+
+/** All operators of a pipeline, in the order in which rows pass them; a branch stands behind what comes before it. */
+export function operatorsOf(pipeline: PhysicalPipeline): OperatorSpec[] {
+  const { source } = pipeline
+  const filter = 'filter' in source && source.filter !== undefined ? [source.filter] : []
+  const behind = chainsOf(pipeline).flatMap((chain) => [...chain.transforms, ...chain.sinks.map((use) => use.sink)])
+  return [source, ...filter, ...behind]
 }
 
 /** A generated module that pipelines refer to by key. */
@@ -74,16 +106,22 @@ export interface PlannedModule {
   readonly bytes: Uint8Array<ArrayBuffer>
 }
 
+/** The end of one of the query's plans. */
+export interface PhysicalRoot {
+  readonly sinkId: number
+  readonly operatorId: number
+  /** True when the output is in the order of the input. */
+  readonly isOrdered: boolean
+}
+
 export interface PhysicalPlan {
-  readonly schema: Schema
+  readonly roots: readonly PhysicalRoot[]
   readonly pipelines: readonly PhysicalPipeline[]
   readonly modules: readonly PlannedModule[]
   readonly sizing: Sizing
   /** Arena pages that must be reserved before the query starts, for all workers together. */
   readonly floorPages: number
   readonly floorPagesPerWorker: number
-  /** True when the output is in the order of the input. */
-  readonly isOrdered: boolean
 }
 
 /** How much room a plan is made for. Smaller sizings are tried until the floor fits the budget. */

@@ -26,7 +26,8 @@ export interface BatchPart {
   readonly rows: number
 }
 
-function roomBytes(schema: Schema, rows: number): number {
+/** Bytes of the room, and so of what is passed on in one part. */
+export function exportRoomOf(schema: Schema, rows: number): number {
   let bytes = 4096
   for (const { type } of schema.fields) {
     bytes += Math.ceil(rows / 8) + 192 + rows * (type.kind === 'utf8' ? 4 + ROOM_BYTES_PER_STRING : widthOf(type))
@@ -35,7 +36,7 @@ function roomBytes(schema: Schema, rows: number): number {
 }
 
 export function sizeBatchExport(schema: Schema, rows: number, size: WorkspaceSize): void {
-  size.add(roomBytes(schema, rows))
+  size.add(exportRoomOf(schema, rows))
 }
 
 export class BatchExport {
@@ -49,7 +50,7 @@ export class BatchExport {
     this.#context = context
     this.#schema = schema
     this.#operator = operator
-    this.#roomBytes = roomBytes(schema, rows)
+    this.#roomBytes = exportRoomOf(schema, rows)
     this.#room = context.workspace.take(this.#roomBytes)
   }
 
@@ -78,6 +79,12 @@ export class BatchExport {
     }
   }
 
+  /** As `export`, but in parts that fit the room; only a single row that passes it gets pages. */
+  exportBounded(batch: number, use: UseColumns): void {
+    const whole = { batch, start: 0, rows: selectedRows(this.#context.arena, batch) }
+    if (!this.#tryExport(whole, this.#room, this.#roomBytes, use)) this.#exportInParts(whole, use)
+  }
+
   #exportInParts(whole: BatchPart, use: UseColumns): void {
     const end = whole.start + whole.rows
     let { start } = whole
@@ -89,8 +96,25 @@ export class BatchExport {
       } else if (rows > 1) {
         rows = Math.ceil(rows / 2)
       } else {
-        throw this.#refused(this.#needBytes(part))
+        this.#exportRow(part, use)
+        start += 1
       }
+    }
+  }
+
+  /** A single row, in pages; refused ones are asked for again while others can spill. */
+  #exportRow(part: BatchPart, use: UseColumns): void {
+    const { reservation, makeRoom } = this.#context
+    const needBytes = this.#needBytes(part)
+    const pages = Math.ceil(needBytes / PAGE_BYTES) + 1
+    let address = reservation.take(pages)
+    while (address === 0 && makeRoom(pages) > 0) address = reservation.take(pages)
+    if (address === 0) throw this.#refused(needBytes)
+    try {
+      const isDone = this.#tryExport(part, address, pages * PAGE_BYTES, use)
+      assert(isDone, 'the need of a row was computed before')
+    } finally {
+      reservation.give(address, pages)
     }
   }
 

@@ -62,6 +62,8 @@ export interface Sink {
   publish(): unknown
   /** Frees about `pages` pages by spilling; returns the pages freed. */
   spill(pages: number): number
+  /** What it published can still be spilled by `spill`, while other pipelines run. */
+  readonly keepsSpilling?: boolean
   close(): void
 }
 

@@ -11,15 +11,24 @@ export interface OperatorCounts {
   partitionsSpilled: number
   recursionDepth: number
   terminalChunks: number
+  /** Of a scan below a top-k: row groups that the running bound ruled out. */
+  rowGroupsSkipped: number
   /** Rows that were filtered or grouped by their dictionary codes, without looking at values. */
   codedRows: number
 }
 
 export class OperatorMeter {
   readonly operatorId: number
-  readonly counts: OperatorCounts = emptyCounts()
+  counts: OperatorCounts = emptyCounts()
   constructor(operatorId: number) {
     this.operatorId = operatorId
+  }
+
+  /** The counts so far; counting starts anew. */
+  take(): OperatorCounts {
+    const { counts } = this
+    this.counts = emptyCounts()
+    return counts
   }
 }
 
@@ -35,6 +44,7 @@ export function emptyCounts(): OperatorCounts {
     partitionsSpilled: 0,
     recursionDepth: 0,
     terminalChunks: 0,
+    rowGroupsSkipped: 0,
     codedRows: 0,
   }
 }
@@ -44,4 +54,10 @@ export function mergeCounts(total: OperatorCounts, part: OperatorCounts): void {
   const depth = Math.max(total.recursionDepth, part.recursionDepth)
   for (const name of Object.keys(total) as (keyof OperatorCounts)[]) total[name] += part[name]
   total.recursionDepth = depth
+}
+
+/** An operator and what it counts. */
+export interface Metered<T> {
+  readonly operator: T
+  readonly meter: OperatorMeter
 }

@@ -1,6 +1,7 @@
 /** What a pipeline and a sink are guaranteed on each worker: workspace plus the pages that make progress certain. */
+import { COLUMN_BYTES, DESCRIPTOR_HEADER_BYTES } from '@spillway/columnar'
 import { WorkspaceSize } from '@spillway/memory'
-import type { PhysicalPipeline, SinkSpec } from '../physical/physical-plan.ts'
+import type { PhysicalPipeline, PipelineChain, SinkSpec } from '../physical/physical-plan.ts'
 import { sinkOf, sourceOf, transformOf } from './worker-operators.ts'
 
 export interface Floor {
@@ -14,11 +15,18 @@ export function pipelineFloor(pipeline: PhysicalPipeline): Floor {
   const source = sourceOf(pipeline.source)
   source.size(pipeline.source, size)
   let extra = source.floorPages(pipeline.source)
-  for (const spec of pipeline.transforms) {
-    const transform = transformOf(spec)
-    transform.size(spec, size)
-    extra += transform.floorPages(spec)
+  const addChain = (chain: PipelineChain): void => {
+    for (const spec of chain.transforms) {
+      const transform = transformOf(spec)
+      transform.size(spec, size)
+      extra += transform.floorPages(spec)
+    }
+    for (const branch of chain.branches) {
+      size.add(branchDescriptorBytes(branch.inputColumns))
+      addChain(branch)
+    }
   }
+  addChain(pipeline)
   return { workspacePages: size.pages, guaranteedPages: size.pages + extra }
 }
 
@@ -27,4 +35,9 @@ export function sinkFloor(spec: SinkSpec): Floor {
   const sink = sinkOf(spec)
   sink.size(spec, size)
   return { workspacePages: size.pages, guaranteedPages: size.pages + sink.floorPages(spec) }
+}
+
+/** Of the descriptor through which a branch sees a batch. */
+export function branchDescriptorBytes(columns: number): number {
+  return DESCRIPTOR_HEADER_BYTES + columns * COLUMN_BYTES
 }

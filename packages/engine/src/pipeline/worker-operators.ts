@@ -12,6 +12,8 @@ import { joinBuildFloorPages, openJoinBuild, sizeJoinBuild } from '../operators/
 import { joinPairsFloorPages, openJoinPairs, sizeJoinPairs } from '../operators/join/join-pairs.source.ts'
 import { joinProbeFloorPages, openJoinProbe, sizeJoinProbe } from '../operators/join/join-probe.transform.ts'
 import { joinTableFloorPages, openJoinTable, sizeJoinTable } from '../operators/join/join-table.source.ts'
+import { openMultiplexerOutput, sizeMultiplexerOutput } from '../operators/multiplexer/multiplexer.output.ts'
+import { multiplexerFloorPages, openMultiplexer, sizeMultiplexer } from '../operators/multiplexer/multiplexer.sink.ts'
 import { openScanIpc, scanIpcFloorPages, sizeScanIpc } from '../operators/scan-ipc/scan-ipc.source.ts'
 import { openScanParquet, scanParquetFloorPages, sizeScanParquet } from '../operators/scan-parquet/open-scan-parquet.ts'
 import { openScanTable, sizeScanTable } from '../operators/scan-table/scan-table.source.ts'
@@ -56,6 +58,7 @@ export const sources: { readonly [K in SourceSpec['kind']]: SourceDef<Of<SourceS
   groupByOutput: { size: sizeGroupByOutput, floorPages: groupByOutputFloorPages, open: openGroupByOutput },
   joinTable: { size: sizeJoinTable, floorPages: joinTableFloorPages, open: openJoinTable },
   joinPairs: { size: sizeJoinPairs, floorPages: joinPairsFloorPages, open: openJoinPairs },
+  multiplexerOutput: { size: sizeMultiplexerOutput, floorPages: none, open: openMultiplexerOutput },
 }
 
 export const transforms: { readonly [K in TransformSpec['kind']]: TransformDef<Of<TransformSpec, K>> } = {
@@ -69,6 +72,7 @@ export const sinks: { readonly [K in SinkSpec['kind']]: SinkDef<Of<SinkSpec, K>>
   sort: { size: sizeSortSink, floorPages: sortSinkFloorPages, open: openSortSink },
   groupBy: { size: sizeGroupBySink, floorPages: groupBySinkFloorPages, open: openGroupBySink },
   joinBuild: { size: sizeJoinBuild, floorPages: joinBuildFloorPages, open: openJoinBuild },
+  multiplexer: { size: sizeMultiplexer, floorPages: multiplexerFloorPages, open: openMultiplexer },
   collect: { size: sizeCollect, floorPages: none, open: openCollect },
   sinkParquet: { size: sizeSinkParquet, floorPages: none, open: openSinkParquet },
   raise: { size: sizeRaise, floorPages: none, open: openRaise },

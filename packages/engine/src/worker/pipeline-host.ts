@@ -7,15 +7,22 @@ import { type ParquetFileMeta, rememberFileMeta } from '@spillway/formats'
 import { Reservation, type Workspace } from '@spillway/memory'
 import type { PipelineHost, RunningPipeline, StartPipeline, ToWorker } from '@spillway/scheduler'
 import { assert, unreachable } from '@spillway/stdx'
-import type { OperatorBase, PhysicalPipeline, SinkSpec } from '../physical/physical-plan.ts'
+import {
+  type OperatorBase,
+  type PhysicalPipeline,
+  type PipelineChain as PipelineChainSpec,
+  type SinkSpec,
+  sinkUsesOf,
+} from '../physical/physical-plan.ts'
 import type { OpenContext } from '../pipeline/contracts.ts'
 import { MorselClaims } from '../pipeline/morsel-claims.ts'
-import { OperatorMeter } from '../pipeline/operator-meter.ts'
-import { type Floor, pipelineFloor, sinkFloor } from '../pipeline/pipeline-floor.ts'
-import { type Metered, type OpenSink, PullLoop } from '../pipeline/pull-loop.ts'
+import { type Metered, OperatorMeter } from '../pipeline/operator-meter.ts'
+import { type OpenSink, PipelineChain } from '../pipeline/pipeline-chain.ts'
+import { branchDescriptorBytes, type Floor, pipelineFloor, sinkFloor } from '../pipeline/pipeline-floor.ts'
+import { PullLoop } from '../pipeline/pull-loop.ts'
 import { sinkOf, sourceOf, transformOf } from '../pipeline/worker-operators.ts'
 import { type Area, OpeningPipeline } from './opening-pipeline.ts'
-import { QueryContext, type QuerySetup } from './query-context.ts'
+import { type PostOutput, QueryContext, type QuerySetup } from './query-context.ts'
 import type { WorkerState } from './worker-state.ts'
 
 /** What `StartPipeline.pipeline` carries. */
@@ -86,8 +93,8 @@ export class EngineHost implements PipelineHost {
 
   #openQuery(queryId: number, setup: QuerySetup): void {
     const { worker } = this.#state
-    const post = (output: unknown, transfer: ArrayBuffer[]): void =>
-      this.#post({ kind: 'output', worker, queryId, output }, transfer)
+    const post: PostOutput = (sinkId, output, transfer) =>
+      this.#post({ kind: 'output', worker, queryId, sinkId, output }, transfer)
     const slack = this.#queries.size === 0 ? Number.POSITIVE_INFINITY : this.#state.heapSlackBytes
     this.#state.heapSlackBytes = Math.min(slack, setup.heapSlackBytes)
     this.#queries.set(queryId, {
@@ -124,7 +131,7 @@ export class EngineHost implements PipelineHost {
     const areas = [this.#area(query, floor, start.pipelinePagesMax, () => false)]
     // Sinks gather rows and spill: they leave what is free to a query that waits. A merge is over sooner with memory.
     const isPressed = (): boolean => this.#state.control.pressure > 0
-    for (const { sink } of pipeline.sinks) {
+    for (const { sink } of sinkUsesOf(pipeline)) {
       if (!query.sinks.has(sink.sinkId)) areas.push(this.#area(query, sinkFloor(sink), start.sinkPagesMax, isPressed))
     }
     return areas
@@ -156,19 +163,27 @@ export class EngineHost implements PipelineHost {
     const makeRoom = (pages: number): number => loop?.makeRoom(pages) ?? 0
     const open = this.#opener(context, reservation, workspace, pipeline, makeRoom)
     const source = open(pipeline.source, (with_) => sourceOf(pipeline.source).open(pipeline.source, with_, claims))
-    const transforms = pipeline.transforms.map((spec) => open(spec, (with_) => transformOf(spec).open(spec, with_)))
-    const sinks = pipeline.sinks.map((use): OpenSink => {
-      const sink = query.sinks.get(use.sink.sinkId) ?? this.#openSink(query, use.sink, pipeline, left.shift())
-      sink.operator.setClaims(claims)
-      return { ...sink, inputKind: use.inputKind, publishes: use.publishes }
-    })
+    const stores = [...query.sinks.values()].filter(({ operator }) => operator.keepsSpilling === true)
+    const openChain = (chain: PipelineChainSpec, inputColumns: number): PipelineChain => {
+      const own = inputColumns === 0 ? 0 : workspace.take(branchDescriptorBytes(inputColumns))
+      const transforms = chain.transforms.map((spec) => open(spec, (with_) => transformOf(spec).open(spec, with_)))
+      const sinks = chain.sinks.map((use): OpenSink => {
+        const sink = query.sinks.get(use.sink.sinkId) ?? this.#openSink(query, use.sink, pipeline, left.shift())
+        sink.operator.setClaims(claims)
+        return { ...sink, inputKind: use.inputKind, publishes: use.publishes }
+      })
+      const branches = chain.branches.map((branch) => openChain(branch, branch.inputColumns))
+      const sequenceShift = chain.sequenceBase - pipeline.sequenceBase
+      return new PipelineChain({ context, transforms, sinks, branches, descriptor: own, sequenceShift })
+    }
+    const chain = openChain(pipeline, 0)
     loop = new PullLoop({
       queryId: message.queryId,
       pipelineId: message.pipelineId,
       context,
       source,
-      transforms,
-      sinks,
+      chain,
+      stores,
       exhaust: () => claims.exhaust(),
       close: () => {
         workspace.check('the pipeline')

@@ -57,22 +57,20 @@ export interface QuerySetup {
   readonly testing: TestingSetup
 }
 
+/** Sends what a sink made to the main thread. */
+export type PostOutput = (sinkId: number, output: unknown, transfer: ArrayBuffer[]) => void
+
 export class QueryContext {
   readonly queryId: number
   readonly setup: QuerySetup
   readonly worker: WorkerState
-  readonly #post: (output: unknown, transfer: ArrayBuffer[]) => void
+  readonly #post: PostOutput
   readonly #instances = new Map<string, WebAssembly.Exports>()
   readonly #published = new Map<number, readonly unknown[]>()
   #spill: SpillContext | undefined
   readonly #usedPages = new Map<object, number>()
 
-  constructor(
-    queryId: number,
-    setup: QuerySetup,
-    worker: WorkerState,
-    post: (output: unknown, transfer: ArrayBuffer[]) => void,
-  ) {
+  constructor(queryId: number, setup: QuerySetup, worker: WorkerState, post: PostOutput) {
     this.queryId = queryId
     this.setup = setup
     this.worker = worker
@@ -247,8 +245,8 @@ export class QueryContext {
 
   // --- to the outside ---------------------------------------------------------------------------------------------
 
-  postOutput(output: unknown, transfer: ArrayBuffer[]): void {
-    this.#post(output, transfer)
+  postOutput(sinkId: number, output: unknown, transfer: ArrayBuffer[]): void {
+    this.#post(sinkId, output, transfer)
   }
   pressureText(): string {
     return this.control.pressure > 0 ? 'admission' : 'high'

@@ -45,6 +45,8 @@ const TAIL_BYTES = 64 * 1024
 // The cache holds files until their column chunks exceed this number; a chunk takes some 500 bytes.
 const CACHE_CHUNKS_MAX = 100_000
 const cache = new Map<string, ParquetFileMeta>()
+/** Of all files of the cache. */
+let cachedChunks = 0
 
 /**
  * Reads the footer of a file, or takes it from the cache when size and modification time are unchanged.
@@ -61,30 +63,36 @@ export function readOpenFileMeta(
   { fileBytes, modifiedNs }: { readonly fileBytes: number; readonly modifiedNs: bigint },
 ): ParquetFileMeta {
   const cached = cache.get(path)
-  cache.delete(path)
   const isFresh = cached?.fileBytes === fileBytes && cached.modifiedNs === modifiedNs
   const meta = isFresh ? cached : readFooter(descriptor, path, fileBytes, modifiedNs)
-  // Inserted again, so that the map's order is the order of use.
-  cache.set(path, meta)
-  if (!isFresh) evictOldest()
+  keep(meta)
   return meta
 }
 
 /** Puts a footer that was read elsewhere into the cache. It is used for its own version of the file only. */
 export function rememberFileMeta(meta: ParquetFileMeta): void {
-  cache.delete(meta.path)
+  keep(meta)
+}
+
+/** As the one that was used last: the map's order is the order of use. */
+function keep(meta: ParquetFileMeta): void {
+  const former = cache.get(meta.path)
+  if (former !== undefined) forget(meta.path, former)
   cache.set(meta.path, meta)
+  cachedChunks += chunkCount(meta)
   evictOldest()
 }
 
 function evictOldest(): void {
-  let chunks = 0
-  for (const meta of cache.values()) chunks += chunkCount(meta)
   for (const [path, meta] of cache) {
-    if (chunks <= CACHE_CHUNKS_MAX || cache.size === 1) return
-    chunks -= chunkCount(meta)
-    cache.delete(path)
+    if (cachedChunks <= CACHE_CHUNKS_MAX || cache.size === 1) return
+    forget(path, meta)
   }
+}
+
+function forget(path: string, meta: ParquetFileMeta): void {
+  cache.delete(path)
+  cachedChunks -= chunkCount(meta)
 }
 
 const chunkCount = (meta: ParquetFileMeta): number => 1 + meta.rowGroups.length * meta.schema.fields.length

@@ -1,5 +1,5 @@
 // Copies of decompressors: of literals, and of earlier output as LZ77 formats order them. They take 16 bytes at a time,
-// also where source and target overlap, so that up to 16 bytes behind the target's end are clobbered, and up to 16 bytes
+// also where source and target overlap, so that up to 16 bytes behind the target's end are clobbered, and as many
 // behind the source's read.
 
 // Row d: the indices that repeat the first d bytes of a vector (row 0 is not used).
@@ -25,7 +25,7 @@ const repeats: usize = memory.data<u8>([
 // The largest multiple of the distance d that is at most 16: after so many bytes the repeated vector is in phase again.
 const strides: usize = memory.data<u8>([0, 16, 16, 15, 16, 15, 12, 14, 16, 9, 10, 11, 12, 13, 14, 15])
 
-/** Copies `length` bytes (none is possible) from a range that does not overlap the target, or begins 16 bytes before it. */
+/** Copies `length` bytes (none is possible) of a range that does not overlap, or begins 16 bytes before it. */
 // @ts-ignore: decorator
 @inline
 export function copyWords(target: u32, source: u32, length: u32): void {

@@ -146,8 +146,8 @@ function entryOf(table: u32, bits: u64): u32 {
 }
 
 /**
- * Decodes five symbols: at most 55 of the at least 56 bits above the mark. Returns the word moved on. Symbols are loaded
- * apart from their lengths: the processor has more loads than shifts to spare.
+ * Decodes five symbols: at most 55 of the at least 56 bits above the mark. Returns the word moved on. Symbols are
+ * loaded apart from their lengths: the processor has more loads than shifts to spare.
  */
 @inline
 function decodeFive(table: u32, bits: u64, out: u32): u64 {

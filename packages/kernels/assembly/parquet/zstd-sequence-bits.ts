@@ -23,6 +23,14 @@ export function cellsOf(state: u32, kind: u32): u32 {
   return state + (kind == KIND_OFFSET ? OFFSET_CELLS : MATCH_LENGTH_CELLS)
 }
 
+/** Where the word stands, bits of it that were used, and where reading has to change over to the copy. */
+@inline
+function keepBits(state: u32, pointer: u32, used: u32, floor: u32): void {
+  store<u32>(state + BIT_POINTER, pointer)
+  store<u32>(state + BITS_USED, used)
+  store<u32>(state + BIT_FLOOR, floor)
+}
+
 /** Reads the first states of a stream [first, end). False when it has no end mark, or is too short for them. */
 export function beginSequences(state: u32, first: u32, end: u32): bool {
   let left = backwardBits(first, end)
@@ -35,9 +43,7 @@ export function beginSequences(state: u32, first: u32, end: u32): bool {
   }
   if (left < 0) return false
   const bytes = ((left + 7) >> 3) - 8
-  store<u32>(state + BIT_POINTER, first + bytes)
-  store<u32>(state + BITS_USED, ((bytes + 8) << 3) - left)
-  store<u32>(state + BIT_FLOOR, first + 16)
+  keepBits(state, first + bytes, ((bytes + 8) << 3) - left, first + 16)
   return true
 }
 
@@ -68,13 +74,13 @@ function widthOf(cell: u32): u32 {
 function moveOn(state: u32): bool {
   let pointer = load<u32>(state + BIT_POINTER) - (load<u32>(state + BITS_USED) >> 3)
   let used = load<u32>(state + BITS_USED) & 7
-  const floor = load<u32>(state + BIT_FLOOR)
+  let floor = load<u32>(state + BIT_FLOOR)
   if (pointer < floor) {
     const stage = state + STAGE + STAGE_ZEROS
     if (floor == stage - 16) return false
     pointer += stage + 16 - floor
-    if (pointer < stage - 16) return false
-    store<u32>(state + BIT_FLOOR, stage - 16)
+    floor = stage - 16
+    if (pointer < floor) return false
   }
   let bits = load<u64>(pointer) << <u64>used
   for (let at: u32 = 0; at < 12; at += 4) {
@@ -86,8 +92,7 @@ function moveOn(state: u32): bool {
     used += width
     store<u32>(state + CELLS + (kind << 2), nextCell(cellsOf(state, kind), cell, bits))
   }
-  store<u32>(state + BIT_POINTER, pointer)
-  store<u32>(state + BITS_USED, used)
+  keepBits(state, pointer, used, floor)
   return true
 }
 
@@ -166,9 +171,7 @@ export function decodeSequences(state: u32, n: u32, isFirst: bool): bool {
     offsetCell = nextCell(state + OFFSET_CELLS, offsetCell, bits)
     used += literalWidth + matchWidth + offsetWidth
   }
-  store<u32>(state + BIT_POINTER, pointer)
-  store<u32>(state + BITS_USED, used)
-  store<u32>(state + BIT_FLOOR, floor)
+  keepBits(state, pointer, used, floor)
   store<u32>(state + CELLS, literalCell)
   store<u32>(state + CELLS, offsetCell, 4)
   store<u32>(state + CELLS, matchCell, 8)

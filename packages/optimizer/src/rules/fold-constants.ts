@@ -77,6 +77,7 @@ function foldNode(node: LogicalNode): LogicalNode {
     case 'concat':
     case 'ordinal':
     case 'guard':
+    case 'shared':
       return node
     default:
       return unreachable(node)

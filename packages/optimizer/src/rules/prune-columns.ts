@@ -67,6 +67,8 @@ function prune(node: LogicalNode, needed: Names): LogicalNode {
     case 'inMemory':
     case 'generated':
       return pruneSource(node, needed)
+    case 'shared':
+      return node
     default:
       return unreachable(node)
   }

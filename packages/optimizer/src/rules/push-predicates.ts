@@ -13,8 +13,8 @@
  * Stops at a slice, at a sort with a limit, at a groupBy when the condition reads an aggregate, at a join whose rows of
  * that side may be missing, and at whatever may raise an error: a row that a pushed filter removes would no longer
  * raise it. For the same reason a condition that may raise stays where it is, and with it those before it that can be
- * null (AND evaluates its right side where the left one is null, a filter below would not). The overflow of a sum is the
- * exception: a filter on keys removes whole groups, and their sums with them.
+ * null (AND evaluates its right side where the left one is null, a filter below would not). The overflow of a sum is
+ * the exception: a filter on keys removes whole groups, and their sums with them.
  */
 import { isFloat } from '@spillway/columnar'
 import {
@@ -77,6 +77,7 @@ function push(node: LogicalNode, conjuncts: readonly TypedExpr[]): LogicalNode {
       return pushIntoScan(node, conjuncts)
     case 'inMemory':
     case 'generated':
+    case 'shared':
       return filtered(node, conjuncts)
     default:
       return unreachable(node)

@@ -76,6 +76,7 @@ function push(node: LogicalNode, range: RowRange): LogicalNode {
     case 'filter':
     case 'groupBy':
     case 'join':
+    case 'shared':
       return sliced(node, range)
     default:
       return unreachable(node)
@@ -136,6 +137,7 @@ function rowsAtMost(node: LogicalNode): number {
     case 'concat':
       return node.inputs.reduce((rows, input) => rows + rowsAtMost(input), 0)
     case 'join':
+    case 'shared':
       return Number.POSITIVE_INFINITY
     default:
       return unreachable(node)

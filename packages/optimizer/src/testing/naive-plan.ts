@@ -3,6 +3,8 @@ import {
   canBeMissing,
   type LiteralValue,
   type LogicalNode,
+  makeFilter,
+  makeProject,
   type NamedAggregate,
   type RowRange,
   type TypedExpr,
@@ -72,10 +74,23 @@ function runNode(node: LogicalNode, sources: NaiveSources): Row[] {
         ...row,
         [node.name]: BigInt(index) + BigInt(node.denseFrom ?? 0),
       }))
+    case 'shared':
+      return run(partOf(node), sources)
     case 'guard':
       if (run(node.violations, sources).length > 0) throw new Raised()
       return run(node.input, sources)
   }
+}
+
+/** What a node that shares a scan stands for, computed from the scan that is shared. */
+function partOf({ input, own }: Extract<LogicalNode, { kind: 'shared' }>): LogicalNode {
+  if (input === own) return input
+  const predicate = 'predicate' in own ? own.predicate : undefined
+  const rows = predicate === undefined ? input : makeFilter(input, predicate)
+  return makeProject(
+    rows,
+    own.schema.fields.map(({ name, type, nullable }) => ({ name, expr: { kind: 'column', name, type, nullable } })),
+  )
 }
 
 const cut = (rows: readonly Row[], range: RowRange | undefined): Row[] =>

@@ -12,6 +12,7 @@ import { ordinal } from './ordinal.ts'
 import { project } from './project.ts'
 import { scanIpc } from './scan-ipc.ts'
 import { scanParquet } from './scan-parquet.ts'
+import { shared } from './shared.ts'
 import { slice } from './slice.ts'
 import { sort } from './sort.ts'
 
@@ -29,6 +30,7 @@ export const nodes: { readonly [K in LogicalKind]: NodeDef<Extract<LogicalNode, 
   join,
   ordinal,
   guard,
+  shared,
 }
 
 /** The definition for a node. The registry's type ties kind and definition; indexing by a union loses that tie. */
@@ -55,11 +57,46 @@ export function explainNode(node: LogicalNode): string {
 
 /** The plan as a tree, root first, one node per line, inputs indented by two spaces. */
 export function explainPlan(root: LogicalNode): string {
+  return explainPlans([root])
+}
+
+/** Plans of one query as trees, one after another. What they share is numbered and printed where it comes first. */
+export function explainPlans(roots: readonly LogicalNode[]): string {
   const lines: string[] = []
+  const numbers = new Map<LogicalNode, number>()
   const visit = (node: LogicalNode, depth: number): void => {
-    lines.push(`${'  '.repeat(depth)}${explainNode(node)}`)
-    for (const child of childrenOf(node)) visit(child, depth + 1)
+    const indent = '  '.repeat(depth)
+    if (node.kind !== 'shared') {
+      lines.push(`${indent}${explainNode(node)}`)
+      for (const child of childrenOf(node)) visit(child, depth + 1)
+      return
+    }
+    const known = numbers.get(node.input)
+    const number = known ?? numbers.size + 1
+    numbers.set(node.input, number)
+    const part = node.own === node.input ? '' : ` for ${explainNode(node.own)}`
+    const consumers = known === undefined ? ` (${consumersOf(node.input, roots)} consumers)` : ' (as above)'
+    lines.push(`${indent}SHARED ${number}${part}${consumers}`)
+    if (known === undefined) visit(node.input, depth + 1)
   }
-  visit(root, 0)
+  for (const root of roots) visit(root, 0)
   return lines.join('\n')
+}
+
+/** How many nodes share `input`; what is itself shared counts once. */
+function consumersOf(input: LogicalNode, roots: readonly LogicalNode[]): number {
+  let count = 0
+  const seen = new Set<LogicalNode>()
+  const visit = (node: LogicalNode): void => {
+    if (node.kind !== 'shared') {
+      for (const child of childrenOf(node)) visit(child)
+      return
+    }
+    if (node.input === input) count += 1
+    if (seen.has(node.input)) return
+    seen.add(node.input)
+    visit(node.input)
+  }
+  for (const root of roots) visit(root)
+  return count
 }

@@ -184,20 +184,18 @@ class BatchStream implements AsyncIterableIterator<RecordBatch> {
     const makeSink = collectStream(tokensMax, this.#chunks.maxBatchBytes)
     try {
       await this.#core.execute({
-        plan: this.#plan,
+        roots: [{ plan: this.#plan, makeSink, onOutput: (output) => this.#receive(output as CollectOutput) }],
         options: { ...this.#options, signal: both },
-        makeSink,
         keepsResults: false,
         encoder: noEncoder,
-        onAdmitted: ({ slot, isOrdered, control }) => {
+        onAdmitted: ({ slot, roots, control }) => {
           this.#control = control
           this.#slot = slot
-          this.#isOrdered = isOrdered
+          this.#isOrdered = roots.every((root) => root.isOrdered)
           control.store(slot, queryWord.chunkRows, this.#rowsAsked)
           // The first call of `next` came before there was a slot to say so in.
           if (this.#waiting.length > 0) this.#setStarved(1)
         },
-        onOutput: (output) => this.#receive(output as CollectOutput),
       })
     } catch (error) {
       if (!this.#isDone) this.#error = error

@@ -2,9 +2,11 @@
  * Engine: workers, memory and temp directory behind the frames. The default engine is made with the first query; more
  * can be made for other limits. An idle engine does not keep the process alive.
  */
+import { resolve } from 'node:path'
 import { EngineCore, type QueryMetrics, type QueryRequest, workerFile } from '@spillway/engine'
 import { parseByteSize } from '@spillway/memory'
-import { explainPlan, type LogicalNode, type SchemaTypes } from '@spillway/plan'
+import { explainPlans, type LogicalNode, type SchemaTypes } from '@spillway/plan'
+import { OUTPUT_COUNTERS } from '@spillway/scheduler'
 import { makeError } from '@spillway/stdx'
 import type { RecordBatch } from 'apache-arrow'
 import type { DataFrame } from '../data-frame/data-frame.ts'
@@ -12,10 +14,10 @@ import type { LazyFrame } from '../lazy-frame/lazy-frame.ts'
 import { type ScanIpcOptions, scanIpc } from '../scan-ipc.ts'
 import type { ParquetFrame } from '../parquet-frame.ts'
 import { type ScanParquetOptions, scanParquet } from '../scan-parquet.ts'
-import type { MemoryEstimate, QuerySession, SinkResult } from '../session.ts'
+import type { MemoryEstimate, PlanOutput, QuerySession, SinkResult } from '../session.ts'
+import { frameOutput } from './collect-result.ts'
 import { streamBatches } from './batch-stream.ts'
 import { adaptiveChunks } from './chunk-strategy.ts'
-import { collectResult } from './collect-result.ts'
 import {
   batchesSchema,
   type CollectBatchesOptions,
@@ -33,10 +35,11 @@ import {
   sinkIpcSchema,
   sinkParquetSchema,
 } from './engine-options.ts'
-import { explainPhysical } from './explain-physical.ts'
+import { type ExplainedPlan, explainPhysical } from './explain-physical.ts'
+import { type QueryOutput, runOutput, runOutputs } from './query-outputs.ts'
+import { ipcOutput } from './sink-ipc-file.ts'
+import { parquetOutput } from './sink-parquet-file.ts'
 import { estimateCollect } from './memory-estimate.ts'
-import { writeIpc } from './sink-ipc-file.ts'
-import { writeParquet } from './sink-parquet-file.ts'
 
 /** What an engine holds at this moment; all zero when no query runs. */
 export interface EngineUsage {
@@ -60,7 +63,7 @@ export class Engine implements QuerySession, AsyncDisposable {
 
   async collect<S extends SchemaTypes>(plan: LogicalNode, options: QueryOptions = {}): Promise<DataFrame<S>> {
     const resolved = resolveOptions(this.#query(options, 'collect'), this.#options, process.env)
-    return collectResult<S>(this.#core, plan, resolved, this)
+    return runOutput(this.#core, frameOutput<S>(plan, this), resolved)
   }
 
   collectBatches(plan: LogicalNode, options: CollectBatchesOptions = {}): AsyncIterableIterator<RecordBatch> {
@@ -75,13 +78,14 @@ export class Engine implements QuerySession, AsyncDisposable {
 
   async sinkParquet(plan: LogicalNode, path: string, options: SinkParquetOptions = {}): Promise<SinkResult> {
     const parsed = parseOptions(sinkParquetSchema, withEngine(options), 'sinkParquet')
-    return writeParquet(this.#core, plan, path, parsed, resolveOptions(queryPart(parsed), this.#options, process.env))
+    const resolved = resolveOptions(queryPart(parsed), this.#options, process.env)
+    return runOutput(this.#core, parquetOutput(plan, path, parsed, resolved), resolved)
   }
 
   async sinkIpc(plan: LogicalNode, path: string, options: SinkIpcOptions = {}): Promise<SinkResult> {
     const { recordBatchSize, ...query } = parseOptions(sinkIpcSchema, withEngine(options), 'sinkIpc')
     const resolved = resolveOptions(query, this.#options, process.env)
-    return writeIpc(this.#core, plan, path, { recordBatchSize }, resolved)
+    return runOutput(this.#core, ipcOutput(plan, path, { recordBatchSize }, resolved), resolved)
   }
 
   async estimateMemory(plan: LogicalNode, options: QueryOptions = {}): Promise<MemoryEstimate> {
@@ -91,12 +95,41 @@ export class Engine implements QuerySession, AsyncDisposable {
   }
 
   async explain(plan: LogicalNode, options: ExplainOptions = {}): Promise<string> {
-    const { optimized, physical, sink, ...query } = parseOptions(explainSchema, withEngine(options), 'explain')
+    const parsed = parseOptions(explainSchema, withEngine(options), 'explain')
+    return this.#explain([{ plan, sink: parsed.sink ?? 'batches' }], parsed)
+  }
+
+  async explainAll(outputs: readonly PlanOutput[], options: ExplainOptions = {}): Promise<string> {
+    const parsed = parseOptions(explainSchema, withEngine(options), 'explainAll')
+    const plans = outputs.map(({ plan, target }) => ({ plan, sink: target?.format ?? ('collect' as const) }))
+    return this.#explain(plans, parsed)
+  }
+
+  async #explain(explained: readonly ExplainedPlan[], options: ExplainOptions): Promise<string> {
+    const { optimized, physical, sink: _sink, ...query } = options
     const resolved = resolveOptions(query, this.#options, process.env)
-    const shown = optimized === false ? plan : this.#core.optimize(plan, resolved)
-    const text = explainPlan(shown)
+    const plans = explained.map(({ plan }) => plan)
+    const text = explainPlans(optimized === false ? plans : this.#core.optimize(plans, resolved))
     if (physical !== true) return text
-    return `${text}\n\n${await explainPhysical(this.#core, plan, resolved, sink ?? 'batches')}`
+    return `${text}\n\n${await explainPhysical(this.#core, explained, resolved)}`
+  }
+
+  /** One query for all outputs; see `collectAll`. */
+  async runAll(outputs: readonly PlanOutput[], options: QueryOptions = {}): Promise<(DataFrame | SinkResult)[]> {
+    const resolved = resolveOptions(this.#query(options, 'collectAll'), this.#options, process.env)
+    checkTargets(outputs)
+    const running = outputs.map(({ plan, target }): QueryOutput<DataFrame | SinkResult> => {
+      if (target === undefined) return frameOutput(plan, this)
+      if (target.format === 'ipc') {
+        const { recordBatchSize, ...rest } = parseOptions(sinkIpcSchema, target.options, 'sinkIpc')
+        refuseQueryOptions(rest, 'sinkIpc')
+        return ipcOutput(plan, target.path, { recordBatchSize }, resolved)
+      }
+      const parsed = parseOptions(sinkParquetSchema, target.options, 'sinkParquet')
+      refuseQueryOptions(queryPart(parsed), 'sinkParquet')
+      return parquetOutput(plan, target.path, parsed, resolved)
+    })
+    return runOutputs(this.#core, running, resolved)
   }
 
   #query(options: QueryOptions, where: string): QueryOptions {
@@ -174,6 +207,32 @@ export function setEngineAffinity(engine: Affinity): void {
 
 function withEngine<T extends { readonly engine?: Affinity | undefined }>(options: T): T {
   return options?.engine === undefined ? { ...options, engine: affinity } : options
+}
+
+/** Two sinks of one query must not write the same file. @throws INVALID_OPTION */
+function checkTargets(outputs: readonly PlanOutput[]): void {
+  const paths = new Set<string>()
+  for (const { target } of outputs) {
+    if (target === undefined) continue
+    const path = resolve(target.path)
+    if (paths.has(path)) {
+      throw makeError('INVALID_OPTION', `Two sinks of collectAll write the same file: "${path}". Give each its own.`, {
+        path,
+      })
+    }
+    paths.add(path)
+  }
+  if (paths.size <= OUTPUT_COUNTERS && outputs.length <= OUTPUT_COUNTERS) return
+  const text = `Too many results in one collectAll: ${outputs.length}, at most ${OUTPUT_COUNTERS}.`
+  throw makeError('INVALID_OPTION', `${text} Use several calls.`, {})
+}
+
+/** A lazy sink runs with the options of the whole query. @throws INVALID_OPTION */
+function refuseQueryOptions(query: QueryOptions, where: string): void {
+  const [name] = Object.entries(query).flatMap(([key, value]) => (value === undefined ? [] : [key]))
+  if (name === undefined) return
+  const text = `Invalid option of ${where} with lazy: ${name} belongs to the query that runs it.`
+  throw makeError('INVALID_OPTION', `${text} Give it to collectAll.`, { option: name })
 }
 
 function queryPart(options: SinkParquetOptions): QueryOptions {

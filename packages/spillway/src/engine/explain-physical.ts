@@ -2,6 +2,7 @@
  * The physical plan as text: pipelines, operators with their memory class, what is read and skipped, limit and floor.
  */
 import {
+  chainsOf,
   type EngineCore,
   labelOf,
   megabytes,
@@ -10,8 +11,10 @@ import {
   type OperatorSpec,
   operatorsOf,
   type PhysicalPipeline,
+  type PipelineChain,
   type QueryOptions,
   type RootSink,
+  sinkUsesOf,
 } from '@spillway/engine'
 import { readFileMeta } from '@spillway/formats'
 import { PAGE_BYTES } from '@spillway/kernels'
@@ -23,6 +26,12 @@ import { encoderNeed, parquetSink } from './sink-parquet-file.ts'
 /** What the explained query ends in; results that stay, and encoding, have needs of their own. */
 export type ExplainedSink = 'collect' | 'batches' | 'parquet' | 'ipc'
 
+/** A plan and what it is going to end in. */
+export interface ExplainedPlan {
+  readonly plan: LogicalNode
+  readonly sink: ExplainedSink
+}
+
 const rootSinks: { readonly [S in ExplainedSink]: RootSink } = {
   collect: collectAll,
   batches: collectStream(2, Number.POSITIVE_INFINITY),
@@ -32,18 +41,17 @@ const rootSinks: { readonly [S in ExplainedSink]: RootSink } = {
 
 export async function explainPhysical(
   core: EngineCore,
-  plan: LogicalNode,
+  plans: readonly ExplainedPlan[],
   options: QueryOptions,
-  sink: ExplainedSink,
 ): Promise<string> {
   const { physical, floorBytes, budgetPages } = await core.plan({
-    plan,
+    roots: plans.map(({ plan, sink }) => ({ plan, makeSink: rootSinks[sink], onOutput: () => {} })),
     options,
-    makeSink: rootSinks[sink],
-    keepsResults: sink === 'collect',
-    encoder: sink === 'parquet' ? encoderNeed({}) : sink === 'ipc' ? ipcEncoderNeed : noEncoder,
+    keepsResults: plans.some(({ sink }) => sink === 'collect'),
+    encoder: (sizing) => ({
+      heapBytes: plans.reduce((sum, { sink }) => sum + encoderOf(sink)(sizing).heapBytes, 0),
+    }),
     onAdmitted: () => {},
-    onOutput: () => {},
   })
   const canSpill = options.mode === 'streaming'
   const lines = [
@@ -51,14 +59,32 @@ export async function explainPhysical(
     `memory: limit ${megabytes(options.memoryLimitBytes)}, arena ${megabytes(budgetPages * PAGE_BYTES)}, ` +
       `floor ${megabytes(floorBytes)}`,
   ]
+  const lineOf = (spec: OperatorSpec, pipeline: PhysicalPipeline): string =>
+    `${labelOf(spec)} [${memoryClassOf(spec, canSpill)}] ${detailsOf(spec, pipeline)}`.trimEnd()
+  const addChain = (chain: PipelineChain, pipeline: PhysicalPipeline, indent: string): void => {
+    const specs = [...chain.transforms, ...chain.sinks.map((use) => use.sink)]
+    for (const spec of specs) lines.push(`${indent}${lineOf(spec, pipeline)}`)
+    chain.branches.forEach((branch, index) => {
+      lines.push(`${indent}BRANCH ${index}`)
+      addChain(branch, pipeline, `${indent}  `)
+    })
+  }
   for (const pipeline of physical.pipelines) {
     const serial = pipeline.isSerial ? ', one worker' : ''
     lines.push(`PIPELINE ${pipeline.pipelineId} (${pipeline.morselCount} morsels${serial})`)
-    for (const spec of operatorsOf(pipeline)) {
-      lines.push(`  ${labelOf(spec)} [${memoryClassOf(spec, canSpill)}] ${detailsOf(spec, pipeline)}`.trimEnd())
-    }
+    const behind = new Set<OperatorSpec>(chainsOf(pipeline).flatMap((chain) => chain.transforms))
+    for (const spec of operatorsOf(pipeline).filter((each) => !behind.has(each) && !isSink(each, pipeline)))
+      lines.push(`  ${lineOf(spec, pipeline)}`)
+    addChain(pipeline, pipeline, '  ')
   }
   return lines.join('\n')
+}
+
+const isSink = (spec: OperatorSpec, pipeline: PhysicalPipeline): boolean =>
+  sinkUsesOf(pipeline).some((use) => use.sink === spec)
+
+function encoderOf(sink: ExplainedSink) {
+  return sink === 'parquet' ? encoderNeed({}) : sink === 'ipc' ? ipcEncoderNeed : noEncoder
 }
 
 function detailsOf(spec: OperatorSpec, pipeline: PhysicalPipeline): string {
@@ -96,11 +122,15 @@ function detailsOf(spec: OperatorSpec, pipeline: PhysicalPipeline): string {
     case 'raise':
       return `join keys [${spec.keys.join(', ')}] of the ${spec.side} frame are not unique`
     case 'groupBy': {
-      const kind = pipeline.sinks.find((use) => use.sink === spec)?.inputKind ?? 0
+      const kind = sinkUsesOf(pipeline).find((use) => use.sink === spec)?.inputKind ?? 0
       return `${spec.shape.text}${kind > 0 ? ' (counts distinct values)' : ''} partitions=${2 ** spec.partitionBits}`
     }
     case 'groupByOutput':
       return spec.shape.text
+    case 'multiplexer':
+      return `store ${spec.sinkId}, ${spec.consumers} ${spec.consumers === 1 ? 'consumer' : 'consumers'}`
+    case 'multiplexerOutput':
+      return `store ${spec.sinkId}`
     case 'joinBuild':
       return `${spec.shape.text} partitions=${2 ** spec.partitionBits}`
     case 'joinProbe':

@@ -1,6 +1,7 @@
 /** `estimateMemoryRequired`: with which memory limit `collect` is going to succeed. */
 import { bytesOfRows, type EngineCore, estimateOutput, noEncoder, type QueryOptions } from '@spillway/engine'
 import type { LogicalNode } from '@spillway/plan'
+import { assert } from '@spillway/stdx'
 import { collectAll } from './collect-sinks.ts'
 
 /** Buffers of a result are padded, and each has its views. */
@@ -18,18 +19,17 @@ const SHARE_BESIDE_STREAMS = 0.7
  * query takes at least, and the result.
  */
 export async function estimateCollect(core: EngineCore, plan: LogicalNode, options: QueryOptions): Promise<number> {
-  const optimized = core.optimize(plan, options)
+  const [optimized] = core.optimize([plan], options)
+  assert(optimized !== undefined, 'every plan is optimised')
   const output = estimateOutput(optimized)
   const resultBytes = bytesOfRows(optimized.schema, output) * RESULT_PADDING + RESULT_SLACK_BYTES
   const { floorBytes } = await core.plan({
-    plan,
+    roots: [{ plan, makeSink: collectAll, onOutput: () => {} }],
     // The floor does not depend on the limit, which must not be too small to ask for it.
     options: { ...options, memoryLimitBytes: Math.max(options.memoryLimitBytes, PLAN_LIMIT_BYTES) },
-    makeSink: collectAll,
     keepsResults: true,
     encoder: noEncoder,
     onAdmitted: () => {},
-    onOutput: () => {},
   })
   const streaming = resultBytes / SHARE_BESIDE_STREAMS
   const held = output.heldBytes === 0 ? streaming : resultBytes / SHARE_BESIDE_HELD_ROWS

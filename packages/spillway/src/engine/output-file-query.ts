@@ -1,6 +1,6 @@
-/** Runs a query into one file: workers write pieces under a temporary name; this adds the tail and renames. */
+/** An output that is one file: workers write pieces under a temporary name; this adds the tail and renames. */
 import { resolve } from 'node:path'
-import type { EncoderNeed, EngineCore, QueryOptions, RootSink, SinkFileOutput, Sizing } from '@spillway/engine'
+import type { EncoderNeed, QueryOptions, RootSink, SinkFileOutput, Sizing } from '@spillway/engine'
 import {
   beginOutputFile,
   discardOutputFile,
@@ -12,7 +12,9 @@ import {
 } from '@spillway/formats'
 import type { LogicalNode } from '@spillway/plan'
 import { queryCounter } from '@spillway/scheduler'
+import { assert } from '@spillway/stdx'
 import type { SinkResult } from '../session.ts'
+import type { QueryOutput } from './query-outputs.ts'
 
 /** What a format says about its file. `F` is what the tail needs to know of a piece. */
 export interface OutputFormat<F> {
@@ -25,38 +27,38 @@ export interface OutputFormat<F> {
   readonly tail: (pieces: readonly SinkFileOutput<F>[], rowCount: number) => FileTail
 }
 
-export async function writeOutputFile<F>(
-  core: EngineCore,
-  path: string,
-  format: OutputFormat<F>,
-  query: QueryOptions,
-): Promise<SinkResult> {
+export function fileOutput<F>(path: string, format: OutputFormat<F>, query: QueryOptions): QueryOutput<SinkResult> {
   const target = resolve(path)
   const temporary = temporaryOutputPath(target)
   const pieces: SinkFileOutput<F>[] = []
   const calls = outputCalls(query.testing.outputFault)
-  try {
-    beginOutputFile(temporary, format.header, calls)
-    const metrics = await core.execute({
+  let rowCount = 0
+  let bytes = 0
+  return {
+    root: {
       plan: format.plan,
-      options: query,
       makeSink: format.makeSink(temporary),
-      keepsResults: false,
-      encoder: format.encoder,
-      onAdmitted: ({ slot, control }) => {
-        control.count(slot, queryCounter.sinkOffset, format.header.length)
-      },
       onOutput: (output) => {
         pieces.push(output as SinkFileOutput<F>)
       },
-    })
-    pieces.sort((a, b) => a.sequence - b.sequence)
-    const { rowsOut } = metrics
-    const bytes = endOutputFile(temporary, format.tail(pieces, rowsOut), calls)
-    finishOutputFile(temporary, target, calls)
-    return { path: target, rowCount: rowsOut, bytes, metrics }
-  } catch (error) {
-    discardOutputFile(temporary)
-    throw error
+    },
+    keepsResults: false,
+    encoder: format.encoder,
+    begin: () => beginOutputFile(temporary, format.header, calls),
+    admitted: ({ slot, control }, outputIndex) => {
+      control.count(slot, queryCounter.sinkOffset + outputIndex, format.header.length)
+    },
+    complete: ({ operators }, { operatorId }) => {
+      const sink = operators.find((operator) => operator.operatorId === operatorId)
+      assert(sink !== undefined, 'metrics tell of every sink')
+      rowCount = sink.rowsOut
+      pieces.sort((a, b) => a.sequence - b.sequence)
+      bytes = endOutputFile(temporary, format.tail(pieces, rowCount), calls)
+    },
+    finish: (metrics) => {
+      finishOutputFile(temporary, target, calls)
+      return { path: target, rowCount, bytes, metrics }
+    },
+    discard: () => discardOutputFile(temporary),
   }
 }

@@ -1,12 +1,13 @@
 /** `sinkIpc`: one Arrow IPC file (Feather version 2), which Arrow libraries read without copying. */
-import type { EngineCore, QueryOptions, RootSink } from '@spillway/engine'
+import type { QueryOptions, RootSink } from '@spillway/engine'
 import { type EncoderNeed, type Sizing, sizeSinkIpc } from '@spillway/engine'
 import { ipcFileHeader, ipcTail, type WrittenRecordBatch } from '@spillway/formats'
 import { WorkspaceSize } from '@spillway/memory'
 import type { LogicalNode } from '@spillway/plan'
 import type { SinkResult } from '../session.ts'
 import type { SinkIpcOptions } from './engine-options.ts'
-import { writeOutputFile } from './output-file-query.ts'
+import { fileOutput } from './output-file-query.ts'
+import type { QueryOutput } from './query-outputs.ts'
 
 const RECORD_BATCH_ROWS = 65_536
 /** The least that a small limit makes of it. */
@@ -14,13 +15,12 @@ const RECORD_BATCH_ROWS_MIN = 1024
 /** Messages and blocks in a worker's heap. */
 const HEAP_BYTES = 1e6
 
-export async function writeIpc(
-  core: EngineCore,
+export function ipcOutput(
   plan: LogicalNode,
   path: string,
   options: SinkIpcOptions,
   query: QueryOptions,
-): Promise<SinkResult> {
+): QueryOutput<SinkResult> {
   const { schema } = plan
   const format = {
     plan,
@@ -30,12 +30,12 @@ export async function writeIpc(
     tail: (pieces: readonly { readonly footer: WrittenRecordBatch }[], rowCount: number) =>
       ipcTail({ batches: pieces.map(({ footer }) => footer), schema, rowCount }),
   }
-  return writeOutputFile<WrittenRecordBatch>(core, path, format, query)
+  return fileOutput<WrittenRecordBatch>(path, format, query)
 }
 
 export function ipcSink(temporaryPath: string, options: SinkIpcOptions): RootSink {
-  return ({ operatorId, sinkId, schema, isOrdered, sizing }) => {
-    const spec = { kind: 'sinkIpc', operatorId, sinkId, schema, temporaryPath, isOrdered } as const
+  return ({ operatorId, sinkId, schema, isOrdered, sizing, outputIndex }) => {
+    const spec = { kind: 'sinkIpc', operatorId, sinkId, schema, temporaryPath, isOrdered, outputIndex } as const
     let recordBatchRows = options.recordBatchSize ?? RECORD_BATCH_ROWS
     const bytesOf = (rows: number): number => {
       const size = new WorkspaceSize()

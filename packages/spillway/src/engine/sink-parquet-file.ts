@@ -1,5 +1,5 @@
 /** `sinkParquet`: what its options mean for encoders and file. */
-import type { EncoderNeed, EngineCore, QueryOptions, RootSink, Sizing } from '@spillway/engine'
+import type { EncoderNeed, QueryOptions, RootSink, Sizing } from '@spillway/engine'
 import {
   columnForm,
   compressionLevels,
@@ -20,7 +20,8 @@ import { makeError } from '@spillway/stdx'
 import { findFieldIndex, type Schema, typeEquals, typeName } from '@spillway/columnar'
 import type { SinkResult } from '../session.ts'
 import type { SinkParquetOptions } from './engine-options.ts'
-import { writeOutputFile } from './output-file-query.ts'
+import { fileOutput } from './output-file-query.ts'
+import type { QueryOutput } from './query-outputs.ts'
 
 const ROW_GROUP_ROWS = 131_072
 const PAGE_BYTES = 1 << 20
@@ -42,13 +43,13 @@ const HEAP_BYTES = 1e6
 const OUTSIDE_PAGES = 6
 const OUTSIDE_BYTES = 2e6
 
-export async function writeParquet(
-  core: EngineCore,
+/** @throws COLUMN_NOT_FOUND, INVALID_OPTION */
+export function parquetOutput(
   plan: LogicalNode,
   path: string,
   options: SinkParquetOptions,
   query: QueryOptions,
-): Promise<SinkResult> {
+): QueryOutput<SinkResult> {
   const stored = storable(plan)
   const { schema } = stored
   checkEncoding(schema, options)
@@ -64,7 +65,7 @@ export async function writeParquet(
     tail: (rowGroups: readonly PlacedRowGroup[], rowCount: number) =>
       parquetTail({ rowGroups, schema, rowCount, keyValue }),
   }
-  return writeOutputFile<RowGroupFooter>(core, path, format, query)
+  return fileOutput<RowGroupFooter>(path, format, query)
 }
 
 /** @throws COLUMN_NOT_FOUND, INVALID_OPTION */
@@ -107,6 +108,7 @@ export function parquetSink(temporaryPath: string, options: SinkParquetOptions):
     sinkId: facts.sinkId,
     schema: facts.schema,
     temporaryPath,
+    outputIndex: facts.outputIndex,
     compression: options.compression ?? 'snappy',
     compressionLevel: options.compressionLevel,
     statistics: options.statistics ?? true,

@@ -125,7 +125,7 @@ describe('maintainOrder', () => {
     expect((await ordered({ on: 'k', how: 'anti', maintainOrder: 'left' })).map(([, x]) => x)).toEqual([2, 3])
   })
 
-  it('holds for many rows, also when the join and the sort spill', async () => {
+  it('holds for many rows, also when the join and the sort spill', { timeout: 180_000 }, async () => {
     const side = (period: number) =>
       LazyFrame({ n: intRange(0, 20_000) }, { session: engine }).withColumns(col('n').mod(period).alias('k'))
     const joined = side(7000).join(side(9000), { on: 'k', maintainOrder: 'leftRight' })
@@ -190,7 +190,7 @@ describe('validate', () => {
     expect(error).toMatchObject({ code: 'JOIN_KEYS_NOT_UNIQUE', details: { key: 'col("k") = null', rows: 2 } })
   })
 
-  it('checks many keys that spill', async () => {
+  it('checks many keys that spill', { timeout: 180_000 }, async () => {
     const many = (extra: number) =>
       LazyFrame({ n: intRange(0, 200_000) }, { session: engine }).select(
         col('n')

@@ -38,6 +38,7 @@ import {
 } from '../session.ts'
 import type { Joined } from '../types/join-types.ts'
 import type { Dropped, Merge, Renamed, Selected, SelectorArg } from '../types/frame-types.ts'
+import { LazySink } from './lazy-sink.ts'
 import { planJoin } from './join-frames.ts'
 import { type JoinOptions, resolveJoinOptions } from './join-options.ts'
 import {
@@ -63,6 +64,11 @@ import { planUnique, type UniqueOptions, uniqueOptions } from './unique-rows.ts'
 
 /** Rows that head and limit take when no number is given. */
 const HEAD_ROWS = 5
+
+/** Of a file sink: `true` makes it part of a `collectAll`. */
+interface Lazy {
+  readonly lazy?: boolean
+}
 
 export class LazyFrame<S extends SchemaTypes = SchemaTypes> {
   readonly plan: LogicalNode
@@ -384,10 +390,15 @@ export class LazyFrame<S extends SchemaTypes = SchemaTypes> {
    * ```ts
    * const { rowCount, bytes } = await orders.sinkParquet('orders.parquet', { compression: 'zstd' })
    * ```
+   * With `lazy: true` nothing runs: the sink goes into `collectAll` beside others.
    * @throws as `collect`, and OUTPUT_FAILED
    */
-  sinkParquet(path: string, options: SinkParquetOptions = {}): Promise<SinkResult> {
-    return this.session.sinkParquet(this.plan, path, options)
+  sinkParquet(path: string, options?: SinkParquetOptions): Promise<SinkResult>
+  sinkParquet(path: string, options: SinkParquetOptions & { readonly lazy: true }): LazySink
+  sinkParquet(path: string, options: SinkParquetOptions & Lazy = {}): Promise<SinkResult> | LazySink {
+    const { lazy, ...rest } = options
+    if (lazy !== true) return this.session.sinkParquet(this.plan, path, rest)
+    return new LazySink(this.plan, this.session, { format: 'parquet', path, options: rest })
   }
 
   /**
@@ -399,8 +410,12 @@ export class LazyFrame<S extends SchemaTypes = SchemaTypes> {
    * ```
    * @throws as `collect`, and OUTPUT_FAILED
    */
-  sinkIpc(path: string, options: SinkIpcOptions = {}): Promise<SinkResult> {
-    return this.session.sinkIpc(this.plan, path, options)
+  sinkIpc(path: string, options?: SinkIpcOptions): Promise<SinkResult>
+  sinkIpc(path: string, options: SinkIpcOptions & { readonly lazy: true }): LazySink
+  sinkIpc(path: string, options: SinkIpcOptions & Lazy = {}): Promise<SinkResult> | LazySink {
+    const { lazy, ...rest } = options
+    if (lazy !== true) return this.session.sinkIpc(this.plan, path, rest)
+    return new LazySink(this.plan, this.session, { format: 'ipc', path, options: rest })
   }
 
   toString(): string {

@@ -15,6 +15,7 @@ import {
   makeFault,
   recursiveQuery,
   runKnown,
+  sortQuery,
 } from './fault-stage.ts'
 
 const isSlow = process.env['SPILLWAY_SLOW'] === '1'
@@ -49,6 +50,7 @@ describe('fault sweep', () => {
     stage = new FaultStage({ threads: 1 })
     queries.set('distinct', distinctQuery(stage.engine, 400))
     queries.set('recursive', recursiveQuery(stage.engine, 2800))
+    queries.set('sort', sortQuery(stage.engine, 800))
   })
   afterAll(async () => {
     await stage[Symbol.asyncDispose]()
@@ -57,6 +59,7 @@ describe('fault sweep', () => {
   for (const [name, floor] of [
     ['distinct', isSlow ? 300 : 70],
     ['recursive', isSlow ? 2000 : 70],
+    ['sort', isSlow ? 300 : 70],
   ] as const) {
     it(`ends every failed spill operation with its error: ${name}`, { timeout: 3_600_000 }, async () => {
       const query = queries.get(name) as KnownQuery
@@ -108,8 +111,8 @@ describe('fault sweep', () => {
     })
   }
 
-  it('reaches recursion', async () => {
-    const query = queries.get('recursive') as KnownQuery
+  it.each(['recursive', 'sort'])('reaches recursion: %s', async (name) => {
+    const query = queries.get(name) as KnownQuery
     const { metrics } = await stage.engine.collect(query.frame.plan, { testing: query.testing })
     const depth = Math.max(...(metrics?.operators ?? []).map(({ recursionDepth }) => recursionDepth))
     expect(depth).toBeGreaterThanOrEqual(1)

@@ -10,6 +10,7 @@ import {
   type KnownQuery,
   recursiveQuery,
   runKnown,
+  sortQuery,
   stringStatesQuery,
 } from './fault-stage.ts'
 
@@ -56,6 +57,7 @@ describe('random refusals', () => {
       distinctQuery(stage.engine, 300),
       recursiveQuery(stage.engine, 2500),
       stringStatesQuery(stage.engine, 2000),
+      sortQuery(stage.engine, 1500),
     ]
     const counts = new Map<string, number>()
     const end = performance.now() + seconds * 1000

@@ -62,7 +62,7 @@ for (const mode of modes) {
   describe(mode.name, () => {
     for (const each of cases) {
       for (const buildSide of ['left', 'right'] as const) {
-        it(`${each.name}, build ${buildSide}`, { timeout: 60_000 }, async () => {
+        it(`${each.name}, build ${buildSide}`, { timeout: 240_000 }, async () => {
           for (const how of kinds) {
             const result = await stage.check({ ...each, how, buildSide }, mode.testing, mode.options)
             const isEmpty = each[buildSide].startsWith('no_')
@@ -71,7 +71,7 @@ for (const mode of modes) {
         })
       }
     }
-    it('cross', { timeout: 60_000 }, async () => {
+    it('cross', { timeout: 240_000 }, async () => {
       for (const buildSide of ['left', 'right'] as const) {
         const joined: JoinCase = { name: 'cross', how: 'cross', left: 'lefts', right: 'few', keys: [], buildSide }
         await stage.check(joined, mode.testing, mode.options)

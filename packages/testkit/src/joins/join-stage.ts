@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
   col,
+  concat,
   createEngine,
   len,
   max,
@@ -61,6 +62,14 @@ export class JoinStage {
     return join(this.folder, `${name}.parquet`)
   }
 
+  scan(name: string): LazyFrame {
+    return this.engine.scanParquet(this.#path(name)) as LazyFrame
+  }
+
+  concat(frames: LazyFrame[]): LazyFrame {
+    return concat(frames) as LazyFrame
+  }
+
   frame({ left, right, keys, how, nullsEqual, buildSide }: JoinCase): LazyFrame {
     const on = how === 'cross' ? {} : { leftOn: keys.map((key) => `l_${key}`), rightOn: keys.map((key) => `r_${key}`) }
     const options: JoinOptions = {
@@ -70,8 +79,7 @@ export class JoinStage {
       ...(nullsEqual === undefined ? {} : { nullsEqual }),
       ...(buildSide === undefined ? {} : { buildSide }),
     }
-    const scan = (name: string): LazyFrame => this.engine.scanParquet(this.#path(name)) as LazyFrame
-    return scan(left).join(scan(right), options) as LazyFrame
+    return this.scan(left).join(this.scan(right), options) as LazyFrame
   }
 
   sql({ left, right, keys, how, nullsEqual }: JoinCase): string {

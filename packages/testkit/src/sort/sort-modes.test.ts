@@ -70,7 +70,7 @@ const modes: readonly Mode[] = [
   },
   {
     name: 'several passes',
-    options: { threads: 2, testing: { forceSpill: true, batchRows: 200, sortFanIn: 4, poison: true } },
+    options: { threads: 2, testing: { forceSpill: true, batchRows: 400, sortFanIn: 3, poison: true } },
     reached: (metrics) => expect(sortOf(metrics).recursionDepth).toBeGreaterThanOrEqual(2),
   },
 ]
@@ -187,8 +187,8 @@ describe('sort under a small budget', () => {
     const rows = '(SELECT range AS i FROM range(120000))'
     await makeTable(
       'many',
-      `SELECT hash(i) % 50000 AS key, 'payload of row ' || hash(i)::VARCHAR || repeat('x', (i % 60)::INTEGER) AS payload,
-        i AS row FROM ${rows}`,
+      `SELECT hash(i) % 50000 AS key, i AS row,
+        'payload of row ' || hash(i)::VARCHAR || repeat('x', (i % 60)::INTEGER) AS payload FROM ${rows}`,
       30_000,
     )
     await makeTable(

@@ -133,7 +133,7 @@ class CollectSink implements Sink {
       meter.counts.rowsOut += rowCount
       control.count(query.slot, queryCounter.rowsOut, rowCount)
       const output: CollectOutput = { kind: 'batch', sequence, packed }
-      query.postOutput(output, [packed.buffer])
+      query.postOutput(this.#spec.sinkId, output, [packed.buffer])
     })
   }
 
@@ -172,7 +172,7 @@ class CollectSink implements Sink {
     if (this.#spec.mode === 'stream') {
       this.#sendGathered()
       const output: CollectOutput = { kind: 'morselEnd', sequence }
-      this.#context.query.postOutput(output, [])
+      this.#context.query.postOutput(this.#spec.sinkId, output, [])
       return 'taken'
     }
     const claims = this.#claims

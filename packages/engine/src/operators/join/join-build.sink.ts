@@ -9,7 +9,7 @@ import { noRoomError, Refusals } from '../group-by/refusals.ts'
 import type { RowChain } from '../group-by/row-chain.ts'
 import { RowSpiller, sizeRowSpiller } from '../group-by/row-spiller.ts'
 import type { JoinBuildSpec } from './join.ts'
-import { buildFileName, publishedPages, type PublishedRows } from './published-build.ts'
+import { buildFileName, directSlots, publishedPages, type PublishedRows } from './published-build.ts'
 import { RowStore, rowStoreBytes } from './row-store.ts'
 
 const TIMES_ASKED_MAX = 3
@@ -17,6 +17,8 @@ const TIMES_ASKED_MAX = 3
 const KEPT_SHARE = 0.7
 const KEPT_SHARE_AFTER_SPILLING = 0.55
 const KEPT_SHARE_STREAMED = 0.3
+/** Share of the budget that stays free beside all that is promised: for later builds, and for what follows the join. */
+const FREE_SHARE = 0.12
 /** Bytes of directory per row: one to two slots of 8 bytes. */
 const DIRECTORY_BYTES_PER_ROW = 12
 /** Rows of a partition that is on disk in part are written in blocks of this size, if memory allows. */
@@ -29,7 +31,7 @@ export function sizeJoinBuild(spec: JoinBuildSpec, size: WorkspaceSize): void {
   sizeRowSpiller(spec.shape.build, spec.batchRows, size)
 }
 
-/** Pages beyond the workspace that make progress certain: a row and a heap page per partition, and the published state. */
+/** Pages beyond the workspace that make progress certain: a row and a heap page per partition, the published state. */
 export function joinBuildFloorPages(spec: JoinBuildSpec): number {
   const hasStrings = spec.shape.build.layout.fields.some((field) => field.type.kind === 'utf8')
   return 2 ** spec.partitionBits * (hasStrings ? 2 : 1) + 5 + publishedPages(spec.partitionBits)
@@ -197,10 +199,11 @@ class JoinBuildLocal implements Sink {
     meter.counts.inputBytes = this.#store.filledBytes
     this.#logComplete()
     meter.counts.peakBytes = Math.max(meter.counts.peakBytes, reservation.peakPages * PAGE_BYTES)
+    const { keyRange } = this.#store
     workspace.check(this.#spec.shape.text)
     reservation.give(workspace.address, workspace.pages)
     query.publishPages(reservation.detach())
-    return { worker: query.workerIndex, address: published, ...this.#store.keyRange }
+    return { worker: query.workerIndex, address: published, ...keyRange }
   }
 
   #logComplete(): void {
@@ -216,15 +219,31 @@ class JoinBuildLocal implements Sink {
 
   /** Directories, probing and what follows need memory beside the rows that stay. */
   #leaveRoomForProbing(): void {
-    const { query, reservation } = this.#context
+    const { arena, query, reservation } = this.#context
     if (!query.canSpill) return
     if (query.setup.testing.forceSpill) while (this.#spillLarge() > 0);
     const hasSpilled = this.#files.some((file) => file !== undefined)
     const share = hasSpilled ? KEPT_SHARE_AFTER_SPILLING : KEPT_SHARE
     const kept = query.setup.isStreamed ? Math.min(share, KEPT_SHARE_STREAMED) : share
     const most = (reservation.maxPages * kept) / query.setup.threads
-    const need = (): number => reservation.usedPages + (this.#store.totalRows() * DIRECTORY_BYTES_PER_ROW) / PAGE_BYTES
-    while (need() > most && this.#spillLarge() > 0);
+    const free = reservation.maxPages * FREE_SHARE
+    const isTooMuch = (): boolean => {
+      const directories = this.#directoryBytes() / PAGE_BYTES
+      // The guaranteed pages that are not in use are given back with the rest.
+      const unused = Math.max(0, reservation.guaranteedPages - reservation.usedPages)
+      const freeSoon = arena.reservablePages - arena.reservedPages + unused
+      return reservation.usedPages + directories > most || freeSoon < directories + free
+    }
+    while (isTooMuch() && this.#spillLarge() > 0);
+  }
+
+  /** What finding the rows in memory will take, as far as this worker knows. */
+  #directoryBytes(): number {
+    const rows = this.#store.totalRows()
+    const { leastKey, greatestKey } = this.#store.keyRange
+    const { threads } = this.#context.query.setup
+    const slots = this.#spec.shape.build.hasDirectKey ? directSlots(leastKey, greatestKey, rows * threads) : 0
+    return slots === 0 ? rows * DIRECTORY_BYTES_PER_ROW : (slots * 4) / threads
   }
 
   /** Pages for the published state; they outlive the workspace. */

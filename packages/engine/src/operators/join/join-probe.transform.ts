@@ -18,7 +18,7 @@ import { RowStore, rowStoreBytes } from './row-store.ts'
 
 /** Share of the worker's memory for rows on their way to disk. */
 const PENDING_SHARE = 0.08
-/** Pages per partition that make blocks of a good size. */
+/** Times the least pages: makes blocks of a good size. */
 const PENDING_PAGES = 6
 
 /** What is left to joinPairs: plain data for the coordinator. */
@@ -35,9 +35,14 @@ export function sizeJoinProbe(spec: JoinProbeSpec, size: WorkspaceSize): void {
   size.add(descriptorBytes(spec)).add(descriptorBytes(spec))
 }
 
-/** A row and a heap page per partition would be convenient; progress needs those of a single one. */
+/** With less than a row and a heap page per partition, nearly every row would send a partition to disk. */
 export function joinProbeFloorPages(spec: JoinProbeSpec): number {
-  return 2 ** spec.partitionBits + 6
+  return pagesAtLeast(spec) + 6
+}
+
+function pagesAtLeast({ shape, partitionBits }: JoinProbeSpec): number {
+  const hasStrings = shape.probe.layout.fields.some((field) => field.type.kind === 'utf8')
+  return 2 ** partitionBits * (hasStrings ? 2 : 1)
 }
 
 /** Of a batch of the stream with as many columns as the stream has. */
@@ -65,6 +70,7 @@ class JoinProbeTransform implements Transform {
   readonly #here: { readonly selection: number; readonly batch: number }
   readonly #away: { readonly selection: number; readonly batch: number }
   readonly #hasSpilled: boolean
+  readonly #isAllSpilled: boolean
   readonly #pendingPages: number
 
   constructor(spec: JoinProbeSpec, context: OpenContext) {
@@ -107,9 +113,13 @@ class JoinProbeTransform implements Transform {
       hasDuplicates: entries.some((entry) => entry.hasDuplicates),
       direct: this.#published.findDirectMap(),
     })
-    const most = Math.max(2 ** partitionBits, Math.floor(reservation.maxPages * PENDING_SHARE))
-    this.#pendingPages = Math.min(most, 2 ** partitionBits * PENDING_PAGES)
+    const least = pagesAtLeast(spec)
+    const most = Math.min(Math.floor(reservation.maxPages * PENDING_SHARE), least * PENDING_PAGES)
+    this.#pendingPages = Math.max(least * 2, most)
     this.isFinished = this.#isPointless()
+    const spilled = entries.filter((entry) => entry.isSpilled).length
+    query.log(`equi-join: probe phase start, ${spilled}/${entries.length} partitions on disk`)
+    this.#isAllSpilled = spilled === entries.length
   }
 
   /** Nothing was built, and rows without a match do not come out. */
@@ -127,18 +137,20 @@ class JoinProbeTransform implements Transform {
   }
 
   apply(batch: number): number {
-    return this.#matcher.start(this.#hasSpilled ? this.#putAside(batch) : batch, undefined)
+    const here = this.#hasSpilled ? this.#putAside(batch) : batch
+    return here === 0 ? 0 : this.#matcher.start(here, undefined)
   }
 
   resume(): number {
     return this.#matcher.resume()
   }
 
-  /** Keeps the rows whose partition is on disk. Returns a batch of the others. */
+  /** Keeps the rows whose partition is on disk. Returns a batch of the others, 0 without any. */
   #putAside(batch: number): number {
-    const { arena, meter } = this.#context
+    const { arena } = this.#context
     const rows = selectedRows(arena, batch)
     if (rows === 0) return batch
+    if (this.#isAllSpilled) return this.#keep(batch)
     const { hashes } = this.#buffers
     this.#exports.hash(batch, hashes)
     const selection = arena.u32[(batch + descriptor.selection) >>> 2] as number
@@ -156,11 +168,18 @@ class JoinProbeTransform implements Transform {
       ) >>> 0
     if (stay === rows) return batch
     this.#select(batch, away, rows - stay)
-    this.#refusals.settle(this.#store.append(away.batch))
-    if (this.#store.totalBytes() > this.#pendingPages * PAGE_BYTES) this.#spillLargest()
-    meter.counts.peakBytes = Math.max(meter.counts.peakBytes, this.#context.reservation.peakPages * PAGE_BYTES)
+    this.#keep(away.batch)
     this.#select(batch, here, stay)
     return here.batch
+  }
+
+  /** All rows of a batch go to disk. Returns 0: none is left. */
+  #keep(batch: number): 0 {
+    const { meter, reservation } = this.#context
+    this.#refusals.settle(this.#store.append(batch))
+    if (this.#store.totalBytes() > this.#pendingPages * PAGE_BYTES) this.#spillLargest()
+    meter.counts.peakBytes = Math.max(meter.counts.peakBytes, reservation.peakPages * PAGE_BYTES)
+    return 0
   }
 
   /** Shows the batch under another selection. */

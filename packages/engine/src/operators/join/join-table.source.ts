@@ -61,6 +61,10 @@ class JoinTableSource implements Source {
       const partition = this.#claims.claim()
       if (partition < 0) return 'finished'
       this.sequence = partition
+      if (this.#published.files(partition).length > 0) {
+        this.#spill(partition)
+        return 'morselEnd'
+      }
       this.#work = direct === 'none' ? this.#makeDirectory(partition) : this.#enterDirectly(partition, direct)
     }
     if (this.#work.next().done !== true) return 'working'
@@ -71,10 +75,6 @@ class JoinTableSource implements Source {
   *#makeDirectory(partition: number): Generator<'working'> {
     const published = this.#published
     const chains = published.chains(partition)
-    if (published.files(partition).length > 0) {
-      this.#spill(partition)
-      return
-    }
     const rows = chains.reduce((sum, chain) => sum + chain.rowCount, 0)
     if (rows === 0) {
       published.setEmpty(partition)

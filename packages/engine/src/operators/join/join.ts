@@ -10,8 +10,8 @@
  *           rows whose partition is on disk go to disk unprobed; 4 spilled pairs of partitions, and build rows that
  *           come out because they had a match or none, a morsel per partition (source joinPairs).
  * Memory    1: pages of rows; when pages are refused a large partition is spilled. 3: pages of rows on their way to
- *           disk. 4: one pair per worker; the smaller side is loaded, both are split on the next hash bits if it does not
- *           fit, and when splitting makes no progress it is processed in chunks of constant memory.
+ *           disk. 4: one pair per worker; the smaller side is loaded, both are split on the next hash bits if it
+ *           does not fit, and when splitting makes no progress it is processed in chunks of constant memory.
  * Cost      O(build + probe + output rows) expected; in chunks: the probe rows of the partition once per chunk.
  * Errors    MEMORY_LIMIT, SPILL_DISK_FULL, SPILL_IO, SPILL_CORRUPTION.
  * Source    tagged chains after Leis, Boncz, Kemper, Neumann: Morsel-Driven Parallelism (2014); partitioning and

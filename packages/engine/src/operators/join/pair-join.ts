@@ -204,7 +204,10 @@ export class PairJoin {
     const directory = yield* this.#load(input, kept, loader, chains)
     if (!loader.isDone && this.#maySplit(input, kept, chains)) {
       directory.free()
-      yield* this.#split(input, kept, chains, loader)
+      // Read again while splitting: what was loaded would leave the parts no room, and each row would cost a write.
+      this.#freeAll(chains)
+      this.#context.reservation.endAside()
+      yield* this.#split(input, kept)
       return
     }
     yield* this.#joinChunks(input, kept, { loader, directory, chains })
@@ -293,22 +296,15 @@ export class PairJoin {
   }
 
   /** Moves both sides into spill files by the next hash bits, then joins those pairs. */
-  *#split(input: PairInput, kept: JoinRole, chains: RowChain[], loader: BlockLoader): Generator<'working' | number> {
-    const { query, meter, reservation } = this.#context
-    query.log(`equi-join: split partition ${input.label} rows=${loader.rows} depth=${input.depth + 1}`)
+  *#split(input: PairInput, kept: JoinRole): Generator<'working' | number> {
+    const { query, meter } = this.#context
     const other = otherRole(kept)
-    const keptFiles = yield* this.#splitSide(input, kept, chains, loader)
-    reservation.endAside()
-    const rest = new BlockLoader(
-      this.#context,
-      this.#spec.shape[other],
-      this.#sides[other].importer,
-      this.#sides[other].block,
-      { label: `${input.label} of ${other} rows`, files: input[other] },
-    )
-    const otherFiles = yield* this.#splitSide(input, other, [], rest)
+    const rows = input[kept].reduce((sum, { totals }) => sum + totals.rows, 0)
+    query.log(`equi-join: split partition ${input.label} rows=${rows} depth=${input.depth + 1}`)
+    const keptFiles = yield* this.#splitSide(input, kept)
+    const otherFiles = yield* this.#splitSide(input, other)
     const largest = Math.max(0, ...keptFiles.map((file) => file?.rows ?? 0))
-    const isStuck = largest > NO_PROGRESS_SHARE * loader.rows
+    const isStuck = largest > NO_PROGRESS_SHARE * rows
     meter.counts.partitionsSpilled += [...keptFiles, ...otherFiles].filter((file) => file !== undefined).length
     for (let part = 0; part < 2 ** JOIN_SPLIT_BITS; part++) {
       const files = { [kept]: listOf(keptFiles[part]), [other]: listOf(otherFiles[part]) }
@@ -324,23 +320,15 @@ export class PairJoin {
     }
   }
 
-  *#splitSide(
-    input: PairInput,
-    role: JoinRole,
-    chains: RowChain[],
-    loader: BlockLoader,
-  ): Generator<'working', (SpillFileState | undefined)[]> {
+  *#splitSide(input: PairInput, role: JoinRole): Generator<'working', (SpillFileState | undefined)[]> {
     const { query, reservation, meter } = this.#context
-    const { spiller } = this.#sides[role]
+    const { spiller, importer, block } = this.#sides[role]
     const shape = this.#spec.shape[role]
+    const label = `${input.label} of ${role} rows`
+    const loader = new BlockLoader(this.#context, shape, importer, block, { label, files: input[role] })
     const store = this.#openStore(role, JOIN_SPLIT_BITS, input.hashBits, reservation)
     const stem = `j${this.#spec.probeId}-${role}-w${query.workerIndex}`
     const parts = new SplitParts(this.#context, shape, stem, spiller, store, input.label)
-    for (let chain = chains.shift(); chain !== undefined; chain = chains.shift()) {
-      parts.refusals.settle(store.transferChain(chain))
-      this.#free(chain)
-      yield 'working'
-    }
     while (!loader.isDone) {
       loader.loadInto(store, parts.refusals)
       yield 'working'
@@ -378,7 +366,7 @@ export class PairJoin {
       if (rest !== undefined) {
         for (const chain of chains) yield* this.putBuildRows(kept, this.#cursor(kept, chain, rest))
       }
-      for (let chain = chains.shift(); chain !== undefined; chain = chains.shift()) this.#free(chain)
+      this.#freeAll(chains)
       directory.free()
       if (loader.isDone) break
       reservation.endAside()
@@ -457,9 +445,13 @@ export class PairJoin {
     }
   }
 
-  #free(chain: RowChain): void {
-    this.#context.reservation.giveChain(chain.rowHead)
-    this.#context.reservation.giveChain(chain.heapHead)
+  /** Frees the rows of chains, and forgets the chains. */
+  #freeAll(chains: RowChain[]): void {
+    const { reservation } = this.#context
+    for (let chain = chains.shift(); chain !== undefined; chain = chains.shift()) {
+      reservation.giveChain(chain.rowHead)
+      reservation.giveChain(chain.heapHead)
+    }
   }
 
   #remove(files: readonly SpilledFile[]): void {

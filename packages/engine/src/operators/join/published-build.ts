@@ -3,7 +3,7 @@
  * and, behind the entries of the worker that published first, the table that probing reads:
  *
  *   entries of the worker: PUBLISHED_PARTITION_BYTES each │ joinTable: JOIN_TABLE_ENTRY_BYTES each │ 64 zero bytes │
- *   direct map: u32 state, u32 address, u32 pages, u32 partitions left │ padding
+ *   direct map: u32 state, u32 address, u32 pages, u32 partitions left, u32 keys │ padding
  *
  * A partition is in memory as a whole (chains of all workers, one directory) or on disk as a whole once its directory
  * was to be made. The zero bytes are the directory of partitions without rows.
@@ -56,6 +56,13 @@ export function publishedPages(partitionBits: number): number {
   return Math.ceil(bytes / PAGE_BYTES)
 }
 
+/** Keys of an array for rows with keys from `leastKey` to `greatestKey`; 0: they are not dense enough. */
+export function directSlots(leastKey: bigint, greatestKey: bigint, rows: number): number {
+  if (leastKey > greatestKey) return 0
+  const slots = greatestKey - leastKey + 1n
+  return slots <= BigInt(Math.max(DIRECT_KEYS_LEAST, rows * DIRECT_KEYS_PER_ROW)) ? Number(slots) : 0
+}
+
 /** Name of the spill file of a worker's part of a partition. */
 export function buildFileName(sinkId: number, worker: number, partition: number): string {
   return `s${sinkId}-w${worker}-p${partition}`
@@ -68,7 +75,6 @@ export class PublishedBuild {
   /** Address of the table. */
   readonly table: number
   readonly partitionCount: number
-  #rowsInMemory: number | undefined
 
   constructor(
     context: OpenContext,
@@ -185,29 +191,26 @@ export class PublishedBuild {
   }
 
   /**
-   * Dense integer keys of a build side that is in memory as a whole are found through an array. Makes it, or finds what
+   * Dense integer keys are found through an array; rows of spilled partitions are not in it. Makes it, or finds what
    * another worker made; `wait` while that one is at it.
    */
   directMap(context: OpenContext): DirectMap | 'none' | 'wait' {
-    const range = this.#directRange()
-    if (range === undefined) return 'none'
+    if (!this.#spec.shape.build.hasDirectKey) return 'none'
     const { arena, query, control } = this.#context
     const base = this.#direct() >>> 2
     const state = Atomics.compareExchange(arena.u32, base, directState.none, directState.beingMade)
     if (state === directState.beingMade) return 'wait'
-    if (state === directState.none) {
-      const pages = Math.ceil((range.slots * 4) / PAGE_BYTES)
-      const address = query.takePublishedPages(context.reservation, pages)
-      if (address !== 0) {
-        arena.u8.fill(0, address, address + pages * PAGE_BYTES)
-        query.log(`equi-join: rows are found by key, keys=${range.slots}`)
-      }
-      arena.u32[base + 1] = address
-      arena.u32[base + 2] = pages
-      arena.u32[base + 3] = this.partitionCount
-      Atomics.store(arena.u32, base, address === 0 ? directState.refused : directState.ready)
-      control.wakeWorkers()
+    if (state !== directState.none) return this.findDirectMap() ?? 'none'
+    const slots = this.#directSlots()
+    const pages = Math.ceil((slots * 4) / PAGE_BYTES)
+    const address = slots === 0 ? 0 : query.takePublishedPages(context.reservation, pages)
+    if (address !== 0) {
+      arena.u8.fill(0, address, address + pages * PAGE_BYTES)
+      query.log(`equi-join: rows are found by key, keys=${slots}`)
     }
+    arena.u32.set([address, pages, this.partitionCount, slots], base + 1)
+    Atomics.store(arena.u32, base, address === 0 ? directState.refused : directState.ready)
+    control.wakeWorkers()
     return this.findDirectMap() ?? 'none'
   }
 
@@ -215,33 +218,27 @@ export class PublishedBuild {
   findDirectMap(): DirectMap | undefined {
     const { u32 } = this.#context.arena
     const base = this.#direct() >>> 2
-    const range = this.#directRange()
-    if (range === undefined || Atomics.load(u32, base) !== directState.ready) return undefined
-    return { address: u32[base + 1] as number, ...range }
+    if (Atomics.load(u32, base) !== directState.ready) return undefined
+    return { address: u32[base + 1] as number, leastKey: this.#keyRange().leastKey, slots: u32[base + 4] as number }
   }
 
-  #directRange(): { readonly leastKey: bigint; readonly slots: number } | undefined {
-    if (!this.#spec.shape.build.hasDirectKey) return undefined
+  #keyRange(): { readonly leastKey: bigint; readonly greatestKey: bigint } {
     let [leastKey, greatestKey] = [2n ** 63n - 1n, -(2n ** 63n)]
     for (const local of this.#locals) {
       if (local.leastKey < leastKey) leastKey = local.leastKey
       if (local.greatestKey > greatestKey) greatestKey = local.greatestKey
     }
-    this.#rowsInMemory ??= this.#countRows()
-    if (leastKey > greatestKey || this.#rowsInMemory < 0) return undefined
-    const slots = greatestKey - leastKey + 1n
-    const most = Math.max(DIRECT_KEYS_LEAST, this.#rowsInMemory * DIRECT_KEYS_PER_ROW)
-    return slots <= BigInt(most) ? { leastKey, slots: Number(slots) } : undefined
+    return { leastKey, greatestKey }
   }
 
-  /** Rows of all partitions; -1 when some are on disk. */
-  #countRows(): number {
+  /** Keys of the map; 0: it would have too many for the rows in memory, or there are none. */
+  #directSlots(): number {
+    const { leastKey, greatestKey } = this.#keyRange()
     let rows = 0
     for (let partition = 0; partition < this.partitionCount; partition++) {
-      if (this.files(partition).length > 0) return -1
-      rows += this.rows(partition)
+      if (this.files(partition).length === 0) rows += this.rows(partition)
     }
-    return rows
+    return rows === 0 ? 0 : directSlots(leastKey, greatestKey, rows)
   }
 
   /** A partition is done with the map; the last one frees it. */

@@ -2,7 +2,8 @@
  * Rows of one side of a join in radix partitions: the driver of a rows module, which gives it the pages it stops for.
  * It holds no policy: when a page is refused it says so, the caller frees memory and calls `resume`.
  *
- * One job (a batch, a chain) is under way at a time. Between jobs, and while one is refused, any partition may be taken.
+ * One job (a batch, a chain) is under way at a time. Between jobs, and while one is refused, any partition may be
+ * taken.
  */
 import {
   joinStore,
@@ -18,7 +19,7 @@ import { type ArenaKernels, PAGE_BYTES, type RowKernels } from '@spillway/kernel
 import { assert } from '@spillway/stdx'
 import type { JobStatus } from '../group-by/group-table.ts'
 import { addHeapPages, addRowPage } from '../group-by/partition-pages.ts'
-import { forEachRowRun, type PageSource, type RowChain } from '../group-by/row-chain.ts'
+import type { PageSource, RowChain } from '../group-by/row-chain.ts'
 import type { RowHolder } from '../group-by/row-shape.ts'
 import { StoreFields } from '../group-by/store-fields.ts'
 
@@ -79,27 +80,6 @@ export class RowStore implements RowHolder {
     const { exports, workspace } = this.#options
     const count = this.#fields.u32(batch + descriptor.rowCount)
     return this.#start(this.#rowsJob(count, (start) => exports.loadRows(batch, workspace, start)))
-  }
-
-  /** Copies the live rows of a chain into this store's partitions. The chain stays the caller's. */
-  transferChain(chain: RowChain): JobStatus {
-    const { exports, kernels, layout, workspace } = this.#options
-    let runsDone = 0
-    let run: (() => JobStatus) | undefined
-    return this.#start(() => {
-      let status: JobStatus = 'done'
-      let runIndex = 0
-      forEachRowRun(kernels, layout, chain, (first, rowCount) => {
-        if (runIndex++ < runsDone) return true
-        run ??= this.#rowsJob(rowCount, (start) => exports.transfer(workspace, first, rowCount, start))
-        status = run()
-        if (status === 'refused') return false
-        runsDone += 1
-        run = undefined
-        return true
-      })
-      return status
-    })
   }
 
   /** Continues a refused job. */

@@ -29,6 +29,7 @@ import {
 import type { OpenContext, PullStatus, Source } from '../../pipeline/contracts.ts'
 import type { MorselClaims } from '../../pipeline/morsel-claims.ts'
 import { SelectionParts, SourceFilter } from '../../pipeline/source-filter.ts'
+import { sharedBound } from '../sort/top-bound.ts'
 import { sizeStage } from '../stage/stage.transform.ts'
 import { CodeFilter, sizeCodeFilter, VERDICTS_MAX } from './code-filter.ts'
 import type { FileMorsel, ScanFileSpec } from './scan-file.ts'
@@ -137,16 +138,28 @@ export class FileSource<M extends FileMorsel> implements Source {
   }
 
   #claimMorsel(): PullStatus {
-    const index = this.#claims.claim()
+    let index = this.#claims.claim()
+    while (index >= 0 && this.#isBeyondTop(index)) {
+      this.#context.meter.counts.rowGroupsSkipped += 1
+      index = this.#claims.claim()
+    }
     if (index < 0) return 'finished'
     const morsel = this.#spec.morsels[index]
     assert(morsel !== undefined, 'a claimed morsel exists')
     this.#morsel = morsel
-    this.sequence = this.#context.sequenceBase + index
+    this.sequence = this.#context.sequenceBase + (this.#spec.top?.sequences[index] ?? index)
     this.#range = -1
     this.#next = 0
     this.#end = 0
     return 'working'
+  }
+
+  /** A top-k above has better rows already than this row group can have. */
+  #isBeyondTop(index: number): boolean {
+    const { top } = this.#spec
+    if (top === undefined) return false
+    const { control, query } = this.#context
+    return (top.leastWords[index] as bigint) > sharedBound(control, query.slot, top.boundCounter)
   }
 
   /** Goes on to the morsel's next range of rows, if there is one. */

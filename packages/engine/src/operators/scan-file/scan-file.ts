@@ -18,6 +18,16 @@ export interface FileVersion {
   readonly modifiedNs: bigint
 }
 
+/** What a scan knows of the top-k that its rows go to. */
+export interface ScanTop {
+  /** Where the running bound stands, see top-bound.ts of sort. */
+  readonly boundCounter: number
+  /** By morsel: the least first word that the keys of its rows may have. */
+  readonly leastWords: BigUint64Array
+  /** By morsel: its place in the order of the input. Morsels are listed with the most promising ones first. */
+  readonly sequences: Uint32Array
+}
+
 export interface ScanFileSpec<M extends FileMorsel> extends OperatorBase {
   readonly files: readonly string[]
   /** By file: what the morsels were listed from; a worker that finds another version ends the query. */
@@ -33,6 +43,10 @@ export interface ScanFileSpec<M extends FileMorsel> extends OperatorBase {
   readonly codeConditions: readonly CodeCondition[]
   /** Columns of `schema` that the filter reads. */
   readonly filterColumns: readonly number[]
+  /** So many workers read, as each has one file open; undefined = all of them. */
+  readonly maxConcurrentFiles: number | undefined
+  /** A top-k above, which may turn out to need no row of a morsel. */
+  readonly top: ScanTop | undefined
   /** Those of them that nobody reads behind the filter. */
   readonly filterOnlyColumns: readonly number[]
   /**
@@ -40,6 +54,4 @@ export interface ScanFileSpec<M extends FileMorsel> extends OperatorBase {
    * that the sink takes so.
    */
   readonly codedColumns: readonly number[]
-  /** So many workers read, as each has one file open; undefined = all of them. */
-  readonly maxConcurrentFiles: number | undefined
 }

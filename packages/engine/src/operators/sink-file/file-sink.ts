@@ -117,7 +117,7 @@ export class FileSink<F> implements Sink {
   #write({ bytes, pieces, footerAt }: FinishedPiece<F>): void {
     const { query, control } = this.#context
     this.#bytes += bytes
-    const offset = control.count(query.slot, queryCounter.sinkOffset, bytes)
+    const offset = control.count(query.slot, queryCounter.sinkOffset + this.#spec.outputIndex, bytes)
     writeOutputBody(this.#spec.temporaryPath, pieces, offset, outputCalls(query.setup.testing.outputFault))
     const output: SinkFileOutput<F> = {
       kind: 'piece',
@@ -125,7 +125,7 @@ export class FileSink<F> implements Sink {
       offset,
       footer: footerAt(offset),
     }
-    query.postOutput(output, [])
+    query.postOutput(this.#spec.sinkId, output, [])
   }
 
   close(): void {}

@@ -11,6 +11,8 @@ export interface SinkFileSpec extends OperatorBase {
   readonly sinkId: number
   /** The file under its temporary name. */
   readonly temporaryPath: string
+  /** Which of the query's outputs it is: it counts the bytes of its file. */
+  readonly outputIndex: number
   readonly isOrdered: boolean
 }
 

@@ -12,10 +12,12 @@ import { BlockRows, sizeBlockRows } from './block-rows.ts'
 import type { MergeBudget } from './merge-budget.ts'
 import { type PieceSource, RunMerge, sizeRunMerge } from './run-merge.ts'
 import { removeRun, RunWriter, sizeRunWriter } from './run-writer.ts'
-import type { SortShape, SortSizes, SpilledRun } from './sort.ts'
+import type { SortShape, SortSinkSpec, SortSizes, SpilledRun } from './sort.ts'
 
 /** Places beside those of the runs, so that blocks that are written are not cut short whenever a piece ends. */
 const SPARE_PLACES = 4
+/** So long a worker waits for memory that others may give. */
+const PATIENCE_MS = 2000
 
 export function sizeRunMaker(shape: SortShape, sizes: SortSizes, size: WorkspaceSize): void {
   sizeRunWriter(shape, sizes, size)
@@ -30,6 +32,8 @@ export class RunMaker {
   readonly #shape: SortShape
   readonly #budget: MergeBudget
   readonly #fanIn: number
+  /** Only so many rows of a run count. */
+  readonly #rowsMax: number
   readonly #writer: RunWriter
   readonly #loader: BlockRows
   readonly #merge: RunMerge
@@ -37,18 +41,13 @@ export class RunMaker {
   readonly #namePrefix: string
   #names = 0
 
-  constructor(
-    context: OpenContext,
-    spec: { readonly shape: SortShape; readonly sizes: SortSizes; readonly sinkId: number; readonly fanIn?: number },
-    exports: SortExports,
-    order: number,
-    budget: MergeBudget,
-  ) {
+  constructor(context: OpenContext, spec: SortSinkSpec, exports: SortExports, order: number, budget: MergeBudget) {
     const { shape, sizes } = spec
     this.#context = context
     this.#shape = shape
     this.#budget = budget
     this.#fanIn = Math.max(2, spec.fanIn ?? Number.POSITIVE_INFINITY)
+    this.#rowsMax = spec.top?.limit ?? Number.POSITIVE_INFINITY
     this.#writer = new RunWriter(context, shape, sizes, exports)
     this.#loader = new BlockRows(context, shape, sizes, exports)
     this.#merge = new RunMerge(context, shape.text, order)
@@ -73,12 +72,14 @@ export class RunMaker {
         if (depth > 0) yield
       }
       merge.play()
+      let left = this.#rowsMax
       do {
-        const n = merge.fill(this.#rows, writer.blockRows, 0)
+        const n = merge.fill(this.#rows, Math.min(writer.blockRows, left), 0)
         if (n > 0) writer.write(this.#rows, n)
+        left -= n
         places?.reuse()
         yield
-      } while (merge.stopped !== 'ended')
+      } while (merge.stopped !== 'ended' && left > 0)
       return writer.finish()
     } finally {
       merge.close()
@@ -120,15 +121,9 @@ export class RunMaker {
   *#mergeGroup(group: readonly SpilledRun[], depth: number): Generator<void, void> {
     const { query, meter } = this.#context
     const places = new Places(this.#context)
-    const pieces: BlockPieces[] = []
     try {
-      for (const run of group) {
-        const piece = BlockPieces.tryOpen(this.#context, this.#shape, this.#loader, places, run)
-        if (piece === undefined) break
-        pieces.push(piece)
-      }
+      const pieces = yield* this.#openGroup(group, places)
       const merged = group.slice(0, pieces.length)
-      if (merged.length < 2) throw this.#noRoom(group.slice(0, 2))
       this.runs.push(...group.slice(pieces.length))
       places.addSpares(SPARE_PLACES, Math.ceil(this.#budget.pieceBytes / PAGE_BYTES))
       const rows = merged.reduce((sum, run) => sum + run.rows, 0)
@@ -138,6 +133,25 @@ export class RunMaker {
       for (const run of merged) removeRun(this.#context, this.#shape.text, run)
     } finally {
       places.close()
+    }
+  }
+
+  /** Takes places for at least two of the runs; waits while others are asked for memory. */
+  *#openGroup(group: readonly SpilledRun[], places: Places): Generator<void, BlockPieces[]> {
+    const { query, reservation } = this.#context
+    const started = performance.now()
+    for (;;) {
+      const pieces: BlockPieces[] = []
+      for (const run of group) {
+        const piece = BlockPieces.tryOpen(this.#context, this.#shape, this.#loader, places, run)
+        if (piece === undefined) break
+        pieces.push(piece)
+      }
+      if (pieces.length >= 2) return pieces
+      places.close()
+      query.askLargestHolder(reservation.usedPages)
+      if (performance.now() - started > PATIENCE_MS) throw this.#noRoom(group.slice(0, 2))
+      yield
     }
   }
 

@@ -20,7 +20,7 @@ import { fileBytesPerRow, placeBytes } from './block-rows.ts'
 import { RunIndexBuilder } from './run-index.ts'
 import type { SortShape, SortSizes, SpilledRun } from './sort.ts'
 
-const BLOCKS_PER_FILE = 128
+const BLOCKS_PER_FILE = 32
 /** String bytes of a row and column that the first block is made for. */
 const FIRST_STRING_BYTES = 16
 /** Metadata of a block. */

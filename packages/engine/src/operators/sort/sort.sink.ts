@@ -9,10 +9,16 @@ import { mergeBudget } from './merge-budget.ts'
 import { RunMaker, sizeRunMaker } from './run-maker.ts'
 import type { PublishedSort, SortSinkSpec } from './sort.ts'
 import { SortedRows, sizeSortedRows } from './sorted-rows.ts'
+import { sizeTopBound, TopBound } from './top-bound.ts'
 
 const TIMES_ASKED_MAX = 3
-/** Share of the budget that published rows may keep: buffers of what follows must find room between them. */
+/** A top-k keeps its first rows when it has so many times as many, and at least so many. */
+const TOP_ROWS_MORE = 2
+const TOP_ROWS_LEAST = 4096
+/** Share of the budget that published rows may keep: buffers of what follows must find room beside them. */
 const KEPT_SHARE = 0.65
+/** Beside large budgets so much is enough for what follows: 512 MiB. */
+const ROOM_PAGES_MAX = 8192
 /** A streamed query stands still while the program runs others. */
 const KEPT_SHARE_STREAMED = 0.15
 /** Beyond places and rows: a merge's tree, strings longer than a page. */
@@ -21,6 +27,7 @@ const EXTRA_PAGES = 4
 export function sizeSortSink(spec: SortSinkSpec, size: WorkspaceSize): void {
   sizeSortedRows(spec.shape, spec.sizes, size)
   sizeRunMaker(spec.shape, spec.sizes, size)
+  sizeTopBound(spec, size)
 }
 
 export function sortSinkFloorPages(spec: SortSinkSpec): number {
@@ -36,6 +43,7 @@ class SortSinkLocal implements Sink {
   readonly #context: OpenContext
   readonly #rows: SortedRows
   readonly #maker: RunMaker
+  readonly #top: TopBound | undefined
   /** Spilling under way, a block at a time. */
   #work: Iterator<void> | undefined
   #state: 'idle' | 'refused' | 'taken' = 'idle'
@@ -48,9 +56,8 @@ class SortSinkLocal implements Sink {
     this.#context = context
     const exports = context.query.instance(spec.shape.moduleKey) as unknown as SortExports
     this.#rows = new SortedRows(context, spec.shape, spec.sizes, exports)
-    const { fanIn, ...rest } = spec
-    const maker = fanIn === undefined ? rest : { ...rest, fanIn }
-    this.#maker = new RunMaker(context, maker, exports, this.#rows.order, mergeBudget(context, spec.sizes))
+    this.#maker = new RunMaker(context, spec, exports, this.#rows.order, mergeBudget(context, spec.sizes))
+    this.#top = spec.top === undefined ? undefined : new TopBound(context, spec, spec.top, exports)
   }
 
   setClaims(): void {}
@@ -61,18 +68,39 @@ class SortSinkLocal implements Sink {
       return 'working'
     }
     if (this.#state === 'taken') return this.#taken()
-    const status = this.#state === 'refused' ? this.#rows.resume() : this.#rows.append(batch)
+    const rows = this.#state === 'refused' ? batch : (this.#top?.narrow(batch) ?? batch)
+    if (rows === 0) return 'taken'
+    const status = this.#state === 'refused' ? this.#rows.resume() : this.#rows.append(rows)
     if (status === 'refused') {
       this.#state = 'refused'
-      return this.#refused()
+      return this.#dropBeyond(1) ? 'working' : this.#refused()
     }
+    this.#dropBeyond(TOP_ROWS_MORE)
     this.#timesAsked = 0
     const { meter, query, reservation } = this.#context
     meter.counts.peakBytes = Math.max(meter.counts.peakBytes, reservation.peakPages * PAGE_BYTES)
-    if (!query.setup.testing.forceSpill || this.#rows.rows === 0) return this.#taken()
+    if (!(query.setup.testing.forceSpill || this.#hasItsShare()) || this.#rows.rows === 0) return this.#taken()
     this.#state = 'taken'
     this.#work = this.#spillRows()
     return 'working'
+  }
+
+  /** One worker that takes most of the memory would leave the others to spill many small runs. */
+  #hasItsShare(): boolean {
+    const { query, reservation } = this.#context
+    return query.canSpill && reservation.usedPages * query.setup.threads > reservation.maxPages
+  }
+
+  /** Of a top-k: keeps the rows that count when there are more by a factor. False: there is nothing to drop. */
+  #dropBeyond(factor: number): boolean {
+    const { top, sizes } = this.#spec
+    const rows = this.#rows.rows
+    if (this.#top === undefined || top === undefined || top.limit === 0 || this.#rows.chunks.length > 0) return false
+    const least = factor === 1 ? top.limit : Math.max(top.limit * factor, Math.min(TOP_ROWS_LEAST, sizes.chunkRows / 2))
+    if (rows <= least) return false
+    const last = this.#rows.keepFirst(top.limit)
+    if (last !== 0) this.#top.lower(last)
+    return last !== 0
   }
 
   #taken(): 'taken' {
@@ -118,7 +146,9 @@ class SortSinkLocal implements Sink {
     if (this.#work?.next().done === true) this.#work = undefined
   }
 
+  /** The first bound of a top-k counts most: morsels that are claimed from now on can be passed over. */
   endMorsel(): 'taken' {
+    if (this.#top?.isKnown === false) this.#dropBeyond(1)
     return 'taken'
   }
 
@@ -141,6 +171,7 @@ class SortSinkLocal implements Sink {
   }
 
   *#settleAll(): Generator<void, void> {
+    this.#dropBeyond(1)
     if (this.#mustSpill() || !this.#rows.closeChunk()) yield* this.#spillRows()
     yield
     yield* this.#maker.reduceRuns()
@@ -152,8 +183,10 @@ class SortSinkLocal implements Sink {
     if (!query.canSpill || this.#rows.rows === 0) return false
     if (this.#maker.runs.length > 0 || control.counted(query.slot, queryCounter.spillFiles) > 0) return true
     const { isStreamed, threads } = query.setup
-    const kept = isStreamed ? KEPT_SHARE_STREAMED : KEPT_SHARE
-    return reservation.usedPages > (reservation.maxPages * kept) / threads
+    const most = reservation.maxPages
+    const kept = isStreamed ? most * KEPT_SHARE_STREAMED : Math.max(most * KEPT_SHARE, most - ROOM_PAGES_MAX)
+    // Whoever has less than its share keeps it, if only because others are about to free theirs.
+    return control.heldPages(query.slot) > kept && reservation.usedPages > kept / threads
   }
 
   publish(): PublishedSort {

@@ -6,6 +6,8 @@
  * Nulls     first or last, by key; NaN above all numbers, -0 = 0; strings by bytes.
  * Phases    1 each worker makes rows with normalised keys and sorts chunks of them; 2 publish; 3 merge by ranges of
  *           keys on all workers: a morsel is a range, so morsels in sequence are the output in order.
+ * Top-k     of a sort with a limit each worker keeps the first rows only and tells the scan how far a row may lie: row
+ *           groups whose statistics lie beyond are skipped.
  * Memory    phase 1: rows in pages; when one is refused, everything in memory becomes a sorted run on disk. Runs that
  *           would need too many buffers in phase 3 are merged to fewer ones first, each worker its own.
  *           phase 3: a block of each run, whatever the keys: a range of one key streams like any other.
@@ -48,6 +50,17 @@ export interface SortSinkSpec extends OperatorBase {
   readonly sizes: SortSizes
   /** Most runs that are merged at a time; undefined = as memory allows. For tests. */
   readonly fanIn: number | undefined
+  /** Only the first rows count; undefined = all. */
+  readonly top: TopRows | undefined
+}
+
+/** A sort of which only the first rows count. */
+export interface TopRows {
+  readonly limit: number
+  /** Index of the counter in which all workers and scans see how far a row may lie; -1 = none. See top-bound.ts. */
+  readonly boundCounter: number
+  /** Morsels come in the order of their sequences, so that a row that comes later comes later in the input. */
+  readonly isInOrder: boolean
 }
 
 /** The merged rows of a published sort. */

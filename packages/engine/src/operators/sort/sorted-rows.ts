@@ -30,6 +30,7 @@ const entryRoom = (sizes: SortSizes): number => sizes.chunkRows + sizes.batchRow
 
 export function sizeSortedRows(shape: SortShape, sizes: SortSizes, size: WorkspaceSize): void {
   size.add(STORE_BYTES)
+  size.add(STORE_BYTES)
   size.add(shape.layout.order.byteLength)
   size.add(entryRoom(sizes) * SORT_ENTRY_BYTES)
   size.add(entryRoom(sizes) * SORT_ENTRY_BYTES)
@@ -51,7 +52,9 @@ export class SortedRows {
   readonly #shape: SortShape
   readonly #sizes: SortSizes
   readonly #exports: SortExports
-  readonly #store: number
+  /** The store in use, and one to which rows are copied. */
+  #store: number
+  #otherStore: number
   readonly #entries: number
   readonly #scratch: number
   readonly #histograms: number
@@ -73,12 +76,14 @@ export class SortedRows {
     this.#exports = exports
     const { workspace, arena } = context
     this.#store = workspace.take(STORE_BYTES)
+    this.#otherStore = workspace.take(STORE_BYTES)
     this.order = workspace.take(shape.layout.order.byteLength)
     this.#entries = workspace.take(entryRoom(sizes) * SORT_ENTRY_BYTES)
     this.#scratch = workspace.take(entryRoom(sizes) * SORT_ENTRY_BYTES)
     this.#histograms = workspace.take(SORT_HISTOGRAM_BYTES)
     arena.u32.set(shape.layout.order, this.order >>> 2)
     arena.u8.fill(0, this.#store, this.#store + STORE_BYTES)
+    arena.u8.fill(0, this.#otherStore, this.#otherStore + STORE_BYTES)
   }
 
   get rows(): number {
@@ -216,6 +221,46 @@ export class SortedRows {
     return true
   }
 
+  /**
+   * Keeps the first `count` rows only, which are copied together; there must be no chunk yet. Returns the address of
+   * the last of them, or 0: memory was refused, all rows are still there, and there are no more than a chunk.
+   */
+  keepFirst(count: number): number {
+    assert(this.chunks.length === 0 && this.rows > count && count > 0, 'rows beyond the first are in no chunk')
+    if (this.#openRows === 0) this.#sortOpen()
+    const { arena } = this.#context
+    const old = { store: this.#store, runs: this.#runs }
+    this.#store = this.#otherStore
+    this.#otherStore = old.store
+    this.#runs = []
+    for (let kept = 0; kept < count; ) {
+      kept = this.#exports.keep(this.#entries, count, this.#store, kept) >>> 0
+      if (this.#takePages()) continue
+      this.#clearStore()
+      this.#otherStore = this.#store
+      this.#store = old.store
+      this.#runs = old.runs
+      return 0
+    }
+    const kept = this.#store
+    this.#store = old.store
+    this.#clearStore()
+    this.#store = kept
+    this.#chunkedRows = 0
+    this.#openRows = 0
+    const { rowBytes } = this.#shape.layout
+    const last = (arena.u32[(kept + LOCAL_HEADER_BYTES + partitionStore.rowCursor) >>> 2] as number) - rowBytes
+    return last
+  }
+
+  /** Frees the pages of the store in use and empties it. Returns the pages. */
+  #clearStore(): number {
+    const { reservation, arena } = this.#context
+    const pages = reservation.giveChain(this.#part('rowHead')) + reservation.giveChain(this.#part('heapHead'))
+    arena.u8.fill(0, this.#store, this.#store + STORE_BYTES)
+    return pages
+  }
+
   /** All rows, as sorted runs that stay valid until `clear`. */
   takeRuns(): PieceSource[] {
     if (this.#openRows === 0) this.#sortOpen()
@@ -228,12 +273,7 @@ export class SortedRows {
 
   /** Frees all rows. Returns the pages. */
   clear(): number {
-    const { reservation, arena } = this.#context
-    let pages = 0
-    for (const head of [this.#part('rowHead'), this.#part('heapHead'), this.#entryHead]) {
-      pages += reservation.giveChain(head)
-    }
-    arena.u8.fill(0, this.#store, this.#store + STORE_BYTES)
+    const pages = this.#clearStore() + this.#context.reservation.giveChain(this.#entryHead)
     this.chunks.length = 0
     this.#runs = []
     this.#chunkedRows = 0

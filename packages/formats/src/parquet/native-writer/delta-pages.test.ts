@@ -1,32 +1,19 @@
 /** DELTA_BINARY_PACKED pages: when they are written, and that four readers find the values in them. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
-import type { DuckDBConnection } from '@duckdb/node-api'
-import { type DataType, makeExactReader, typeName } from '@spillway/columnar'
-import { parquetReadObjects } from 'hyparquet'
+import { type DataType, typeName } from '@spillway/columnar'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { ParquetDecoder } from '../testing/decoder.ts'
-import { readFileMeta } from '../footer.ts'
-import { parquetWasmModule } from '../testing/wasm-module.ts'
 import { pageCodec } from './page-codec.ts'
 import { plainWriting, testTable, type TestTable, type TestValue, writeTestTable } from './write-test-table.ts'
+import { WrittenFile } from './written-file.ts'
 
-const directory = mkdtempSync(join(tmpdir(), 'spillway-delta-'))
-const path = join(directory, 'table.parquet')
-let duckdb: DuckDBConnection
-let decoder: ParquetDecoder
+let file: WrittenFile
+let path: string
 
 beforeAll(async () => {
-  duckdb = await (await DuckDBInstance.create(':memory:')).connect()
-  await duckdb.run(`set timezone = 'UTC'`)
-  decoder = new ParquetDecoder(await parquetWasmModule())
+  file = await WrittenFile.open(await (await DuckDBInstance.create(':memory:')).connect())
+  path = file.path
 })
-afterAll(() => {
-  duckdb.closeSync()
-  rmSync(directory, { recursive: true })
-})
+afterAll(() => file.close())
 
 const types: readonly DataType[] = [
   ...(['int8', 'uint8', 'int16', 'uint16', 'int32', 'uint32', 'int64', 'uint64', 'date'] as const).map((kind) => ({
@@ -63,26 +50,13 @@ function makeValues(type: DataType, rows: number, next: (row: number) => bigint)
   return Array.from({ length: rows }, (_, row) => (row % 11 === 3 ? null : storedValue(type, next(row))))
 }
 
-const rowsOf = async (sql: string): Promise<Record<string, unknown>[]> =>
-  (await duckdb.runAndReadAll(sql)).getRowObjects() as Record<string, unknown>[]
-
 const tableOf = (next: (row: number) => bigint, rows: number): TestTable =>
   testTable(types.map((type) => [{ name: typeName(type), type, nullable: true }, makeValues(type, rows, next)]))
 
-function expectByParquetWasm({ schema, columns }: TestTable): void {
-  const meta = readFileMeta(path)
-  const names = schema.fields.map(({ name }) => name)
-  const found: string[][] = names.map(() => [])
-  meta.rowGroups.forEach((_, rowGroup) => {
-    for (const batch of decoder.decode(path, meta, rowGroup, names, 4096).batches) {
-      batch.columns.forEach((each, index) => {
-        const read = makeExactReader(each)
-        for (let row = 0; row < batch.rowCount; row++) found[index]?.push(String(read(row)))
-      })
-    }
-  })
-  names.forEach((name, index) => {
-    expect([name, found[index]?.join()]).toEqual([name, columns[index]?.map(String).join()])
+function expectByParquetWasm(table: TestTable): void {
+  const found = file.readWithWasm(table)
+  table.schema.fields.forEach(({ name }, index) => {
+    expect([name, found[index]?.map(String).join()]).toEqual([name, table.columns[index]?.map(String).join()])
   })
 }
 
@@ -97,28 +71,19 @@ async function expectByDuckdb({ schema, columns }: TestTable): Promise<void> {
           : type.kind === 'decimal'
             ? `("${name}" * ${10 ** type.scale})::hugeint`
             : `"${name}"`
-    const rows = await rowsOf(`select ${whole}::varchar as v from '${path}'`)
+    const rows = await file.rowsOf(`select ${whole}::varchar as v from '${path}'`)
     expect([name, rows.map(({ v }) => String(v)).join()]).toEqual([name, columns[index]?.map(String).join()])
   }
 }
 
 async function expectByHyparquet({ schema, columns }: TestTable): Promise<void> {
-  const file = readFileSync(path)
-  const buffer = file.buffer.slice(file.byteOffset, file.byteOffset + file.byteLength) as ArrayBuffer
-  const objects = await parquetReadObjects({
-    file: { byteLength: buffer.byteLength, slice: (start, end) => buffer.slice(start, end) },
-  })
+  const objects = await file.readWithHyparquet()
   for (const [index, { name, type }] of schema.fields.entries()) {
     if (!type.kind.includes('int')) continue
     const found = objects.map((row) => String(row[name] ?? null)).join()
     expect([name, found]).toEqual([name, columns[index]?.map(String).join()])
   }
 }
-
-const encodings = async (name: string): Promise<unknown[]> =>
-  (await rowsOf(`select encodings from parquet_metadata('${path}') where path_in_schema = '${name}'`)).map(
-    (row) => row['encodings'],
-  )
 
 const writing = { ...plainWriting, dictionaryEntries: 0 }
 
@@ -149,7 +114,7 @@ describe('delta encoded pages', () => {
           if (compression !== 'zstd') await expectByHyparquet(table)
         }
       }
-      const stored = await encodings('int64')
+      const stored = await file.encodingsOf('int64')
       expect(stored.every((each) => String(each).includes('DELTA_BINARY_PACKED'))).toBe(true)
     },
     120_000,
@@ -164,9 +129,9 @@ describe('delta encoded pages', () => {
       ...writing,
       rowGroupRows: 1000,
     })
-    const plain = (await encodings('x')).map((each) => String(each).includes('PLAIN'))
+    const plain = (await file.encodingsOf('x')).map((each) => String(each).includes('PLAIN'))
     expect(plain).toEqual([...new Array<boolean>(8).fill(true), ...new Array<boolean>(12).fill(false)])
-    expect(await rowsOf(`select sum(x)::hugeint::varchar as s from '${path}'`)).toEqual([
+    expect(await file.rowsOf(`select sum(x)::hugeint::varchar as s from '${path}'`)).toEqual([
       { s: String(values.reduce((sum, value) => sum + value, 0n)) },
     ])
   })
@@ -180,7 +145,7 @@ describe('delta encoded pages', () => {
       codec: pageCodec('snappy', undefined),
       rowGroupRows: 1000,
     })
-    const plain = (await encodings('x')).map((each) => !String(each).includes('DELTA'))
+    const plain = (await file.encodingsOf('x')).map((each) => !String(each).includes('DELTA'))
     expect(plain).toEqual([...new Array<boolean>(8).fill(false), ...new Array<boolean>(12).fill(true)])
   })
 
@@ -190,7 +155,7 @@ describe('delta encoded pages', () => {
     )
     const table = testTable([[{ name: 'x', type: { kind: 'int64' }, nullable: true }, values]])
     writeTestTable(path, table, { ...writing, pageBytes: 40_000 })
-    expect(await encodings('x')).toEqual(['PLAIN, RLE, DELTA_BINARY_PACKED'])
+    expect(await file.encodingsOf('x')).toEqual(['PLAIN, RLE, DELTA_BINARY_PACKED'])
     expectByParquetWasm(table)
     await expectByDuckdb(table)
   })

@@ -1,35 +1,24 @@
 /** Files of our own encoder, read back by three other readers, for all types, codecs, nulls, pages and dictionaries. */
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readFileSync, statSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
 import { DuckDBInstance } from '@duckdb/node-api'
-import type { DuckDBConnection } from '@duckdb/node-api'
-import { type DataType, makeExactReader, typeName } from '@spillway/columnar'
+import { type DataType, typeName } from '@spillway/columnar'
 import fc from 'fast-check'
-import { parquetReadObjects } from 'hyparquet'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { ParquetDecoder } from '../testing/decoder.ts'
 import { parseFooterStruct, readFileMeta } from '../footer.ts'
 import { findNumber, findStruct, itemsOf, requireNumber, structsOf, ThriftReader } from '../thrift.ts'
-import { parquetWasmModule } from '../testing/wasm-module.ts'
 import { pageCodec, type ParquetCompression } from './page-codec.ts'
 import { testTable, type TestTable, type TestValue, writeTestTable } from './write-test-table.ts'
+import { WrittenFile } from './written-file.ts'
 
-const directory = mkdtempSync(join(tmpdir(), 'spillway-writer-'))
-const path = join(directory, 'table.parquet')
-let duckdb: DuckDBConnection
-let decoder: ParquetDecoder
+let written: WrittenFile
+let path: string
 
 beforeAll(async () => {
-  duckdb = await (await DuckDBInstance.create(':memory:')).connect()
-  await duckdb.run(`set timezone = 'UTC'`)
-  decoder = new ParquetDecoder(await parquetWasmModule())
+  written = await WrittenFile.open(await (await DuckDBInstance.create(':memory:')).connect())
+  path = written.path
 })
-afterAll(() => {
-  duckdb.closeSync()
-  rmSync(directory, { recursive: true })
-})
+afterAll(() => written.close())
 
 const decimal = (precision: number, scale: number): DataType => ({ kind: 'decimal', precision, scale })
 const types: readonly DataType[] = [
@@ -76,35 +65,15 @@ function makeValue(type: DataType, seed: number): TestValue {
   }
 }
 
-/** All rows of the file in exact values, by our present decoder. */
-function readBack(table: TestTable): TestValue[][] {
-  const meta = readFileMeta(path)
-  const names = table.schema.fields.map(({ name }) => name)
-  const columns: TestValue[][] = names.map(() => [])
-  meta.rowGroups.forEach((_, rowGroup) => {
-    for (const batch of decoder.decode(path, meta, rowGroup, names, 4096).batches) {
-      batch.columns.forEach((column, index) => {
-        const read = makeExactReader(column)
-        for (let row = 0; row < batch.rowCount; row++) columns[index]?.push(read(row))
-      })
-    }
-  })
-  return columns
-}
-
 const text = (value: TestValue): string => (Object.is(value, -0) ? '-0' : String(value))
 
 function expectRows(table: TestTable): void {
   expect(readFileMeta(path).schema).toEqual(table.schema)
-  const found = readBack(table)
+  const found = written.readWithWasm(table)
   table.columns.forEach((values, index) => {
     const name = table.schema.fields[index]?.name
     expect([name, (found[index] ?? []).map(text).join('|')]).toEqual([name, values.map(text).join('|')])
   })
-}
-
-async function rowsOf(sql: string): Promise<Record<string, unknown>[]> {
-  return (await duckdb.runAndReadAll(sql)).getRowObjects() as Record<string, unknown>[]
 }
 
 /** Every chunk's statistics, as the engine reads them, against its rows. */
@@ -197,8 +166,8 @@ describe('what is written is read back', () => {
           expectRows(table)
           expectStatistics(integersAsBounds(table))
         }
-        expect(await rowsOf(`select count(*)::int as n from '${path}'`)).toEqual([{ n: 5000 }])
-        const stored = await rowsOf(`select distinct compression from parquet_metadata('${path}')`)
+        expect(await written.rowsOf(`select count(*)::int as n from '${path}'`)).toEqual([{ n: 5000 }])
+        const stored = await written.rowsOf(`select distinct compression from parquet_metadata('${path}')`)
         const name = { lz4: 'LZ4_RAW' }[compression as string] ?? compression.toUpperCase()
         expect(stored).toEqual([{ compression: name }])
       }
@@ -243,7 +212,7 @@ describe('what is written is read back', () => {
         expect(placed.every(({ footer }) => footer.rowCount <= writing.rowGroupRows)).toBe(true)
         expectRows(table)
         if (writing.statistics) expectStatistics(integersAsBounds(table))
-        expect(await rowsOf(`select count(x)::int as n from '${path}'`)).toEqual([
+        expect(await written.rowsOf(`select count(x)::int as n from '${path}'`)).toEqual([
           { n: values.filter((value) => value !== null).length },
         ])
       }),
@@ -261,12 +230,10 @@ describe('what is written is read back', () => {
     )
     writeTestTable(path, table, { rowGroupRows: 128 })
     const names = table.schema.fields.map(({ name }) => name)
-    const texts = await rowsOf(`select ${names.map((name) => `${name}::varchar as ${name}`).join(', ')} from '${path}'`)
-    const file = readFileSync(path)
-    const buffer = file.buffer.slice(file.byteOffset, file.byteOffset + file.byteLength) as ArrayBuffer
-    const objects = await parquetReadObjects({
-      file: { byteLength: buffer.byteLength, slice: (start, end) => buffer.slice(start, end) },
-    })
+    const texts = await written.rowsOf(
+      `select ${names.map((name) => `${name}::varchar as ${name}`).join(', ')} from '${path}'`,
+    )
+    const objects = await written.readWithHyparquet()
     table.schema.fields.forEach(({ name, type }, index) => {
       const expected = table.columns[index] ?? []
       if (type.kind === 'utf8' || isInteger(type)) {
@@ -292,10 +259,6 @@ describe('what is written is read back', () => {
 describe('encodings', () => {
   const int32: DataType = { kind: 'int32' }
   const utf8: DataType = { kind: 'utf8' }
-  const encodingsOf = async (name: string): Promise<unknown> =>
-    (await rowsOf(`select encodings from parquet_metadata('${path}') where path_in_schema = '${name}'`)).map(
-      (row) => row['encodings'],
-    )
 
   it('a dictionary where values repeat, PLAIN where they do not, both where it gets full', async () => {
     const rows = 60_000
@@ -308,11 +271,11 @@ describe('encodings', () => {
     ])
     writeTestTable(path, table, { dictionaryEntries: 4096 })
     expectRows(table)
-    expect(await encodingsOf('few')).toEqual(['PLAIN, RLE, RLE_DICTIONARY'])
-    expect(await encodingsOf('unique')).toEqual(['PLAIN, RLE'])
-    expect(await encodingsOf('late')).toEqual(['PLAIN, RLE, RLE_DICTIONARY'])
-    expect(await encodingsOf('lateText')).toEqual(['PLAIN, RLE, RLE_DICTIONARY'])
-    const few = await rowsOf(
+    expect(await written.encodingsOf('few')).toEqual(['PLAIN, RLE, RLE_DICTIONARY'])
+    expect(await written.encodingsOf('unique')).toEqual(['PLAIN, RLE'])
+    expect(await written.encodingsOf('late')).toEqual(['PLAIN, RLE, RLE_DICTIONARY'])
+    expect(await written.encodingsOf('lateText')).toEqual(['PLAIN, RLE, RLE_DICTIONARY'])
+    const few = await written.rowsOf(
       `select total_uncompressed_size::int as n from parquet_metadata('${path}') where path_in_schema = 'few'`,
     )
     expect(few[0]?.['n']).toBeLessThan((rows * 6) / 8)
@@ -418,7 +381,7 @@ describe('what readers are told', () => {
     ])
     writeTestTable(path, table, { rowGroupRows: 3000, bloomFilters: ['i', 't', 'd'] })
     expectRows(table)
-    const filters = await rowsOf(`select bloom_filter_length::int as n from parquet_metadata('${path}')`)
+    const filters = await written.rowsOf(`select bloom_filter_length::int as n from parquet_metadata('${path}')`)
     expect(filters.every(({ n }) => (n as number) > 1000 && (n as number) < 10_000)).toBe(true)
     let wrong = 0
     for (let probe = 0; probe < 60; probe++) {
@@ -427,7 +390,7 @@ describe('what readers are told', () => {
         ['t', `key ${probe * 7} ${'long'.repeat((probe * 7 + (probe % 2)) % 9)}`],
       ] as const) {
         const literal = name === 'i' ? value : `'${value}'`
-        const excluded = await rowsOf(
+        const excluded = await written.rowsOf(
           `select bloom_filter_excludes as x from parquet_bloom_probe('${path}', '${name}', ${literal})`,
         )
         const candidates = excluded.filter(({ x }) => x === false).length
@@ -493,7 +456,9 @@ describe('what readers are told', () => {
 
   it('keys and values', async () => {
     writeTestTable(path, testTable([column(int32, [1], 'i')]), { keyValue: { origin: 'test' } })
-    const pairs = await rowsOf(`select key::varchar as k, value::varchar as v from parquet_kv_metadata('${path}')`)
+    const pairs = await written.rowsOf(
+      `select key::varchar as k, value::varchar as v from parquet_kv_metadata('${path}')`,
+    )
     expect(pairs).toEqual([{ k: 'origin', v: 'test' }])
     expect(statSync(path).size).toBeGreaterThan(0)
   })

@@ -212,7 +212,7 @@ export class ChunkTwin {
   }
 }
 
-/** The value at an address as `canonical` of decoder.test.ts prints it; timestamps in nanoseconds. */
+/** The value at an address as `canonical` of canonical-values.ts prints it; timestamps in nanoseconds. */
 function valueText({ dataView, u8 }: TestArena, type: DataType, at: number): string {
   const float = (value: number): string => (Object.is(value, -0) ? '-0' : String(value))
   if (type.kind === 'boolean') return ['false', 'true'][u8[at] as number] ?? 'neither'

@@ -9,8 +9,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readFully } from '../file-access.ts'
 import type { ParquetFileMeta } from '../file-meta.ts'
 import { readFileMeta } from '../footer.ts'
+import { allTypes } from '../testing/canonical-values.ts'
 import { ChunkTwin, makeTwinArena } from './chunk-twin.ts'
-import { allTypes, readNative, readWithDuckdb } from './reader-twins.ts'
+import { readNative, readWithDuckdb } from './reader-twins.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'spillway-damage-'))
 const arena = makeTwinArena()

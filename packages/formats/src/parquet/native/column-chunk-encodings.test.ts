@@ -18,8 +18,9 @@ import { readFileMeta } from '../footer.ts'
 import { ParquetDecoder } from '../testing/decoder.ts'
 import type { ParquetFileMeta } from '../file-meta.ts'
 import { parquetWasmModule } from '../testing/wasm-module.ts'
+import { allTypes } from '../testing/canonical-values.ts'
 import { makeTwinArena } from './chunk-twin.ts'
-import { allTypes, differences, readNative, readWithWasm, skipSome } from './reader-twins.ts'
+import { differences, readNative, readWithWasm, skipSome } from './reader-twins.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'spillway-encodings-'))
 const arena = makeTwinArena()

@@ -10,8 +10,9 @@ import { ParquetDecoder } from '../testing/decoder.ts'
 import type { ParquetFileMeta } from '../file-meta.ts'
 import { readFileMeta } from '../footer.ts'
 import { parquetWasmModule } from '../testing/wasm-module.ts'
+import { allTypes } from '../testing/canonical-values.ts'
 import { makeTwinArena } from './chunk-twin.ts'
-import { allTypes, differences, readWithDuckdb, readWithWasm, skipSome } from './reader-twins.ts'
+import { differences, readWithDuckdb, readWithWasm, skipSome } from './reader-twins.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'spillway-native-'))
 const corpus =

@@ -16,7 +16,7 @@ import type { ReadBytes } from './chunk-input.ts'
 import { CODE_COUNT_MAX, IndexDecoder } from './dictionary.ts'
 import { DictionaryLoader } from './dictionary-loader.ts'
 import { LEVEL_BYTES, LevelReader } from './level-reader.ts'
-import { checkPage } from './page-check.ts'
+import { beginChecksum, checkPage } from './page-check.ts'
 import { codecInputBytes, codecStateBytes } from './page-codecs.ts'
 import { encoding, readPageHeader } from './page-header.ts'
 import type { PageHeader } from './page-header.ts'
@@ -31,7 +31,10 @@ export interface ReaderColumn {
   readonly type: DataType
   /** Codecs that occur among the chunks. */
   readonly codecs: readonly ParquetCodec[]
-  /** Stored bytes read at a time; undefined = a quarter of the window. Larger pages with a checksum are read twice. */
+  /**
+   * Stored bytes read at a time; undefined = a quarter of the window. Of longer pages with a checksum, those that
+   * exceed the window too are read twice.
+   */
   readonly inputBytes?: number | undefined
 }
 
@@ -381,19 +384,21 @@ export class ColumnChunkReader {
     const header = this.#advance(this.#input.capacity)
     this.#pending = undefined
     const input = this.#input
-    this.#dictionary.verifyChecksum(header)
+    const checksum = beginChecksum(this.#context, input, header)
     this.#pageEnd = input.position + header.compressedBytes
+    const levelBytes = header.repetitionBytes + header.definitionBytes
+    if (levelBytes > 0) checksum?.lookAtLevels(levelBytes)
     const isVersion2 = header.levelEncoding === undefined
     if (isVersion2) {
       if (!this.#isRequired) this.#levels.openBefore(header, input)
       else input.seek(input.position + header.repetitionBytes + header.definitionBytes)
     }
-    const levelBytes = header.repetitionBytes + header.definitionBytes
     this.#window.openPage({
       uncompressedBytes: header.uncompressedBytes - levelBytes,
       compressedBytes: header.compressedBytes - levelBytes,
       isCompressed: header.isCompressed,
       isWhole: this.#decoders.needsWholePage(header.encoding),
+      checksum,
     })
     if (this.#isRequired) this.#levels.openWithout()
     else if (!isVersion2) this.#levels.openWithin(header, this.#window)

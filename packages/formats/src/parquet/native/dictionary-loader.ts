@@ -2,7 +2,7 @@
 import type { ParquetChunk, ParquetStorage } from '../file-meta.ts'
 import type { ChunkInput } from './chunk-input.ts'
 import type { DictionaryTable } from './dictionary.ts'
-import { verifyChecksum } from './page-check.ts'
+import { beginChecksum } from './page-check.ts'
 import { encoding } from './page-header.ts'
 import type { PageHeader } from './page-header.ts'
 import { PageWindow } from './page-window.ts'
@@ -54,23 +54,19 @@ export class DictionaryLoader {
     if (header.encoding !== encoding.plain && header.encoding !== encoding.plainDictionary) {
       throw context.damage(`a dictionary page of encoding ${header.encoding}`)
     }
-    this.verifyChecksum(header)
+    const checksum = beginChecksum(context, this.#input, header)
     const { decoder, storedBytes, width } = this.#decoders.dictionaryDecoder(this.#textWindow)
     if (header.values * (this.#isByteArray ? 4 : storedBytes) > header.uncompressedBytes) {
       throw context.damage('a dictionary page holds less than its values')
     }
     const window = this.#isByteArray ? this.#textWindow : this.#window
-    window.openPage({ ...header, isCompressed: true, isWhole: this.#isByteArray })
+    window.openPage({ ...header, isCompressed: true, isWhole: this.#isByteArray, checksum })
     const values = this.#values.require(header.values * width + SLACK_BYTES)
     // Null rows may be looked up as well, in a dictionary without values too.
     context.u8.fill(0, values + header.values * width, values + header.values * width + SLACK_BYTES)
     decoder.begin(header.values)
     decoder.decode(header.values, values)
     this.table = { values, count: header.values }
-  }
-
-  verifyChecksum(header: PageHeader): void {
-    verifyChecksum(this.#context, this.#input, header)
   }
 
   /** @throws DataError PARQUET_CORRUPT for indices without a dictionary */

@@ -20,6 +20,7 @@ import {
   zstdWindowBytes,
 } from './page-codecs.ts'
 import type { PageCodec, StreamCodec } from './page-codecs.ts'
+import type { PageChecksum } from './page-check.ts'
 import { ChunkRegion } from './reader-context.ts'
 import type { ReaderContext } from './reader-context.ts'
 
@@ -40,6 +41,8 @@ export interface PageExtent {
   readonly isCompressed: boolean
   /** The page shall stand in the window as a whole. */
   readonly isWhole: boolean
+  /** To be compared before any value is read; undefined = there is none, or it was. */
+  readonly checksum: PageChecksum | undefined
 }
 
 export class PageWindow {
@@ -70,6 +73,8 @@ export class PageWindow {
   /** File offsets of the page's stored values. */
   #stored = 0
   #storedEnd = 0
+  /** Takes the stored bytes that pass, while the page is brought as a whole. */
+  #checksum: PageChecksum | undefined
 
   /** @param state address of codecStateBytes(...) bytes */
   constructor(context: ReaderContext, input: ChunkInput, address: number, bytes: number, state: number) {
@@ -97,7 +102,10 @@ export class PageWindow {
     this.#use(this.#fixed)
   }
 
-  /** Begins with the page whose stored values stand at the input's cursor. */
+  /**
+   * Begins with the page whose stored values stand at the input's cursor.
+   * @throws DataError PARQUET_CORRUPT, PAGE_CHECKSUM_MISMATCH
+   */
   openPage(extent: PageExtent): void {
     this.#total = extent.uncompressedBytes
     this.#produced = 0
@@ -106,8 +114,9 @@ export class PageWindow {
     this.#pageWay = extent.isCompressed && extent.compressedBytes > 0 ? this.#way : 'copied'
     this.#refuseImpossible(extent)
     this.#history = this.#pageWay === 'streamed' ? this.#historyBytes() : 0
-    const inflated = this.#pageWay === 'whole' ? this.#inflateWhole() : undefined
     const needs = this.#regionBytes(extent.isWhole)
+    const isWhole = this.#isBroughtWhole(extent, needs)
+    const inflated = this.#pageWay === 'whole' ? this.#inflateWhole() : undefined
     if (needs > this.#fixed.bytes) this.#use({ address: this.#grown.require(needs), bytes: this.#grown.bytes })
     else {
       this.#grown.release()
@@ -121,7 +130,36 @@ export class PageWindow {
       this.#produced = this.#total
       this.#frame.release()
     }
-    if (extent.isWhole) while (this.more());
+    if (isWhole) this.#bringWhole()
+  }
+
+  /**
+   * Whether a page is brought as a whole: because it must, or for the sake of its checksum, where its region of `needs`
+   * bytes has room for it. Where it has not, the page is read for its checksum first.
+   */
+  #isBroughtWhole({ checksum, isWhole }: PageExtent, needs: number): boolean {
+    this.#checksum = checksum
+    if (isWhole) return true
+    // The other ways of bringing a page compare the checksum themselves.
+    if (checksum === undefined || (this.#pageWay !== 'copied' && this.#pageWay !== 'streamed')) return false
+    if (this.#total + SLACK_BYTES + ROOM_BYTES <= Math.max(needs, this.#fixed.bytes)) return true
+    checksum.verify()
+    this.#checksum = undefined
+    return false
+  }
+
+  #bringWhole(): void {
+    const checksum = this.#checksum
+    try {
+      while (this.more());
+      checksum?.finish()
+    } catch (error) {
+      // What went wrong may come of changed bytes, which are the better thing to tell.
+      checksum?.verify()
+      throw error
+    } finally {
+      this.#checksum = undefined
+    }
   }
 
   /** A size that cannot be right must not make the window grow. */
@@ -232,6 +270,7 @@ export class PageWindow {
   #copyPiece(): void {
     const bytes = Math.min(this.#limit - this.end, this.#total - this.#produced, PIECE_BYTES)
     this.#input.copyTo(this.end, bytes)
+    this.#checksum?.pass(this.end, bytes)
     this.end += bytes
     this.#produced += bytes
   }
@@ -301,6 +340,7 @@ export class PageWindow {
     )
     const result = stream.step(state)
     input.cursor = context.word(state + codecState.inCursor)
+    this.#checksum?.pass(inCursor, input.cursor - inCursor)
     const end = context.word(state + codecState.outCursor)
     this.#produced += end - this.end
     this.end = end
@@ -314,10 +354,17 @@ export class PageWindow {
     this.#grown.release()
     this.#use({ address: this.#grown.require(bytes), bytes })
     this.#input.seek(this.#stored)
+    this.#checksum?.restart()
     this.#produced = 0
     this.#beginStream(this.#total)
     while (this.#produced < read) this.#decompressPiece()
     this.cursor = this.#base + read
+  }
+
+  /** The page's stored bytes have passed before any was decompressed. */
+  #finishChecksum(): void {
+    this.#checksum?.finish()
+    this.#checksum = undefined
   }
 
   #storedBytes(): number {
@@ -334,9 +381,11 @@ export class PageWindow {
     for (let done = 0; done < stored.length; ) {
       const there = Math.min(input.need(1), stored.length - done)
       stored.set(this.#context.u8.subarray(input.cursor, input.cursor + there), done)
+      this.#checksum?.pass(input.cursor, there)
       input.cursor += there
       done += there
     }
+    this.#finishChecksum()
     for (let most = WHOLE_BYTES + 64 * stored.length; ; most *= 8) {
       const bytes = Math.min(most, this.#total)
       if (bytes > WHOLE_BYTES) this.#frame.require(bytes)
@@ -350,6 +399,8 @@ export class PageWindow {
     const bytes = this.#storedBytes()
     const from = this.#frame.require(bytes + SLACK_BYTES)
     this.#input.copyTo(from, bytes)
+    this.#checksum?.pass(from, bytes)
+    this.#finishChecksum()
     if (!this.#tryFrames(from, from + bytes)) {
       this.end = this.#base
       if (!this.#tryBlock(from, from + bytes, this.#total)) throw this.#context.damage('a page cannot be decompressed')

@@ -5,9 +5,9 @@ import { join, resolve } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
 import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api'
 import type { ArrowColumn } from '@spillway/columnar'
-import { makeExactReader } from '@spillway/columnar'
 import { SpillwayError } from '@spillway/stdx'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { allTypes, canonical, canonicalColumn } from './canonical-values.ts'
 import { ParquetDecoder } from './decoder.ts'
 import type { ParquetFileMeta } from '../file-meta.ts'
 import { readFileMeta } from '../footer.ts'
@@ -29,29 +29,6 @@ afterAll(() => {
 
 const namesOf = (meta: ParquetFileMeta): string[] => meta.schema.fields.map((field) => field.name)
 
-/** Text that is the same for equal values of either side; timestamps in nanoseconds. */
-function canonical(value: unknown): string {
-  if (value === null || value === undefined) return 'null'
-  if (Object.is(value, -0)) return '-0'
-  if (typeof value !== 'object') return String(value)
-  const object = value as Record<string, bigint | number>
-  const scales = { seconds: 1_000_000_000n, millis: 1_000_000n, micros: 1_000n, nanos: 1n }
-  for (const [unit, scale] of Object.entries(scales)) {
-    if (object[unit] !== undefined) return String(BigInt(object[unit]) * scale)
-  }
-  return String(object['days'] ?? object['value'])
-}
-
-function canonicalColumn(column: ArrowColumn): string[] {
-  const read = makeExactReader(column)
-  const { type } = column
-  const scale = type.kind === 'timestamp' ? { s: 1_000_000_000n, ms: 1_000_000n, us: 1_000n, ns: 1n }[type.unit] : 1n
-  return Array.from({ length: column.length }, (_, row) => {
-    const value = read(row)
-    return canonical(typeof value === 'bigint' ? value * scale : value)
-  })
-}
-
 /** All rows of a file, by column name. */
 function decodeAll(meta: ParquetFileMeta, batchRows: number, columns = namesOf(meta)): Map<string, string[]> {
   const values = new Map(columns.map((column) => [column, [] as string[]]))
@@ -72,38 +49,6 @@ async function askDuckdb(sql: string): Promise<DuckDBValue[][]> {
   return (await duckdb.runAndReadAll(sql)).getColumns()
 }
 
-const allTypes = `
-  select i,
-    case when i % 7 = 3 then null else i % 2 = 0 end as bool_,
-    case when i % 5 = 1 then null else (i * 37 % 256 - 128)::tinyint end as int8_,
-    case when i % 5 = 2 then null else (i * 7919 % 65536 - 32768)::smallint end as int16_,
-    case when i % 5 = 3 then null else ((hash(i) % 4294967296)::bigint - 2147483648)::integer end as int32_,
-    case when i = 0 then 9223372036854775807 when i = 1 then -9223372036854775808 when i % 5 = 4 then null
-      else (hash(i) >> 1)::bigint end as int64_,
-    (i * 37 % 256)::utinyint as uint8_,
-    case when i % 3 = 1 then null else (i * 7919 % 65536)::usmallint end as uint16_,
-    case when i % 3 = 2 then null else (hash(i) % 4294967296)::uinteger end as uint32_,
-    hash(i)::ubigint as uint64_,
-    case when i % 11 = 1 then 'nan' when i % 11 = 2 then '-0'::float when i % 11 = 3 then null
-      else (i / 3)::float end as float32_,
-    case when i % 11 = 1 then 'nan' when i % 11 = 2 then '-inf' when i % 11 = 3 then null
-      else i / 7.0::double end as float64_,
-    case when i % 9 = 1 then null when i % 9 = 2 then '' when i % 9 = 3 then 'Grüße 🌍 ' || i
-      else repeat('x', (i % 40)::int) end as text_,
-    case when i % 4 = 1 then null else ['red', 'green', 'blue'][1 + i % 3] end as low_,
-    case when i % 6 = 1 then null else date '1900-01-01' + (i * 97)::int end as date_,
-    make_timestamp(i * 1234567890123) as timestamp_us_,
-    make_timestamp_ns(case when i % 4 = 0 then null else i * 123456789012345 - 1000 end) as timestamp_ns_,
-    make_timestamp(i * 1234567890000)::timestamp_ms as timestamp_ms_,
-    make_timestamp(i * 1234567890123)::timestamptz as timestamp_tz_,
-    case when i % 8 = 1 then null else (i * 1.25 - 100)::decimal(9, 2) end as decimal32_,
-    (i * 123456.789 - 1000000)::decimal(18, 4) as decimal64_,
-    case when i % 8 = 2 then null when i = 0 then '9999999999999999999999999999.9999999999'::decimal(38, 10)
-      else (i * -98765432109.0123456789)::decimal(38, 10) end as decimal128_,
-    case when i % 2 = 0 then null else i end as half_null_,
-    null::integer as all_null_
-  from range(ROWS) t(i)`
-
 describe('files of all types written by DuckDB', () => {
   const shapes = [
     { rows: 0, rowGroupRows: 2048, codec: 'snappy', version: 'V1' },
@@ -119,7 +64,7 @@ describe('files of all types written by DuckDB', () => {
     await duckdb.run(`set timezone = 'UTC'`)
     // parquet-wasm refuses the delta encoding of 32-bit columns whose range exceeds 31 bits, which DuckDB writes in V2.
     const wide = shape.version === 'V2' ? 'exclude (int32_, uint32_)' : ''
-    await duckdb.run(`copy (select * ${wide} from (${allTypes.replace('ROWS', String(shape.rows))}))
+    await duckdb.run(`copy (select * ${wide} from (${allTypes(shape.rows)}))
       to '${path}' (format parquet,
       compression ${shape.codec}, row_group_size ${shape.rowGroupRows}, parquet_version ${shape.version})`)
     const meta = readFileMeta(path)
@@ -238,7 +183,7 @@ describe('damaged files', () => {
 
   it.each(['snappy', 'zstd', 'gzip', 'lz4_raw'])('flipped bytes of %s pages and footer', async (codec) => {
     const source = join(directory, `flip-${codec}.parquet`)
-    await duckdb.run(`copy (${allTypes.replace('ROWS', '300')}) to '${source}' (format parquet, compression ${codec})`)
+    await duckdb.run(`copy (${allTypes(300)}) to '${source}' (format parquet, compression ${codec})`)
     const original = readFileSync(source)
     const target = join(directory, `flipped-${codec}.parquet`)
     const outcomes = new Map<string, number>()
