@@ -29,11 +29,7 @@ const FLOOR_MARGIN_BYTES = 4e6
 
 type CrewContext = Omit<LoweringContext, 'hashMask' | 'sortFanIn'>
 
-function lowerFor(
-  plans: readonly LogicalNode[],
-  { options, roots }: QueryRequest,
-  context: CrewContext,
-): PhysicalPlan {
+function lowerFor(plans: readonly LogicalNode[], { options, roots }: QueryRequest, context: CrewContext): PhysicalPlan {
   const { hashBits } = options.testing
   const hashMask = hashBits === undefined ? undefined : lowBitsMask(hashBits)
   const targets = roots.map(({ makeSink }, index) => ({ plan: plans[index] as LogicalNode, makeSink }))
