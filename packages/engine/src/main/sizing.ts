@@ -9,6 +9,8 @@ import type { TestingOptions } from './query-request.ts'
 
 /** `outputShare`: of a sink that encodes, as a share of what the limit suggests. */
 const levels = [
+  // Where memory is plenty, a directory for millions of groups: rows that miss a smaller one are kept as duplicates.
+  { partitionBits: 6, batchRows: 8192, directoryBits: 22, windowBytes: 1 << 20, outputShare: 1 },
   { partitionBits: 6, batchRows: 8192, directoryBits: 18, windowBytes: 1 << 20, outputShare: 1 },
   { partitionBits: 6, batchRows: 8192, directoryBits: 16, windowBytes: 1 << 20, outputShare: 1 },
   { partitionBits: 6, batchRows: 4096, directoryBits: 15, windowBytes: 1 << 19, outputShare: 1 },
@@ -27,6 +29,8 @@ const MORSEL_ROWS = 131_072
 
 /** A plan above its floor works better: the floor takes at most this share while a smaller sizing is left. */
 const COMFORTABLE_SHARE = 0.5
+/** The same for the best sizing of all. */
+const PLENTY_SHARE = 0.15
 
 export interface SizingTry {
   readonly sizing: Sizing
@@ -51,8 +55,10 @@ export function sizingTries(threads: number, limitBytes: number, testing: Testin
     },
   })
   for (let count = threads; count >= 1; count = count > 4 ? Math.floor(count / 2) : count - 1) {
-    for (const level of levels) tries.push({ sizing: make(level, count), share: COMFORTABLE_SHARE })
-    for (const level of levels) tries.push({ sizing: make(level, count), share: 1 })
+    for (const [index, level] of levels.entries()) {
+      tries.push({ sizing: make(level, count), share: index === 0 ? PLENTY_SHARE : COMFORTABLE_SHARE })
+    }
+    for (const level of levels.slice(1)) tries.push({ sizing: make(level, count), share: 1 })
   }
   return tries
 }
