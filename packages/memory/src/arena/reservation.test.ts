@@ -69,3 +69,20 @@ it('asks for no single page above the guaranteed ones while a query waits, but f
   state.pressed = false
   expect(reservation.take(1)).not.toBe(0)
 })
+
+it('hands pages over with a promise of their own, or not at all', () => {
+  const { arena, reservation } = open(4, 10)
+  const own = reservation.take(3)
+  expect(own).not.toBe(0)
+  // The guaranteed pages stay this worker's, so what is handed over is promised anew.
+  expect(reservation.handOver(3)).toBe(true)
+  expect([reservation.usedPages, arena.reservedPages]).toEqual([0, 7])
+  expect(reservation.take(6)).not.toBe(0)
+  expect(arena.reservedPages).toBe(9)
+  expect(reservation.handOver(6)).toBe(false)
+  expect([reservation.usedPages, arena.reservedPages]).toEqual([6, 9])
+  expect(reservation.handOver(2)).toBe(true)
+  expect([reservation.usedPages, arena.reservedPages]).toEqual([4, 9])
+  reservation.close()
+  expect(arena.reservedPages).toBe(9)
+})

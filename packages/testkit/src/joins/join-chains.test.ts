@@ -123,4 +123,13 @@ describe('joins with other operators', () => {
     const frame = stage.scan('facts').join(stage.scan('dim1'), { leftOn: 'k1', rightOn: 'd1' }).select(len().alias('n'))
     await check(frame as LazyFrame, 'SELECT count(*) AS n FROM facts JOIN dim1 ON k1 = d1', {})
   })
+  it('tells in the plan which side is kept, and why', async () => {
+    const frame = stage.scan('facts').join(stage.scan('dim1'), { leftOn: 'k1', rightOn: 'd1' })
+    const chosen = await frame.explain({ physical: true })
+    expect(chosen).toContain(
+      'STREAMING_EQUI_JOIN [spillable] inner join(col("k1") = col("d1")) build=right (the smaller',
+    )
+    const forced = stage.scan('facts').join(stage.scan('dim1'), { leftOn: 'k1', rightOn: 'd1', buildSide: 'left' })
+    expect(await forced.explain({ physical: true })).toContain('build=left (as asked; estimated rows: left 20000')
+  })
 })

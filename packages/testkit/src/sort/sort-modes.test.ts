@@ -250,6 +250,30 @@ describe('sort under a small budget', () => {
     }
   })
 
+  it('lets chains of sorts and groups end at every budget that admits them', { timeout: 300_000 }, async () => {
+    const target = path('chained')
+    const expected = await oracle.query('SELECT count(*), sum(key) FROM many')
+    let ended = 0
+    for (const pages of [150, 190, 230, 300, 500]) {
+      const engine = createEngine({ threads: 1, memoryLimit: '2GB', testing: { budgetPages: pages } })
+      const rows = engine.scanParquet([path('many')])
+      const groups = rows.groupBy('payload').agg(col('key').sum().alias('key')).sort(['key', 'payload'])
+      for (const [name, frame] of Object.entries({ sorts: rows.sort('payload').sort('key'), groups })) {
+        try {
+          await frame.sinkParquet(target)
+        } catch (error) {
+          expect((error as SpillwayError).details['operator'], `${name}, ${pages} pages: ${error}`).toBe('admission')
+          continue
+        }
+        ended += 1
+        const found = await oracle.query(`SELECT count(*), sum(key) FROM read_parquet('${target}')`)
+        expect(found.rows, `${name}, ${pages} pages`).toEqual(expected.rows)
+      }
+      await engine.close()
+    }
+    expect(ended).toBeGreaterThan(4)
+  })
+
   it('takes rows of two megabytes, or says what they need', { timeout: 300_000 }, async () => {
     const outcomes: string[] = []
     for (const pages of [200, 400, 800, 1600, 4000]) {

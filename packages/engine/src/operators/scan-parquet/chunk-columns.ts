@@ -273,6 +273,7 @@ export class ChunkColumns implements FileColumns<ParquetMorsel>, CodedColumns {
 
   /** Ends the row group: memory beyond the fixed buffers is given back. */
   endMorsel(): void {
+    if (!this.#isOpen) return
     this.#isOpen = false
     for (const { reader } of this.#columns) reader.close()
   }

@@ -1,15 +1,20 @@
 /**
  * How much memory merging may take for blocks of runs, and how large blocks are made for it. The sink decides it before
  * anything is spilled, so that the runs it leaves can be merged by every worker of the next phase at the same time.
+ *
+ * Certain are the pages that the next phase is guaranteed. Beyond, it takes part of what no floor of the query holds.
  */
 import { PAGE_BYTES } from '@spillway/kernels'
+import { queryWord } from '@spillway/scheduler'
 import type { OpenContext } from '../../pipeline/contracts.ts'
 import type { SortSizes } from './sort.ts'
 
-/** Share of the query's pages that the blocks of all workers take; the rest is for buffers and for what follows. */
-const PLACES_SHARE = 0.6
+/** Share of the pages beyond the floors that the blocks of all workers take. */
+const FREE_SHARE = 0.75
+/** Share of the budget that one pipeline may take, less what its buffers take; see query-run.ts. */
+const PIPELINE_SHARE = 0.9
 /** A streamed query may be parked with its blocks. */
-const PLACES_SHARE_STREAMED = 0.08
+const STREAMED_SHARE = 0.08
 /** So many runs should be merged at a time: smaller blocks are read before memory allows fewer. */
 const RUNS_WANTED = 64
 const PIECE_PAGES_LEAST = 2
@@ -21,10 +26,20 @@ export interface MergeBudget {
   readonly pieceBytes: number
 }
 
-export function mergeBudget(context: OpenContext, sizes: SortSizes): MergeBudget {
-  const { threads, isStreamed } = context.query.setup
-  const share = isStreamed ? PLACES_SHARE_STREAMED : PLACES_SHARE
-  const placePages = Math.max(sizes.placePages, Math.floor((context.reservation.maxPages * share) / threads))
+/** Pages that the query's workers may take together: results on their way out have a part of their own. */
+export function budgetPages({ reservation, arena }: OpenContext): number {
+  return Math.min(reservation.maxPages, arena.reservablePages)
+}
+
+/** @param bufferPages what the buffers of the next phase take on a worker */
+export function mergeBudget(context: OpenContext, sizes: SortSizes, bufferPages: number): MergeBudget {
+  const { query, control } = context
+  const { threads, isStreamed } = query.setup
+  const budget = budgetPages(context)
+  const free = Math.max(0, budget - control.load(query.slot, queryWord.floorPages))
+  const share = isStreamed ? Math.min(free * FREE_SHARE, budget * STREAMED_SHARE) : free * FREE_SHARE
+  const most = (budget * (isStreamed ? STREAMED_SHARE : PIPELINE_SHARE)) / threads - bufferPages
+  const placePages = Math.max(sizes.placePages, Math.floor(Math.min(sizes.placePages + share / threads, most)))
   const pages = Math.max(PIECE_PAGES_LEAST, Math.floor(placePages / RUNS_WANTED))
   return { placePages, pieceBytes: Math.min(sizes.pieceBytes, pages * PAGE_BYTES) }
 }

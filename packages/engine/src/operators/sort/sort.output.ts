@@ -21,9 +21,12 @@ const CLAIMS_PER_WORKER = 3
 /** So long a worker waits for memory that others may give. */
 const PATIENCE_MS = 5000
 
-const boundBytes = (spec: SortOutputSpec): number => (spec.shape.layout.keyWords + 1) * 8
+/** What a spec of the output and of the sink have in common. */
+type Shaped = Pick<SortOutputSpec, 'shape' | 'sizes'>
 
-export function sizeSortOutput(spec: SortOutputSpec, size: WorkspaceSize): void {
+const boundBytes = (spec: Shaped): number => (spec.shape.layout.keyWords + 1) * 8
+
+export function sizeSortOutput(spec: Shaped, size: WorkspaceSize): void {
   sizeBatch(batchShape(spec.shape.outputSchema, spec.sizes.batchRows), size)
   size.add(spec.sizes.batchRows * 4)
   size.add(spec.shape.layout.order.byteLength)

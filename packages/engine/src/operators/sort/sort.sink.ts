@@ -1,12 +1,13 @@
 /** Worker side of phase 1: rows into sorted chunks, all of them to disk when memory is refused, then publish. */
 import type { SortExports } from '@spillway/codegen'
 import { PAGE_BYTES } from '@spillway/kernels'
-import type { WorkspaceSize } from '@spillway/memory'
+import { WorkspaceSize } from '@spillway/memory'
 import { queryCounter } from '@spillway/scheduler'
 import { assert, makeError } from '@spillway/stdx'
 import type { OpenContext, Sink } from '../../pipeline/contracts.ts'
-import { mergeBudget } from './merge-budget.ts'
+import { budgetPages, mergeBudget } from './merge-budget.ts'
 import { RunMaker, sizeRunMaker } from './run-maker.ts'
+import { sizeSortOutput } from './sort.output.ts'
 import type { PublishedSort, SortSinkSpec } from './sort.ts'
 import { SortedRows, sizeSortedRows } from './sorted-rows.ts'
 import { sizeTopBound, TopBound } from './top-bound.ts'
@@ -56,7 +57,10 @@ class SortSinkLocal implements Sink {
     this.#context = context
     const exports = context.query.instance(spec.shape.moduleKey) as unknown as SortExports
     this.#rows = new SortedRows(context, spec.shape, spec.sizes, exports)
-    this.#maker = new RunMaker(context, spec, exports, this.#rows.order, mergeBudget(context, spec.sizes))
+    const next = new WorkspaceSize()
+    sizeSortOutput(spec, next)
+    const budget = mergeBudget(context, spec.sizes, next.pages)
+    this.#maker = new RunMaker(context, spec, exports, this.#rows.order, budget)
     this.#top = spec.top === undefined ? undefined : new TopBound(context, spec, spec.top, exports)
   }
 
@@ -88,7 +92,7 @@ class SortSinkLocal implements Sink {
   /** One worker that takes most of the memory would leave the others to spill many small runs. */
   #hasItsShare(): boolean {
     const { query, reservation } = this.#context
-    return query.canSpill && reservation.usedPages * query.setup.threads > reservation.maxPages
+    return query.canSpill && reservation.usedPages * query.setup.threads > budgetPages(this.#context)
   }
 
   /** Of a top-k: keeps the rows that count when there are more by a factor. False: there is nothing to drop. */
@@ -183,7 +187,7 @@ class SortSinkLocal implements Sink {
     if (!query.canSpill || this.#rows.rows === 0) return false
     if (this.#maker.runs.length > 0 || control.counted(query.slot, queryCounter.spillFiles) > 0) return true
     const { isStreamed, threads } = query.setup
-    const most = reservation.maxPages
+    const most = budgetPages(this.#context)
     const kept = isStreamed ? most * KEPT_SHARE_STREAMED : Math.max(most * KEPT_SHARE, most - ROOM_PAGES_MAX)
     // Whoever has less than its share keeps it, if only because others are about to free theirs.
     return control.heldPages(query.slot) > kept && reservation.usedPages > kept / threads
