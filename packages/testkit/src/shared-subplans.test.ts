@@ -162,6 +162,21 @@ describe('a shared subplan runs once', () => {
       isStored: false,
     },
     {
+      name: 'two aggregations by a text that the file has a dictionary for',
+      frames: (orders) => [
+        orders.groupBy('note').agg(len().alias('n'), sum('id').alias('ids')),
+        orders.groupBy('note', 'kind').agg(len().alias('n')),
+        orders.filter(col('kind').eq(1)).groupBy('note').agg(nUnique('id').alias('n')),
+      ],
+      sql: [
+        'SELECT note, count(*) AS n, sum(id)::BIGINT AS ids FROM orders GROUP BY note',
+        'SELECT note, kind, count(*) AS n FROM orders GROUP BY note, kind',
+        'SELECT note, count(DISTINCT id) AS n FROM orders WHERE kind = 1 GROUP BY note',
+      ],
+      scanned: ROWS,
+      isStored: false,
+    },
+    {
       name: 'an aggregation joined with a part of itself',
       frames: (orders) => {
         const totals = byCity(orders)
