@@ -46,6 +46,18 @@ export function lz4RawCompress(source: u32, length: u32, target: u32, scratch: u
   return compress(LZ4, source, length, target, scratch) - target
 }
 
+/**
+ * Whether a match begins here. In Snappy one that is far away takes 3 bytes, and the literals that it parts one more:
+ * random text of few characters is full of matches of 4 or 5 bytes that cost time and save nothing.
+ */
+// @ts-ignore: decorator
+@inline
+function isWorthIt(format: u32, input: u32, candidate: u32): bool {
+  const distance = input - candidate
+  if (distance > 65535 || load<u32>(candidate) != load<u32>(input)) return false
+  return format == LZ4 || distance < 2048 || load<u16>(candidate, 4) == load<u16>(input, 4)
+}
+
 /** Writes the literals from `from` to `to` and the copy behind them. */
 // @ts-ignore: decorator
 @inline
@@ -82,7 +94,7 @@ function compress(format: u32, source: u32, length: u32, output: u32, scratch: u
       const entry = entryOf(scratch, input, shift)
       let candidate = load<u32>(entry)
       store<u32>(entry, input)
-      if (input - candidate > 65535 || load<u32>(candidate) != load<u32>(input)) {
+      if (!isWorthIt(format, input, candidate)) {
         // The longer nothing is found, the larger the steps.
         input += patience++ >> 5
         continue
@@ -101,7 +113,7 @@ function compress(format: u32, source: u32, length: u32, output: u32, scratch: u
         const next = entryOf(scratch, input, shift)
         candidate = load<u32>(next)
         store<u32>(next, input)
-        if (input - candidate > 65535 || load<u32>(candidate) != load<u32>(input)) break
+        if (!isWorthIt(format, input, candidate)) break
       }
       input++
       patience = 32
