@@ -6,6 +6,8 @@ import { putCopy, putLiteral, putVarint } from './snappy-elements'
 
 const SNAPPY: u32 = 0
 const LZ4: u32 = 1
+/** So much patience each byte that a match stands for gives back. */
+const PATIENCE_PER_BYTE: i32 = 3
 
 /** Copies are never longer than what they stand for; literals add a byte per 60 at worst, and a length of 5. */
 export function snappyCompressBound(length: u32): u32 {
@@ -89,7 +91,7 @@ function compress(format: u32, source: u32, length: u32, output: u32, scratch: u
     const limit = end - 12
     const matchEnd = format == LZ4 ? end - 5 : end
     let input = source + 1
-    let patience: u32 = 32
+    let patience: i32 = 32
     while (input <= limit) {
       const entry = entryOf(scratch, input, shift)
       let candidate = load<u32>(entry)
@@ -103,10 +105,12 @@ function compress(format: u32, source: u32, length: u32, output: u32, scratch: u
         input--
         candidate--
       }
+      let found: u32 = 0
       for (;;) {
         const matched = matchLength(candidate + 4, input + 4, matchEnd) + 4
         output = put(format, output, anchor, input, input - candidate, matched)
         input += matched
+        found += matched
         anchor = input
         if (input > limit) break
         store<u32>(entryOf(scratch, input - 2, shift), input - 2)
@@ -116,7 +120,8 @@ function compress(format: u32, source: u32, length: u32, output: u32, scratch: u
         if (!isWorthIt(format, input, candidate)) break
       }
       input++
-      patience = 32
+      // A short match in much that has none (the length in front of a random text) is no reason to look closely again.
+      patience = max(32, patience - <i32>found * PATIENCE_PER_BYTE)
     }
   }
   return putRest(format, output, anchor, end)
