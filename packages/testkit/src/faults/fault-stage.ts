@@ -307,3 +307,9 @@ export function sortQuery(engine: Engine, rowCount: number): KnownQuery {
   const testing = { forceSpill: true, batchRows: 64, morselRows: 256, sortFanIn: 3, budgetPages: 200 }
   return { name: 'sort', isOrdered: true, frame: frame as LazyFrame, answer, testing }
 }
+
+/** The first rows of the same order, more than a worker sorts at a time under this budget: runs of at most that many. */
+export function topQuery(engine: Engine, rowCount: number, limit: number): KnownQuery {
+  const sorted = sortQuery(engine, rowCount)
+  return { ...sorted, name: 'top', frame: sorted.frame.head(limit), answer: sorted.answer.slice(0, limit) }
+}

@@ -1,6 +1,7 @@
 /**
- * Random grants and refusals over concurrent queries on a small engine, with random aborts, under a hang detector.
- * Every query ends with the right answer or a typed error. Twelve seconds by default, ten minutes with SPILLWAY_SLOW=1.
+ * Random grants and refusals over concurrent queries on a small engine (group-bys, sorts, joins of every kind), with
+ * random aborts, under a hang detector. Every query ends with the right answer or a typed error. Twelve seconds by
+ * default, ten minutes with SPILLWAY_SLOW=1.
  */
 import { type QueryOptions, SpillwayError } from 'spillway'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -10,9 +11,12 @@ import {
   type KnownQuery,
   recursiveQuery,
   runKnown,
+  sharedQuery,
   sortQuery,
   stringStatesQuery,
+  topQuery,
 } from './fault-stage.ts'
+import { joinKinds, joinQuery } from './join-queries.ts'
 
 const seconds = Number(process.env['SPILLWAY_FUZZ_SECONDS'] ?? (process.env['SPILLWAY_SLOW'] === '1' ? 600 : 12))
 const LANES = 5
@@ -58,6 +62,12 @@ describe('random refusals', () => {
       recursiveQuery(stage.engine, 2500),
       stringStatesQuery(stage.engine, 2000),
       sortQuery(stage.engine, 1500),
+      topQuery(stage.engine, 900, 600),
+      sharedQuery(stage.engine, 900),
+      ...joinKinds.flatMap((how) => [
+        joinQuery(stage.engine, 'pairs', how, random() < 0.5 ? 'left' : 'right'),
+        joinQuery(stage.engine, random() < 0.5 ? 'split' : 'chunks', how, random() < 0.5 ? 'left' : 'right'),
+      ]),
     ]
     const counts = new Map<string, number>()
     const end = performance.now() + seconds * 1000

@@ -1,0 +1,90 @@
+/**
+ * The fault sweep over joins: every kind with each build side, while partitions on disk are joined pair by pair, while
+ * they are split again, and while they are joined in chunks. By default a few points are taken of each;
+ * SPILLWAY_SLOW=1 takes all of them, or as many per kind of fault as SPILLWAY_SWEEP_POINTS says.
+ */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { answerDifference, FaultStage, type KnownQuery } from './fault-stage.ts'
+import { type BuildSide, type JoinForm, type JoinKind, joinKinds, joinQuery } from './join-queries.ts'
+import { sweepRefusals, sweepSpillFaults } from './sweep.ts'
+
+const isSlow = process.env['SPILLWAY_SLOW'] === '1'
+const POINTS = Number(process.env['SPILLWAY_SWEEP_POINTS'] ?? Number.POSITIVE_INFINITY)
+/** Points per kind of fault in the sample, and one. */
+const SAMPLE = 2
+const joinForms: readonly JoinForm[] = ['pairs', 'split', 'chunks']
+
+/** Swept without SPILLWAY_SLOW, too. */
+const sampled = [
+  'pairs inner, build left',
+  'pairs full, build right',
+  'pairs anti, build left',
+  'split left, build left',
+  'chunks full, build right',
+]
+
+interface Facts {
+  readonly depth: number
+  readonly chunks: number
+  readonly partitionsSpilled: number
+  /** Written while pairs were joined: parts of a split, or flags. */
+  readonly pairBytes: number
+}
+
+/** Rows of the side that is streamed past the chunks come out by whether they had a match. */
+const needsFlags = (how: JoinKind, side: BuildSide): boolean =>
+  how === 'full' || (how === 'right' ? side === 'left' : how !== 'inner' && side === 'right')
+
+
+const expectReached: { readonly [K in JoinForm]: (facts: Facts) => void } = {
+  pairs: ({ partitionsSpilled }) => expect(partitionsSpilled).toBeGreaterThanOrEqual(2),
+  split: ({ depth }) => expect(depth).toBeGreaterThanOrEqual(1),
+  chunks: ({ chunks }) => expect(chunks).toBeGreaterThanOrEqual(2),
+}
+
+describe('fault sweep of joins', () => {
+  let stage: FaultStage
+  let points = 0
+  let refusals = 0
+  beforeAll(() => {
+    // One worker: the N-th operation is the same one in every run.
+    stage = new FaultStage({ threads: 1 })
+  })
+  afterAll(async () => {
+    await stage[Symbol.asyncDispose]()
+  })
+
+  const reach = async (query: KnownQuery): Promise<Facts> => {
+    const result = await stage.engine.collect(query.frame.plan, { testing: query.testing })
+    expect(answerDifference(query, result.toRecords())).toBeUndefined()
+    const joins = (result.metrics?.operators ?? []).filter(({ label }) => label.includes('EQUI_JOIN'))
+    return {
+      depth: Math.max(...joins.map(({ recursionDepth }) => recursionDepth)),
+      chunks: joins.reduce((sum, { terminalChunks }) => sum + terminalChunks, 0),
+      partitionsSpilled: joins.reduce((sum, { partitionsSpilled }) => sum + partitionsSpilled, 0),
+      pairBytes: joins.find(({ label }) => label === 'EQUI_JOIN PAIRS')?.spilledBytes ?? 0,
+    }
+  }
+
+  for (const form of joinForms) {
+    for (const how of joinKinds) {
+      for (const side of ['left', 'right'] as const) {
+        it(`${form} ${how}, build ${side}`, { timeout: 3_600_000 }, async () => {
+          const query = joinQuery(stage.engine, form, how, side)
+          const facts = await reach(query)
+          expectReached[form](facts)
+          if (form === 'chunks') expect(facts.pairBytes > 0).toBe(needsFlags(how, side))
+          if (!isSlow && !sampled.includes(query.name)) return
+          points += await sweepSpillFaults(stage, query, isSlow ? POINTS : SAMPLE)
+          refusals += await sweepRefusals(stage, query, isSlow ? POINTS : SAMPLE)
+        })
+      }
+    }
+  }
+
+  it('took as many points as it should', () => {
+    console.log(`fault sweep of joins: ${points} failed operations, ${refusals} refused pages`)
+    expect(points).toBeGreaterThanOrEqual(isSlow ? 1000 : 90)
+    expect(refusals).toBeGreaterThanOrEqual(isSlow ? 100 : 20)
+  })
+})

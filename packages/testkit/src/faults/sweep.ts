@@ -1,0 +1,80 @@
+/**
+ * The fault sweep of one query: the N-th spill operation fails, or the N-th page beyond the guaranteed ones is refused,
+ * for N = 0, 1, 2, … until a run passes untouched. Each run ends with the right answer or with the error that belongs
+ * to the fault, and leaves nothing behind.
+ */
+import type { ErrorCode } from '@spillway/stdx'
+import { SpillwayError } from 'spillway'
+import { expect } from 'vitest'
+import { counted, type FaultKind, type FaultStage, type KnownQuery, makeFault, runKnown } from './fault-stage.ts'
+
+/** Undefined: the operation is repeated, so the answer must be right. */
+const expected: { readonly [K in FaultKind]: ErrorCode | undefined } = {
+  enospc: 'SPILL_DISK_FULL',
+  'eio-write': 'SPILL_IO',
+  'short-write': undefined,
+  eacces: 'SPILL_IO',
+  'eio-read': 'SPILL_IO',
+  'short-read': undefined,
+  'corrupt-byte': 'SPILL_CORRUPTION',
+}
+const kinds = Object.keys(expected) as FaultKind[]
+
+/** 0 … total - 1, all or about `sample` of them, with both ends. */
+function pointsOf(total: number, sample: number): number[] {
+  if (total === 0) return []
+  const step = Math.max(1, total / sample)
+  const points: number[] = []
+  for (let at = 0; at < total; at += step) points.push(Math.floor(at))
+  return [...new Set([...points, total - 1])]
+}
+
+/** Fails spill operations; returns the number of points. @param sample points per kind of fault, at most, + 1 */
+export async function sweepSpillFaults(stage: FaultStage, query: KnownQuery, sample: number): Promise<number> {
+  const swept: string[] = []
+  let total = 0
+  for (const kind of kinds) {
+    const dry = makeFault(kind, Number.MAX_SAFE_INTEGER)
+    expect(await runKnown(stage.engine, query, { testing: { ioFaults: dry } })).toBe('right')
+    const operations = counted(dry)
+    const points = pointsOf(operations, sample)
+    for (const operation of points) {
+      const ioFaults = makeFault(kind, operation)
+      const outcome = await runKnown(stage.engine, query, { testing: { ioFaults } })
+      const code = outcome instanceof SpillwayError ? outcome.code : outcome
+      expect(`${kind} ${operation}: ${code}`).toBe(`${kind} ${operation}: ${expected[kind] ?? 'right'}`)
+      expect(await stage.findDamage(), `after ${kind} at operation ${operation}`).toBeUndefined()
+    }
+    swept.push(`${kind} ${points.length}/${operations}`)
+    total += points.length
+  }
+  console.log(`fault sweep, ${query.name}: ${total} points (${swept.join(', ')})`)
+  return total
+}
+
+/** Refuses pages, one and from one on; returns the number of points. */
+export async function sweepRefusals(stage: FaultStage, query: KnownQuery, sample: number): Promise<number> {
+  let total = 0
+  let right = 0
+  const asked: number[] = []
+  for (const sticky of [false, true]) {
+    const request = (at: number) => ({ at, sticky, counter: new SharedArrayBuffer(4) })
+    const dry = request(1_000_000_000)
+    expect(await runKnown(stage.engine, query, { testing: { reservationFault: dry } })).toBe('right')
+    const requests = counted(dry)
+    asked.push(requests)
+    for (const at of pointsOf(Math.max(1, requests), sample)) {
+      const outcome = await runKnown(stage.engine, query, { testing: { reservationFault: request(at) } })
+      const code = outcome instanceof SpillwayError ? outcome.code : outcome
+      // One refusal is an occasion to spill; only a lasting one may end the query.
+      const allowed = sticky ? ['right', 'MEMORY_LIMIT'] : ['right']
+      const message = outcome instanceof SpillwayError ? outcome.message : ''
+      expect(allowed, `refusing page request ${at}, sticky ${sticky}: ${message}`).toContain(code)
+      if (code === 'right') right += 1
+      expect(await stage.findDamage(), `after refusing page request ${at}`).toBeUndefined()
+      total += 1
+    }
+  }
+  console.log(`refusal sweep, ${query.name}: ${total} points of ${asked.join(' + ')}, ${right} right answers`)
+  return total
+}
