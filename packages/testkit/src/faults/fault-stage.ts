@@ -308,7 +308,7 @@ export function sortQuery(engine: Engine, rowCount: number): KnownQuery {
   return { name: 'sort', isOrdered: true, frame: frame as LazyFrame, answer, testing }
 }
 
-/** The first rows of the same order, more than a worker sorts at a time under this budget: runs of at most that many. */
+/** The first rows of the same order, more than are sorted at a time under this budget: runs of that many at most. */
 export function topQuery(engine: Engine, rowCount: number, limit: number): KnownQuery {
   const sorted = sortQuery(engine, rowCount)
   return { ...sorted, name: 'top', frame: sorted.frame.head(limit), answer: sorted.answer.slice(0, limit) }

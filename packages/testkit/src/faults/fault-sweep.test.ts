@@ -16,7 +16,7 @@ import { sweepRefusals, sweepSpillFaults } from './sweep.ts'
 
 const isSlow = process.env['SPILLWAY_SLOW'] === '1'
 /** Points per kind and query. */
-const SAMPLE = isSlow ? Number.POSITIVE_INFINITY : 10
+const SAMPLE = isSlow ? Number.POSITIVE_INFINITY : 4
 
 describe('fault sweep', () => {
   let stage: FaultStage
@@ -35,11 +35,11 @@ describe('fault sweep', () => {
   })
 
   for (const [name, floor] of [
-    ['distinct', isSlow ? 300 : 70],
-    ['recursive', isSlow ? 2000 : 70],
-    ['shared', isSlow ? 300 : 70],
-    ['sort', isSlow ? 300 : 70],
-    ['top', isSlow ? 300 : 70],
+    ['distinct', isSlow ? 300 : 30],
+    ['recursive', isSlow ? 2000 : 30],
+    ['shared', isSlow ? 300 : 30],
+    ['sort', isSlow ? 100 : 30],
+    ['top', isSlow ? 100 : 30],
   ] as const) {
     it(`ends every failed spill operation with its error: ${name}`, { timeout: 3_600_000 }, async () => {
       const points = await sweepSpillFaults(stage, queries.get(name) as KnownQuery, SAMPLE)

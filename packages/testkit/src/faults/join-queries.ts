@@ -36,9 +36,9 @@ const forms: { readonly [K in JoinForm]: Form } = {
     ...{ buildRows: 1700, probeRows: 600, keys: 1600, buildPayloadBytes: 1200 },
     testing: { batchRows: 256, morselRows: 1024, partitionBits: 0, budgetPages: 190 },
   },
-  // More streamed rows than flags are in memory at a time (32,768).
+  // More streamed rows with a key than flags are in memory at a time (32,768).
   chunks: {
-    ...{ buildRows: 1200, probeRows: 33_000, keys: 40_000, buildPayloadBytes: 1100 },
+    ...{ buildRows: 1200, probeRows: 36_000, keys: 40_000, buildPayloadBytes: 1100 },
     testing: { batchRows: 1024, morselRows: 4096, partitionBits: 0, budgetPages: 190, hashBits: 0 },
   },
 }

@@ -11,7 +11,7 @@ import { sweepRefusals, sweepSpillFaults } from './sweep.ts'
 const isSlow = process.env['SPILLWAY_SLOW'] === '1'
 const POINTS = Number(process.env['SPILLWAY_SWEEP_POINTS'] ?? Number.POSITIVE_INFINITY)
 /** Points per kind of fault in the sample, and one. */
-const SAMPLE = 2
+const SAMPLE = 1
 const joinForms: readonly JoinForm[] = ['pairs', 'split', 'chunks']
 
 /** Swept without SPILLWAY_SLOW, too. */
@@ -34,7 +34,6 @@ interface Facts {
 /** Rows of the side that is streamed past the chunks come out by whether they had a match. */
 const needsFlags = (how: JoinKind, side: BuildSide): boolean =>
   how === 'full' || (how === 'right' ? side === 'left' : how !== 'inner' && side === 'right')
-
 
 const expectReached: { readonly [K in JoinForm]: (facts: Facts) => void } = {
   pairs: ({ partitionsSpilled }) => expect(partitionsSpilled).toBeGreaterThanOrEqual(2),
@@ -69,12 +68,12 @@ describe('fault sweep of joins', () => {
   for (const form of joinForms) {
     for (const how of joinKinds) {
       for (const side of ['left', 'right'] as const) {
-        it(`${form} ${how}, build ${side}`, { timeout: 3_600_000 }, async () => {
+        const name = `${form} ${how}, build ${side}`
+        it.skipIf(!isSlow && !sampled.includes(name))(name, { timeout: 3_600_000 }, async () => {
           const query = joinQuery(stage.engine, form, how, side)
           const facts = await reach(query)
           expectReached[form](facts)
           if (form === 'chunks') expect(facts.pairBytes > 0).toBe(needsFlags(how, side))
-          if (!isSlow && !sampled.includes(query.name)) return
           points += await sweepSpillFaults(stage, query, isSlow ? POINTS : SAMPLE)
           refusals += await sweepRefusals(stage, query, isSlow ? POINTS : SAMPLE)
         })
@@ -84,7 +83,7 @@ describe('fault sweep of joins', () => {
 
   it('took as many points as it should', () => {
     console.log(`fault sweep of joins: ${points} failed operations, ${refusals} refused pages`)
-    expect(points).toBeGreaterThanOrEqual(isSlow ? 1000 : 90)
-    expect(refusals).toBeGreaterThanOrEqual(isSlow ? 100 : 20)
+    expect(points).toBeGreaterThanOrEqual(isSlow ? 1000 : 60)
+    expect(refusals).toBeGreaterThanOrEqual(isSlow ? 100 : 15)
   })
 })

@@ -138,7 +138,7 @@ class GroupBySinkLocal implements Sink {
   #spillPartition(partition: number): number {
     const { query, meter } = this.#context
     query.requireSpill(this.#spec.shape.text)
-    const chain = this.#table.takePartition(partition)
+    const chain = this.#takePartition(partition)
     const known = this.#files[partition]
     const file = known ?? newSpillFile(this.#path(partition), this.#spec.shape.spillSchema)
     try {
@@ -148,6 +148,12 @@ class GroupBySinkLocal implements Sink {
     }
     if (known === undefined) meter.counts.partitionsSpilled += 1
     return chain.rowPages + chain.heapPages
+  }
+
+  /** Strings are counted as input when their rows leave: how many bytes they are, no batch tells. */
+  #takePartition(partition: number): RowChain {
+    this.#context.meter.counts.inputBytes += this.#table.partitionStringBytes(partition)
+    return this.#table.takePartition(partition)
   }
 
   #freeChain(chain: RowChain): void {
@@ -184,7 +190,7 @@ class GroupBySinkLocal implements Sink {
     for (let partition = 0; partition < this.#files.length; partition++) {
       // A partition that was never spilled has totals of zero and no file, so its path is never asked for.
       const file = this.#files[partition] ?? newSpillFile('', this.#spec.shape.spillSchema)
-      const chain = this.#table.takePartition(partition)
+      const chain = this.#takePartition(partition)
       const address = published + partition * PUBLISHED_PARTITION_BYTES
       writePublished(arena.view, address, { chain, spilled: spillTotals(file), isDistinct })
       if (file.blocks.length > 0 && chain.rowCount > 0) {

@@ -191,6 +191,12 @@ export class GroupTable {
     return (this.#fields.part(partition, 'rowPages') + this.#fields.part(partition, 'heapPages')) * PAGE_BYTES
   }
 
+  /** Bytes of strings that its rows keep, or kept before another one took their place. */
+  partitionStringBytes(partition: number): number {
+    const free = this.#fields.part(partition, 'heapEnd') - this.#fields.part(partition, 'heapCursor')
+    return this.#fields.part(partition, 'heapPages') * PAGE_BYTES - free
+  }
+
   /** Rows, duplicates included. */
   partitionRows(partition: number): number {
     return this.#fields.part(partition, 'rowCount')
