@@ -195,6 +195,14 @@ describe('what is written is read back', () => {
         statistics: fc.boolean(),
       }),
     })
+    const longBesideRoom = {
+      ...({ type: { kind: 'utf8' }, rows: 4097, distinct: 17, nulls: 'none', isSorted: false } as const),
+      nullable: false,
+      writing: {
+        ...({ pageBytes: 64, dictionaryEntries: 0, dictionaryBytes: 10, rowGroupRows: 3, batchRows: 1 } as const),
+        ...({ codec: pageCodec('uncompressed', undefined), selects: false, pages: 0, statistics: false } as const),
+      },
+    }
     await fc.assert(
       fc.asyncProperty(shapes, async ({ type, distinct, nulls, isSorted, nullable, writing, ...rest }) => {
         // Tiny row groups or batches of many rows take long and show nothing more.
@@ -216,7 +224,11 @@ describe('what is written is read back', () => {
           { n: values.filter((value) => value !== null).length },
         ])
       }),
-      { numRuns: 250 },
+      {
+        numRuns: 250,
+        // A string longer than a page, while the chain of pages has room for it.
+        examples: [[longBesideRoom]],
+      },
     )
   }, 300_000)
 

@@ -155,8 +155,8 @@ export class RowGroupWriter {
     for (const [index, column] of this.#columns.entries()) {
       const own = column.pagesNeeded(batch, index, start, rows)
       pages += own
-      // Without new pages, all rows fit into the page in the making.
-      const long = own === 0 ? 0 : column.longBytes(batch, index, start, rows)
+      // Asked even where the chain has room for all: a string that is longer than a page is laid out beside it.
+      const long = column.longBytes(batch, index, start, rows)
       if (long > longest) columnName = column.form.field.name
       longest = Math.max(longest, long)
     }
