@@ -58,15 +58,32 @@ export function withFile<T>(path: string, use: (descriptor: number) => T): T {
  * @throws DataError FILE_UNREADABLE, or PARQUET_CORRUPT when the file ends before.
  */
 export function readFully(descriptor: number, target: Uint8Array, position: number, place: FilePlace): void {
+  readExactly(descriptor, target, position, place.file, () =>
+    corruptError('the file ends before the bytes that its footer points to', place),
+  )
+}
+
+/**
+ * Fills `target` from byte `position` of a file on; a short read is repeated.
+ * @param endsEarly the error when the file ends before
+ * @throws DataError FILE_UNREADABLE, or what `endsEarly` makes
+ */
+export function readExactly(
+  descriptor: number,
+  target: Uint8Array,
+  position: number,
+  file: string,
+  endsEarly: () => Error,
+): void {
   let done = 0
   while (done < target.length) {
     let count: number
     try {
       count = readSync(descriptor, target, done, target.length - done, position + done)
     } catch (cause) {
-      throw fileError(place.file, cause)
+      throw fileError(file, cause)
     }
-    if (count === 0) throw corruptError('the file ends before the bytes that its footer points to', place)
+    if (count === 0) throw endsEarly()
     done += count
   }
 }

@@ -6,20 +6,11 @@
 // Differences wrap around in the width of the type, as the format asks: those of 32-bit values take at most 32 bits.
 // The last miniblock is filled up; the ones behind it have width 0 and no bytes.
 
+import { writeVarint } from './varint'
+
 const BLOCK: u32 = 128
 const MINIBLOCK: u32 = 32
 const MINIBLOCKS: u32 = 4
-
-@inline
-function writeVarint(target: usize, value: u64): usize {
-  while (value >= 128) {
-    store<u8>(target, <u8>(value | 128))
-    value >>>= 7
-    target += 1
-  }
-  store<u8>(target, <u8>value)
-  return target + 1
-}
 
 @inline
 function zigzag(value: i64): u64 {
@@ -130,7 +121,7 @@ function encodeBlocks<T>(values: usize, count: u32, target: usize, end: usize, s
     const from = values + <usize>done * sizeof<T>()
     const smallest = sizeof<T>() == 4 ? differences32(from, rows, scratch) : differences64(from, rows, scratch)
     memory.fill(scratch + <usize>rows * sizeof<T>(), 0, <usize>(BLOCK - rows) * sizeof<T>())
-    target = writeVarint(target, zigzag(smallest))
+    target = writeVarint<u64>(target, zigzag(smallest))
     const widths = target
     store<u32>(widths, 0)
     target += MINIBLOCKS
@@ -161,11 +152,11 @@ export function deltaEncode(
   limit: u32,
   scratch: usize,
 ): u32 {
-  let cursor = writeVarint(target, BLOCK)
-  cursor = writeVarint(cursor, MINIBLOCKS)
-  cursor = writeVarint(cursor, count)
+  let cursor = writeVarint<u64>(target, BLOCK)
+  cursor = writeVarint<u64>(cursor, MINIBLOCKS)
+  cursor = writeVarint<u64>(cursor, count)
   const first = count == 0 ? 0 : widthLog2 == 2 ? <i64>load<i32>(values) : load<i64>(values)
-  cursor = writeVarint(cursor, zigzag(first))
+  cursor = writeVarint<u64>(cursor, zigzag(first))
   const end = target + limit
   if (widthLog2 == 2) cursor = encodeBlocks<u32>(values, count, cursor, end, scratch)
   else cursor = encodeBlocks<u64>(values, count, cursor, end, scratch)

@@ -5,18 +5,9 @@
 //
 // Groups of one header are kept below 64, so that the header is one byte whose place is known before the groups are.
 
-const GROUPS_MAX: u32 = 63
+import { writeVarint } from './varint'
 
-@inline
-function writeVarint(target: usize, value: u32): usize {
-  while (value >= 128) {
-    store<u8>(target, <u8>(value | 128))
-    value >>>= 7
-    target += 1
-  }
-  store<u8>(target, <u8>value)
-  return target + 1
-}
+const GROUPS_MAX: u32 = 63
 
 /** Packs eight u16 of `bits` 1 … 16 bits to `bits` bytes; writes 16. */
 @inline
@@ -68,7 +59,7 @@ export function encodeIndices(indices: usize, count: u32, bits: u32, target: usi
       if (run >= runMin) {
         if (header != 0) store<u8>(header, <u8>((groups << 1) | 1))
         header = 0
-        cursor = writeVarint(cursor, run << 1)
+        cursor = writeVarint<u32>(cursor, run << 1)
         store<u16>(cursor, first)
         cursor += valueBytes
         indices = next
@@ -115,7 +106,7 @@ export function encodeLevels(levels: usize, count: u32, target: usize): u32 {
       if (run >= LEVEL_RUN_MIN || next == end) {
         if (header != 0) store<u8>(header, <u8>((groups << 1) | 1))
         header = 0
-        cursor = writeVarint(cursor, run << 1)
+        cursor = writeVarint<u32>(cursor, run << 1)
         store<u8>(cursor, <u8>eight)
         cursor += 1
         levels = next

@@ -5,6 +5,7 @@ import { newSpillFile, type SpillFileState, spillTotals, type WorkspaceSize } fr
 import { assert } from '@spillway/stdx'
 import { selectedRows } from '../../pipeline/batch-buffers.ts'
 import type { OpenContext, Sink } from '../../pipeline/contracts.ts'
+import { HolderPatience } from '../../pipeline/holder-patience.ts'
 import type { GroupBySinkSpec, PublishedGroups } from './group-by.ts'
 import { GroupTable } from './group-table.ts'
 import type { GroupTableSizes } from './group-table-options.ts'
@@ -14,7 +15,6 @@ import { chainBytes, type RowChain } from './row-chain.ts'
 import { RowSpiller, sizeRowSpiller } from './row-spiller.ts'
 
 const INITIAL_DIRECTORY_BITS = 12
-const TIMES_ASKED_MAX = 3
 /** Share of the budget that published partitions may keep, when nothing was spilled and when something was. */
 const KEPT_SHARE = 0.65
 const KEPT_SHARE_AFTER_SPILLING = 0.4
@@ -62,11 +62,12 @@ class GroupBySinkLocal implements Sink {
   #isPublished = false
   /** The batch being offered was refused in part: the table goes on with it when it is offered again. */
   #isWaiting = false
-  #timesAsked = 0
+  readonly #patience: HolderPatience
 
   constructor(spec: GroupBySinkSpec, context: OpenContext) {
     this.#spec = spec
     this.#context = context
+    this.#patience = new HolderPatience(context)
     const { arena, workspace, reservation, query } = context
     const sizes = tableSizes(spec)
     const exports = query.instance(spec.shape.moduleKey) as unknown as GroupByExports
@@ -99,10 +100,10 @@ class GroupBySinkLocal implements Sink {
   consume(batch: number, _sequence: number, inputKind: number): 'taken' | 'blocked' {
     const { meter, query, arena, reservation } = this.#context
     const status = this.#isWaiting ? this.#table.resume() : this.#table.consume(batch, inputKind)
-    this.#isWaiting = status === 'refused' && this.#mayWait()
+    this.#isWaiting = status === 'refused' && this.#patience.mayWait()
     if (this.#isWaiting) return 'blocked'
     this.#refusals.settle(status)
-    this.#timesAsked = 0
+    this.#patience.restore()
     meter.counts.inputBytes += selectedRows(arena, batch) * this.#spec.shape.layout.rowBytes
     if (query.setup.testing.forceSpill && this.#table.totalBytes() > 0) this.#spillLargest()
     meter.counts.peakBytes = Math.max(meter.counts.peakBytes, reservation.peakPages * PAGE_BYTES)
@@ -111,16 +112,6 @@ class GroupBySinkLocal implements Sink {
 
   endMorsel(): 'taken' {
     return 'taken'
-  }
-
-  /**
-   * Somebody else holds much more: it is asked to spill, a few times, before the little that is held here is spilled.
-   */
-  #mayWait(): boolean {
-    const { query, reservation } = this.#context
-    if (this.#timesAsked >= TIMES_ASKED_MAX || !query.askLargestHolder(reservation.usedPages)) return false
-    this.#timesAsked += 1
-    return true
   }
 
   #noRoom(): Error {

@@ -4,6 +4,7 @@ import { PAGE_BYTES } from '@spillway/kernels'
 import { formatBytes, newSpillFile, type SpillFileState, spillTotals, type WorkspaceSize } from '@spillway/memory'
 import { assert } from '@spillway/stdx'
 import type { OpenContext, Sink } from '../../pipeline/contracts.ts'
+import { HolderPatience } from '../../pipeline/holder-patience.ts'
 import { PUBLISHED_PARTITION_BYTES, writePublished } from '../group-by/published-partition.ts'
 import { noRoomError, Refusals } from '../group-by/refusals.ts'
 import type { RowChain } from '../group-by/row-chain.ts'
@@ -12,7 +13,6 @@ import type { JoinBuildSpec } from './join.ts'
 import { buildFileName, directSlots, publishedPages, type PublishedRows } from './published-build.ts'
 import { RowStore, rowStoreBytes } from './row-store.ts'
 
-const TIMES_ASKED_MAX = 3
 /** Share of the budget that the build side may keep in memory, directories included. */
 const KEPT_SHARE = 0.7
 const KEPT_SHARE_AFTER_SPILLING = 0.55
@@ -51,12 +51,13 @@ class JoinBuildLocal implements Sink {
   #isPublished = false
   /** The batch being offered was refused in part: the store goes on with it when it is offered again. */
   #isWaiting = false
-  #timesAsked = 0
+  readonly #patience: HolderPatience
   #rowsKept = 0
 
   constructor(spec: JoinBuildSpec, context: OpenContext) {
     this.#spec = spec
     this.#context = context
+    this.#patience = new HolderPatience(context)
     const { arena, workspace, reservation, query } = context
     const { build } = spec.shape
     const exports = query.instance(build.moduleKey) as unknown as JoinRowsExports
@@ -93,10 +94,10 @@ class JoinBuildLocal implements Sink {
     const { meter, query, reservation } = this.#context
     const before = this.#store.jobProgress
     const status = this.#isWaiting ? this.#store.resume() : this.#store.append(batch)
-    this.#isWaiting = status === 'refused' && this.#mayWait()
+    this.#isWaiting = status === 'refused' && this.#patience.mayWait()
     if (!this.#isWaiting) {
       this.#refusals.settle(status)
-      this.#timesAsked = 0
+      this.#patience.restore()
     }
     this.#rowsKept += this.#store.jobProgress - before
     if (this.#isWaiting) return 'blocked'
@@ -107,14 +108,6 @@ class JoinBuildLocal implements Sink {
 
   endMorsel(): 'taken' {
     return 'taken'
-  }
-
-  /** Somebody else holds much more: it is asked to spill, a few times, before the little that is held here is. */
-  #mayWait(): boolean {
-    const { query, reservation } = this.#context
-    if (this.#timesAsked >= TIMES_ASKED_MAX || !query.askLargestHolder(reservation.usedPages)) return false
-    this.#timesAsked += 1
-    return true
   }
 
   #noRoom(): Error {

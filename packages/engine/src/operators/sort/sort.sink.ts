@@ -5,6 +5,7 @@ import { WorkspaceSize } from '@spillway/memory'
 import { queryCounter } from '@spillway/scheduler'
 import { assert, makeError } from '@spillway/stdx'
 import type { OpenContext, Sink } from '../../pipeline/contracts.ts'
+import { HolderPatience } from '../../pipeline/holder-patience.ts'
 import { budgetPages, mergeBudget } from './merge-budget.ts'
 import { RunMaker, sizeRunMaker } from './run-maker.ts'
 import { sizeSortOutput } from './sort.output.ts'
@@ -12,7 +13,6 @@ import type { PublishedSort, SortSinkSpec } from './sort.ts'
 import { SortedRows, sizeSortedRows } from './sorted-rows.ts'
 import { sizeTopBound, TopBound } from './top-bound.ts'
 
-const TIMES_ASKED_MAX = 3
 /** A top-k keeps its first rows when it has so many times as many, and at least so many. */
 const TOP_ROWS_MORE = 2
 const TOP_ROWS_LEAST = 4096
@@ -48,13 +48,14 @@ class SortSinkLocal implements Sink {
   /** Spilling under way, a block at a time. */
   #work: Iterator<void> | undefined
   #state: 'idle' | 'refused' | 'taken' = 'idle'
-  #timesAsked = 0
+  readonly #patience: HolderPatience
   #settling: Iterator<void> | undefined
   #isPublished = false
 
   constructor(spec: SortSinkSpec, context: OpenContext) {
     this.#spec = spec
     this.#context = context
+    this.#patience = new HolderPatience(context)
     const exports = context.query.instance(spec.shape.moduleKey) as unknown as SortExports
     this.#rows = new SortedRows(context, spec.shape, spec.sizes, exports)
     const next = new WorkspaceSize()
@@ -80,7 +81,7 @@ class SortSinkLocal implements Sink {
       return this.#dropBeyond(1) ? 'working' : this.#refused()
     }
     this.#dropBeyond(TOP_ROWS_MORE)
-    this.#timesAsked = 0
+    this.#patience.restore()
     const { meter, query, reservation } = this.#context
     meter.counts.peakBytes = Math.max(meter.counts.peakBytes, reservation.peakPages * PAGE_BYTES)
     if (!(query.setup.testing.forceSpill || this.#hasItsShare()) || this.#rows.rows === 0) return this.#taken()
@@ -114,13 +115,9 @@ class SortSinkLocal implements Sink {
 
   /** Others that hold much more are asked to spill, a few times; then all rows go to disk. */
   #refused(): 'blocked' | 'working' {
-    const { query, reservation, makeRoom } = this.#context
-    if (this.#timesAsked < TIMES_ASKED_MAX && query.askLargestHolder(reservation.usedPages)) {
-      this.#timesAsked += 1
-      return 'blocked'
-    }
+    if (this.#patience.mayWait()) return 'blocked'
     if (this.#rows.rows > 0) this.#work = this.#spillRows()
-    else if (makeRoom(this.#rows.wantedPages) === 0) throw this.#noRoom()
+    else if (this.#context.makeRoom(this.#rows.wantedPages) === 0) throw this.#noRoom()
     return 'working'
   }
 

@@ -1,7 +1,6 @@
 /** Errors of Arrow IPC files that were written elsewhere: every broken byte is a DataError that names the file. */
-import { readSync } from 'node:fs'
 import { makeError, SpillwayError } from '@spillway/stdx'
-import { fileError } from '../../parquet/file-access.ts'
+import { readExactly } from '../../parquet/file-access.ts'
 
 /** Facts that locate a failure; absent ones are undefined. */
 export interface IpcPlace {
@@ -35,15 +34,7 @@ export function guardIpcParsing<T>(place: IpcPlace, parse: () => T): T {
 
 /** Fills `target` from `position` on. @throws DataError FILE_UNREADABLE, or ARROW_INVALID when the file ends before */
 export function readIpcBytes(descriptor: number, target: Uint8Array, position: number, place: IpcPlace): void {
-  let done = 0
-  while (done < target.length) {
-    let count: number
-    try {
-      count = readSync(descriptor, target, done, target.length - done, position + done)
-    } catch (cause) {
-      throw fileError(place.file, cause)
-    }
-    if (count === 0) throw ipcDamage('the file ends before the bytes that its metadata points to', place)
-    done += count
-  }
+  readExactly(descriptor, target, position, place.file, () =>
+    ipcDamage('the file ends before the bytes that its metadata points to', place),
+  )
 }
