@@ -17,7 +17,10 @@ function aggregates({ leftPrefix: left, rightPrefix: right, how }) {
   return [
     ...own,
     sum(`${right}_number`).alias('rights'),
-    col(`${left}_number`).mul(col(`${right}_number`)).sum().alias('products'),
+    col(`${left}_number`)
+      .mul(col(`${right}_number`))
+      .sum()
+      .alias('products'),
     max(`${right}_payload`).alias('greatest'),
   ]
 }

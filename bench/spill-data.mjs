@@ -37,8 +37,14 @@ const tables = {
   sort: (rows) => `SELECT (hash(i) >> 2)::BIGINT AS key, (hash(i + 17) % 1000000)::DOUBLE / 100 AS value,
     ${hexDigits(1000)} AS payload ${numbered(rows)}`,
   hot: (rows) => skewed('h', rows, 'CASE WHEN i % 10 < 9 THEN 77 ELSE 1000 + hash(i + 1) % 1200000 END', 2 ** 40),
-  cold: (rows) => skewed('c', rows, `CASE WHEN i % ${rows / 200} = 5 THEN 77 WHEN i % 97 = 0 THEN NULL
-    ELSE 401000 + hash(i + 2) % 1200000 END`, 2 ** 41),
+  cold: (rows) =>
+    skewed(
+      'c',
+      rows,
+      `CASE WHEN i % ${rows / 200} = 5 THEN 77 WHEN i % 97 = 0 THEN NULL
+    ELSE 401000 + hash(i + 2) % 1200000 END`,
+      2 ** 41,
+    ),
 }
 
 /** Path of a table's file, which is made if it is not there yet. */
