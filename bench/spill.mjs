@@ -100,7 +100,9 @@ async function fold(query, path) {
     const values = await ask(totalsOf(query, rows))
     if (query.orderedBy === undefined) return values
     const before = query.orderedBy.map((key) => `lag(${key}) OVER ()`).join(', ')
-    const disorder = `SELECT (${query.orderedBy.join(', ')}) < (${before}) AS wrong FROM ${rows}`
+    // The first row has none before it: to DuckDB a row is less than one of nulls.
+    const isFirst = `lag(${query.orderedBy[0]}) OVER () IS NULL`
+    const disorder = `SELECT NOT ${isFirst} AND (${query.orderedBy.join(', ')}) < (${before}) AS wrong FROM ${rows}`
     return [...values, ...(await ask(`SELECT count(*) FROM (${disorder}) WHERE wrong`))]
   })
 }
