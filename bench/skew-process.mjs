@@ -1,6 +1,7 @@
 // One join of the proof of skew, in a process of its own, from its arguments as one JSON text:
 // { left, right (files), leftPrefix, rightPrefix, how, key, buildSide, limit, threads, scratch }.
-// Prints one line of JSON: { answer, ms, cpuMs, peakBytes, spilledBytes, partitionsSpilled, depth, chunks } or { error }.
+// Prints one line of JSON: { answer, ms, cpuMs, peakBytes, spilledBytes, partitionsSpilled, depth, chunks }, or
+// { error, … }.
 import { readFileSync } from 'node:fs'
 import { col, createEngine, len, max, min, sum } from 'spillway'
 

@@ -3,7 +3,7 @@
 // build  key BIGINT (1 … rows, shuffled), payload VARCHAR of 64 random hexadecimal digits
 // probe  key BIGINT (uniform over the build keys), amount DOUBLE
 // sort   key BIGINT (uniform over 2⁶²), value DOUBLE, payload VARCHAR of 64 random hexadecimal digits
-// hot    h_id BIGINT (77 in nine of ten rows), h_text (the same key as text of 120 characters and more), h_number BIGINT,
+// hot    h_id BIGINT (77 in nine of ten rows), h_text (the key as text of 120 characters and more), h_number BIGINT,
 //        h_payload VARCHAR of 112 random hexadecimal digits
 // cold   the same with c_ instead of h_: c_id is 77 in 200 rows, null in one of 97
 import { spawnSync } from 'node:child_process'

@@ -152,7 +152,8 @@ describe.each(threadCounts)('%i threads', (threads) => {
       .scan('even_l')
       .groupBy('l_id')
       .agg(len().alias('n'), sum('l_row').alias('total'), min('l_payload').alias('text')) as LazyFrame
-    const sql = `SELECT l_id, count(*) AS n, sum(l_row)::BIGINT AS total, min(l_payload) AS text FROM even_l GROUP BY l_id`
+    const sql = `SELECT l_id, count(*) AS n, sum(l_row)::BIGINT AS total, min(l_payload) AS text
+      FROM even_l GROUP BY l_id`
     await sweep({ frame, sql, isOrdered: false, threads, partitionBits: 2 })
   })
 
