@@ -1,7 +1,7 @@
 // Proof of skew at full size: one key on nine tenths of 8 million rows of one side, whose bytes are twice the limit,
 // and on 200 rows of the other side: 1.44 billion matches. Every kind of join with either side kept and the hot side on
 // either side, each in a process of its own; payload of both sides (112 digits, all distinct) is used behind the join.
-// Answers are compared with those of DuckDB, which aggregates both sides by key and combines the groups, without a join.
+// Answers are compared with those of DuckDB, which aggregates both sides by key and combines the groups instead.
 // Ends with code 1 when an answer differs, a peak is above its limit, or a kept hot key was not joined in chunks.
 //
 // node bench/skew.mjs [--how inner,left,…] [--hot left,right] [--build left,right] [--limit 400MB] [--threads 2]
