@@ -32,7 +32,7 @@ export function lowerJoin(lowering: Lowering, node: Join): readonly Stream[] {
   const buildInput = layInput(lowering, node, buildSide)
   const { shape, probeModuleKey } = compileShape(lowering, node, { build: buildInput, probe: probeInput }, buildSide)
   const { partitionBits, batchRows } = lowering.context.sizing
-  const common = { shape, partitionBits, batchRows }
+  const common = { shape, partitionBits, batchRows, filterCounter: lowering.nextFilterCounter() }
   const sink: JoinBuildSpec = {
     kind: 'joinBuild',
     operatorId: lowering.nextOperatorId(),
@@ -225,6 +225,7 @@ function compileShape(
     logName: 'equi-join',
     keyCount: leftKeys.length,
     hasDirectKey: rows[role].hasDirectKey,
+    rangedKeys: rows[role].rangedKeys,
     moduleKey: rows[role].key,
     probeModuleKey: pairs[role].key,
   })

@@ -281,6 +281,7 @@ export class QueryRun {
           terminalChunks: counts.terminalChunks,
           rowGroupsSkipped: counts.rowGroupsSkipped,
           codedRows: counts.codedRows,
+          filteredRows: counts.filteredRows,
           amplification,
         }
       })
