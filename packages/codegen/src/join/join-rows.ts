@@ -183,8 +183,7 @@ function keyRanges(body: FunctionBuilder, store: number, plan: RowsPlan, keys: r
     const [least, greatest] = [body.local('i64'), body.local('i64')]
     const key = directKey([own])
     const counts = allValid(plan.spec.nullsEqual ? [own] : keys)
-    const keep = (bound: number, isBeyond: Code): Code =>
-      set(bound, select(key, get(bound), i32.and(isBeyond, counts)))
+    const keep = (bound: number, isBeyond: Code): Code => set(bound, select(key, get(bound), i32.and(isBeyond, counts)))
     const at = index * KEY_RANGE_BYTES
     return {
       open: [set(least, i64.load(get(address), at)), set(greatest, i64.load(get(address), at + 8))],

@@ -15,6 +15,7 @@ import type {
   JoinShape,
 } from '../operators/join/join.ts'
 import { estimateRows, keptRowBytes } from './estimate-rows.ts'
+import { limitToBuild } from './limit-to-build.ts'
 import type { Lowering } from './lower-plan.ts'
 import { addProject, type Stream } from './stream.ts'
 
@@ -57,7 +58,8 @@ export function lowerJoin(lowering: Lowering, node: Join): readonly Stream[] {
     reason: choice.reason,
   }
   const pairs = { kind: 'joinPairs', operatorId: lowering.nextOperatorId(), sinkId, probeId, ...common } as const
-  const probed = probeInput.streams.map((stream): Stream => {
+  const probed = probeInput.streams.map((each): Stream => {
+    const stream = lowering.context.joinFilters ? limitToBuild(each, probe, probeInput.keys, node.nullsEqual) : each
     return { ...stream, steps: [...stream.steps, probe], schema: node.schema, isOrdered: false }
   })
   return [...probed, { ...flow, source: pairs }]

@@ -198,19 +198,7 @@ class JoinProbeTransform implements Transform {
     // A row without a match finds none in memory either, and comes out as such where the kind asks for it.
     const keeps = keepsProbeRows(shape) ? 1 : 0
     const counts = this.#counts
-    kernels.divideFiltered(
-      hashes,
-      selection,
-      rows,
-      table,
-      partitionBits,
-      address,
-      words,
-      keeps,
-      here,
-      away,
-      counts,
-    )
+    kernels.divideFiltered(hashes, selection, rows, table, partitionBits, address, words, keeps, here, away, counts)
     const at = counts >>> 2
     const [stay, leave, misses] = [u32[at] as number, u32[at + 1] as number, u32[at + 2] as number]
     this.#judgeFilter(leave + misses, misses)
