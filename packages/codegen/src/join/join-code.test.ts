@@ -211,8 +211,8 @@ for (const { name, types, makeKey } of shapes) {
               const [least, greatest] = [2n ** 63n - 1n, -(2n ** 63n)]
               const at = rangesOf(store.address) + range * KEY_RANGE_BYTES
               expect([dataView.getBigInt64(at, true), dataView.getBigInt64(at + 8, true)]).toEqual([
-                values.reduce((a, b) => (b < a ? b : a), least),
-                values.reduce((a, b) => (b > a ? b : a), greatest),
+                values.sort((a, b) => Number(a - b)).at(0) ?? least,
+                values.at(-1) ?? greatest,
               ])
             })
           }
