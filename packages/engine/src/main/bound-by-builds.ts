@@ -1,7 +1,7 @@
 /**
- * Leaves out what a scan need not read because of the joins that its rows go to (lowering/limit-to-build.ts): row groups
- * and pages whose statistics lie outside of the keys of a build side, and everything when a build side is empty. Between
- * pipelines, on the main thread: every worker has published its part of the build side.
+ * Leaves out what a scan need not read because of the joins that its rows go to (lowering/limit-to-build.ts): row
+ * groups and pages whose statistics lie outside of the keys of a build side, and everything when a build side is empty.
+ * Between pipelines, on the main thread: every worker has published its part of the build side.
  */
 import type { DataType } from '@spillway/columnar'
 import { pruneScan, readFileMeta, type RowRange } from '@spillway/formats'

@@ -144,7 +144,7 @@ function detailsOf(spec: OperatorSpec, pipeline: PhysicalPipeline): string {
     case 'joinBuild':
       return `${spec.shape.text} partitions=${2 ** spec.partitionBits}`
     case 'joinProbe':
-      return `${spec.shape.text} ${spec.reason}`
+      return `${spec.shape.text} ${spec.reason}${spec.filterCounter < 0 ? '' : ' filter of build rows on disk'}`
     case 'joinTable':
     case 'joinPairs':
     case 'sort':

@@ -24,7 +24,7 @@ const FREE_SHARE = 0.12
 const DIRECTORY_BYTES_PER_ROW = 12
 /** Rows of a partition that is on disk in part are written in blocks of this size, if memory allows. */
 const WORTH_A_WRITE_BYTES = 256 * 1024
-/** Once all workers together hold this share of the budget, spilling is likely, and there is room for its filter yet. */
+/** With this share of the budget in the hands of all workers spilling is likely, and there is room for a filter yet. */
 const FORESEEN_SHARE = 1 / 4
 /** Rows expected at that point, of an input whose size is unknown, for each row that is there. */
 const UNKNOWN_ROWS_RATIO = 4

@@ -53,10 +53,11 @@ export class SpilledFilter {
   /** Makes it, for this many rows, unless it is there or was refused; the first worker that comes to it does. */
   make(rows: number): void {
     if (this.#index < 0 || !this.#change(state.none, state.beingMade)) return
-    const { query, reservation, arena } = this.#context
+    const { query, reservation, arena, control } = this.#context
     const most = Math.floor(reservation.maxPages * FILTER_SHARE)
     const pages = Math.min(most, Math.max(1, Math.ceil((rows * BITS_PER_ROW) / 8 / PAGE_BYTES)))
-    const isWorthwhile = pages > 0 && pages * PAGE_BYTES * 8 >= rows * BITS_PER_ROW_MIN
+    // What is free is left to a query that waits.
+    const isWorthwhile = pages > 0 && pages * PAGE_BYTES * 8 >= rows * BITS_PER_ROW_MIN && control.pressure === 0
     const address = isWorthwhile ? query.takePublishedPages(reservation, pages) : 0
     if (address === 0) {
       this.#change(state.beingMade, state.refused)
