@@ -1,8 +1,8 @@
 /**
  * Signatures of the kernels in assembly/join.ts and join-filter.ts.
  *
- * Arrays of rows (addresses, 0 = none) and of row indices are u32, one
- * element per selected row; a selection of 0 means that row k has index k.
+ * Arrays of rows (addresses, 0 = none) and of row indices are u32, one element per selected row; a selection of 0 means
+ * that row k has index k.
  */
 export interface JoinKernels {
   /** Compacts `rows` to those that are not 0, and writes their indices. Returns how many. */

@@ -33,7 +33,9 @@ export function lowerJoin(lowering: Lowering, node: Join): readonly Stream[] {
   const buildInput = layInput(lowering, node, buildSide)
   const { shape, probeModuleKey } = compileShape(lowering, node, { build: buildInput, probe: probeInput }, buildSide)
   const { partitionBits, batchRows } = lowering.context.sizing
-  const common = { shape, partitionBits, batchRows, filterCounter: lowering.nextFilterCounter() }
+  // Without keys all rows match.
+  const filterCounter = node.how === 'cross' ? -1 : lowering.nextFilterCounter()
+  const common = { shape, partitionBits, batchRows, filterCounter }
   const sink: JoinBuildSpec = {
     kind: 'joinBuild',
     operatorId: lowering.nextOperatorId(),
