@@ -6,6 +6,7 @@
 import type { DataType } from '@spillway/columnar'
 import { pruneScan, readFileMeta, type RowRange } from '@spillway/formats'
 import { joinConjuncts, type TypedExpr } from '@spillway/plan'
+import { assert } from '@spillway/stdx'
 import { type PublishedRows, rangeOf } from '../operators/join/published-build.ts'
 import type { KeyRange } from '../operators/join/row-store.ts'
 import type { ScanBuild } from '../operators/scan-file/scan-file.ts'
@@ -48,6 +49,7 @@ function keyPredicate(
   { keys, nullsEqual }: ScanBuild,
   locals: readonly PublishedRows[],
 ): TypedExpr | 'never' | 'always' {
+  assert(locals.length > 0, 'a build side is published before what is behind it starts')
   if (locals.every(({ rows }) => rows === 0)) return 'never'
   const conditions: TypedExpr[] = []
   for (const { column, range } of keys) {

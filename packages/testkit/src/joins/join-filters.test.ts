@@ -258,6 +258,21 @@ describe('what lies between the scan and the join', () => {
       }
     }
   })
+  it('nor in an IPC file, which has no statistics otherwise', async () => {
+    const path = join(stage.folder, 'probe.arrow')
+    await stage.scan('wide_l').select('l_row', 'l_id').sinkIpc(path)
+    for (const [right, rowsRead] of [
+      ['none_r', 0],
+      ['few_r', 40_000],
+    ] as const) {
+      const on = { leftOn: 'l_id', rightOn: 'r_id', buildSide: 'right', coalesce: false } as const
+      const joined = (stage.engine.scanIpc(path) as LazyFrame).join(stage.scan(right), on)
+      const result = await joined.select(len().alias('n')).collect({})
+      await expectSame(result, `SELECT count(*) AS n FROM wide_l JOIN ${right} ON l_id = r_id`)
+      const scan = result.metrics?.operators.find(({ label }) => label === 'IPC SCAN')
+      expect(scan?.rowsOut).toBe(rowsRead)
+    }
+  })
   it('the plan says so', async () => {
     const text = await totals(stage.scan('wide_l').select('l_row', col('l_id').alias('key')) as LazyFrame).explain({
       physical: true,
