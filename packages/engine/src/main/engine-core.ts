@@ -19,6 +19,7 @@ import { type Crew, startCrew } from './crew.ts'
 import { limitCompilation } from './compile-settings.ts'
 import { trimHeap } from './heap-trim.ts'
 import { memoryClassOf } from './labels.ts'
+import { reportEngine } from './engine-report.ts'
 import { heapSlackBytes } from './memory-budget.ts'
 import { ModuleCache } from './module-cache.ts'
 import { startProgress } from './progress-ticker.ts'
@@ -118,6 +119,12 @@ export class EngineCore {
       usedPages: arena?.usedPages ?? 0,
       arenaBytes: arena === undefined ? 0 : arena.highWaterBytes,
     }
+  }
+
+  /** What runs and what it waits for, as text of several lines. */
+  async report(): Promise<string> {
+    const crew = await this.#crew
+    return crew === undefined ? 'no workers' : reportEngine(crew, this.#running, this.#waiting.size)
   }
 
   // --- plans ------------------------------------------------------------------------------------------------------

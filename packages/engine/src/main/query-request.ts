@@ -37,6 +37,8 @@ export interface TestingOptions {
     | { readonly at: number; readonly sticky: boolean; readonly counter: SharedArrayBuffer }
     | undefined
   readonly refuseProbability: number
+  /** Every so many times that a pipeline looks for a request to spill, it finds one: others may ask at any time. */
+  readonly spillRequestEvery: number | undefined
   /** A worker dies at the N-th pull, counted over all workers on `counter`. */
   readonly workerFault:
     | { readonly kind: 'trap' | 'throw' | 'exit'; readonly at: number; readonly counter: SharedArrayBuffer }
@@ -59,6 +61,7 @@ export const noTesting: TestingOptions = {
   outputFault: undefined,
   reservationFault: undefined,
   refuseProbability: 0,
+  spillRequestEvery: undefined,
   workerFault: undefined,
   sortFanIn: undefined,
   budgetPages: undefined,

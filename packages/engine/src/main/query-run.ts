@@ -231,6 +231,18 @@ export class QueryRun {
     this.#closed = undefined
   }
 
+  /** Which phase it is in and which workers it waits for, on one line. */
+  describe(): string {
+    const { queryId, physical } = this.facts
+    const pipeline = physical.pipelines[this.#pipelineIndex]
+    const phase = pipeline === undefined ? 'all phases are over' : `phase ${this.#phaseOf(pipeline)}`
+    const closing = this.#closing.size === 0 ? '' : `, closing on workers ${[...this.#closing]}`
+    return (
+      `q${queryId} slot=${this.slot} ${phase} (${this.#pipelineIndex + 1} of ${physical.pipelines.length}) ` +
+      `waits for workers ${[...this.#waiting]}${closing}, error=${this.#error?.code}`
+    )
+  }
+
   progress(): Progress {
     const { physical } = this.facts
     const counted = (counter: number): number => this.#control.counted(this.slot, counter)

@@ -83,6 +83,13 @@ export class OpeningPipeline implements RunningPipeline {
     return this.#opened?.summary()
   }
 
+  describe(): string {
+    if (this.#opened !== undefined) return this.#opened.describe()
+    const { queryId, areas } = this.#parts
+    const waitedMs = Math.round(performance.now() - this.#started)
+    return `q${queryId} pipeline ${this.pipelineId} opening: areas=${areas.map(({ pages }) => pages)} waited=${waitedMs}ms`
+  }
+
   close(): void {
     this.#opened?.close()
   }

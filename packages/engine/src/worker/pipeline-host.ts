@@ -49,7 +49,7 @@ interface ChainOfPipeline {
   readonly chain: PipelineChainSpec
 }
 
-type HostMessage = Exclude<ToWorker, StartPipeline | { kind: 'shutdown' | 'rest' }>
+type HostMessage = Exclude<ToWorker, StartPipeline | { kind: 'shutdown' | 'rest' | 'describe' }>
 
 export class EngineHost implements PipelineHost {
   readonly #state: WorkerState

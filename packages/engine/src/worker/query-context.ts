@@ -30,6 +30,8 @@ export interface TestingSetup {
     | undefined
   /** Refuse page requests at random with this probability. */
   readonly refuseProbability: number
+  /** Every so many times that a pipeline looks for a request to spill, it finds one. */
+  readonly spillRequestEvery: number | undefined
   readonly workerFault: WorkerFault | undefined
 }
 

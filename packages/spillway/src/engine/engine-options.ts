@@ -28,6 +28,7 @@ const testingShape = () => ({
   outputFault: z.optional(z.custom<TestingOptions['outputFault']>()),
   reservationFault: z.optional(z.custom<TestingOptions['reservationFault']>()),
   refuseProbability: z.optional(z.number().check(z.minimum(0), z.maximum(1))),
+  spillRequestEvery: z.optional(z.int().check(z.minimum(1))),
   workerFault: z.optional(z.custom<TestingOptions['workerFault']>()),
   sortFanIn: z.optional(z.int().check(z.minimum(2))),
   budgetPages: z.optional(z.int().check(z.positive())),

@@ -157,6 +157,20 @@ export class Engine implements QuerySession, AsyncDisposable {
     return this.#core.inspect()
   }
 
+  /**
+   * What runs at this moment and what it waits for, as text of several lines, when a query seems to stand still: its
+   * phase, the workers it waits for, who holds which memory, and where each worker stands.
+   *
+   * ```ts
+   * const engine = createEngine()
+   * console.error(await engine.report())
+   * await engine.close()
+   * ```
+   */
+  report(): Promise<string> {
+    return this.#core.report()
+  }
+
   /** Cancels what runs, ends the workers and removes the temp directory. Settles within a quarter of a second. */
   close(): Promise<void> {
     return this.#core.close()
