@@ -243,6 +243,14 @@ export class QueryRun {
     )
   }
 
+  /** Changes whenever the query gets on or its program takes a batch. */
+  progressMark(): string {
+    const counters = ['rowsIn', 'rowsOut', 'spilledBytes', 'morselsDone'] as const
+    const counted = counters.map((name) => this.#control.counted(this.slot, queryCounter[name]))
+    const taken = this.#control.load(this.slot, queryWord.tokensOut)
+    return `${this.facts.queryId}:${counted}:${taken}:${this.#pipelineIndex}`
+  }
+
   progress(): Progress {
     const { physical } = this.facts
     const counted = (counter: number): number => this.#control.counted(this.slot, counter)

@@ -8,7 +8,7 @@ import { SpillwayError } from 'spillway'
 import { counted, type FaultKind, type FaultStage, type KnownQuery, makeFault, runKnown } from './fault-stage.ts'
 
 /** Undefined: the operation is repeated, so the answer must be right. */
-const expected: { readonly [K in FaultKind]: ErrorCode | undefined } = {
+export const faultErrors: { readonly [K in FaultKind]: ErrorCode | undefined } = {
   enospc: 'SPILL_DISK_FULL',
   'eio-write': 'SPILL_IO',
   'short-write': undefined,
@@ -17,7 +17,7 @@ const expected: { readonly [K in FaultKind]: ErrorCode | undefined } = {
   'short-read': undefined,
   'corrupt-byte': 'SPILL_CORRUPTION',
 }
-const kinds = Object.keys(expected) as FaultKind[]
+const kinds = Object.keys(faultErrors) as FaultKind[]
 
 /** 0 … total - 1, all or about `sample` of them, with both ends. */
 function pointsOf(total: number, sample: number): number[] {
@@ -50,7 +50,7 @@ export async function sweepSpillFaults(stage: FaultStage, query: KnownQuery, sam
       const ioFaults = makeFault(kind, operation)
       const outcome = await runKnown(stage.engine, query, { testing: { ioFaults } })
       const code = outcome instanceof SpillwayError ? outcome.code : outcome
-      requireSame(code, expected[kind] ?? 'right', `${query.name}, ${kind} at operation ${operation}`)
+      requireSame(code, faultErrors[kind] ?? 'right', `${query.name}, ${kind} at operation ${operation}`)
       requireSame(await stage.findDamage(), undefined, `${query.name}, after ${kind} at operation ${operation}`)
     }
     swept.push(`${kind} ${points.length}/${operations}`)

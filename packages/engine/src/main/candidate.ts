@@ -1,0 +1,40 @@
+/** A query whose turn it is to be admitted, and how long it has been. */
+import type { Crew } from './crew.ts'
+import type { QueryRequest } from './query-request.ts'
+import type { QuerySizer } from './query-sizer.ts'
+
+/** So long running queries may take to free what a waiting one asked for, before it makes do with less. */
+const SIZE_DOWN_AFTER_MS = 100
+/** Collecting in every isolate takes tens of milliseconds of them all: a waiting query does it now and then. */
+const ADMISSION_COLLECT_MS = 500
+
+export class Candidate {
+  readonly crew: Crew
+  readonly sizer: QuerySizer
+  readonly request: QueryRequest
+  #since: number | undefined
+  #collectedAt = Number.NEGATIVE_INFINITY
+
+  constructor(crew: Crew, sizer: QuerySizer, request: QueryRequest) {
+    this.crew = crew
+    this.sizer = sizer
+    this.request = request
+  }
+
+  /** It is its turn: now, or before. */
+  beginWaiting(): void {
+    this.#since ??= performance.now()
+  }
+
+  get hasWaited(): boolean {
+    return this.#since !== undefined && performance.now() - this.#since >= SIZE_DOWN_AFTER_MS
+  }
+
+  /** True now and then. */
+  mayCollect(): boolean {
+    const now = performance.now()
+    if (now - this.#collectedAt < ADMISSION_COLLECT_MS) return false
+    this.#collectedAt = now
+    return true
+  }
+}
