@@ -55,6 +55,11 @@ export class AdmissionQueue<C, A> {
     return this.#line.length
   }
 
+  /** Who waits, first in line first. */
+  get waiting(): readonly C[] {
+    return this.#line.map(({ candidate }) => candidate)
+  }
+
   /** Waits in line. @throws CancelledError at once when the signal is given, and what `tryAdmit` throws */
   async admit({ candidate, signal }: Applicant<C>): Promise<A> {
     let abort: () => void = () => {}

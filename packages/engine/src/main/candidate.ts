@@ -26,8 +26,18 @@ export class Candidate {
     this.#since ??= performance.now()
   }
 
+  /** What it needs, on one line. */
+  describe(): string {
+    const waited = this.#since === undefined ? 'it is not its turn' : `tried for ${Math.round(this.#waitedMs)} ms`
+    return `a query waits for admission: needs ${this.sizer.smallestFloorPages()} pages at least, ${waited}`
+  }
+
+  get #waitedMs(): number {
+    return this.#since === undefined ? 0 : performance.now() - this.#since
+  }
+
   get hasWaited(): boolean {
-    return this.#since !== undefined && performance.now() - this.#since >= SIZE_DOWN_AFTER_MS
+    return this.#waitedMs >= SIZE_DOWN_AFTER_MS
   }
 
   /** True now and then. */

@@ -124,7 +124,7 @@ export class EngineCore {
   /** What runs and what it waits for, as text of several lines. */
   async report(): Promise<string> {
     const crew = await this.#crew
-    return crew === undefined ? 'no workers' : reportEngine(crew, this.#running, this.#admissions.length)
+    return crew === undefined ? 'no workers' : reportEngine(crew, this.#running, this.#admissions.waiting)
   }
 
   // --- plans ------------------------------------------------------------------------------------------------------

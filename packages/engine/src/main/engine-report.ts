@@ -6,7 +6,9 @@
  */
 import { type ControlBlock, type FromWorker, queryCounter, queryWord, type WorkerPool } from '@spillway/scheduler'
 import type { ArenaKeeper } from './arena-keeper.ts'
+import type { Candidate } from './candidate.ts'
 import type { QueryRun } from './query-run.ts'
+import { megabytes } from './query-sizer.ts'
 
 /** A step takes some milliseconds; on a busy machine some more. */
 const ANSWER_WITHIN_MS = 1000
@@ -55,11 +57,10 @@ export class WorkerReports {
   }
 }
 
-/** @param waiting callbacks of queries that wait for admission */
 export async function reportEngine(
   crew: { readonly control: ControlBlock; readonly keeper: ArenaKeeper; readonly reports: WorkerReports },
   running: Iterable<QueryRun>,
-  waiting: number,
+  waiting: readonly Candidate[],
 ): Promise<string> {
   const { control, keeper, reports } = crew
   const { arena } = keeper
@@ -67,7 +68,10 @@ export async function reportEngine(
     arena === undefined
       ? 'no arena'
       : `pages: reserved=${arena.reservedPages} of ${arena.reservablePages}, used=${arena.usedPages}`
-  const admission = `pressure=${control.pressure} waiting for a change=${waiting}`
+  const { rss, heapUsed, external } = process.memoryUsage()
+  const outside =
+    `pressure=${control.pressure} resident=${megabytes(rss)} of which heap=${megabytes(heapUsed)} ` +
+    `external=${megabytes(external)} arena touched=${megabytes(arena?.highWaterBytes ?? 0)}`
   const queries = [...running].map((run) => {
     const { slot } = run
     const pages = Array.from({ length: control.workerCount }, (_, worker) => control.usedPages(slot, worker))
@@ -78,5 +82,6 @@ export async function reportEngine(
       `rows=${control.counted(slot, queryCounter.rowsIn)} spilled=${control.counted(slot, queryCounter.spilledBytes)}`
     )
   })
-  return [`${memory}, ${admission}`, ...queries, ...(await reports.lines())].join('\n')
+  const line = waiting.map((candidate) => candidate.describe())
+  return [`${memory}, ${outside}`, ...queries, ...line, ...(await reports.lines())].join('\n')
 }

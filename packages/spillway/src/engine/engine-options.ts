@@ -131,6 +131,9 @@ export type SinkParquetOptions = z.input<ReturnType<typeof sinkParquetSchema>>
 export type SinkIpcOptions = z.input<ReturnType<typeof sinkIpcSchema>>
 export type ExplainOptions = z.input<ReturnType<typeof explainSchema>>
 
+/** Names of the options that every query has. */
+export const queryOptionNames = madeOnce((): ReadonlySet<string> => new Set(Object.keys(queryShape())))
+
 /** A schema is made when options are first checked against it: most programs use one or two of them. */
 export function madeOnce<T>(make: () => T): () => T {
   let made: T | undefined

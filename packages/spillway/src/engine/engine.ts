@@ -27,6 +27,7 @@ import {
   explainSchema,
   parseOptions,
   type QueryOptions,
+  queryOptionNames,
   querySchema,
   resolveOptions,
   resolveThreads,
@@ -249,9 +250,10 @@ function refuseQueryOptions(query: QueryOptions, where: string): void {
   throw makeError('INVALID_OPTION', `${text} Give it to collectAll.`, { option: name })
 }
 
+/** Without what belongs to the file. */
 function queryPart(options: SinkParquetOptions): QueryOptions {
-  const { compression, compressionLevel, statistics, rowGroupSize, ...query } = options
-  return query
+  const names = queryOptionNames()
+  return Object.fromEntries(Object.entries(options).filter(([name]) => names.has(name)))
 }
 
 export type { QueryMetrics, QueryRequest }

@@ -79,12 +79,12 @@ export async function takeBatches(
   return answerDifference(query, fromArrow(new Table(taken)).toRecords()) ?? 'right'
 }
 
-export type FileFormat = 'parquet' | 'arrow'
-
-const lazySink = (query: KnownQuery, path: string): LazySink =>
-  path.endsWith('.parquet')
-    ? query.frame.sinkParquet(path, { lazy: true, rowGroupSize: 300 })
-    : query.frame.sinkIpc(path, { lazy: true, recordBatchSize: 300 })
+/** @param pieceRows of row groups or record batches */
+export function lazySink({ frame }: KnownQuery, path: string, pieceRows: number): LazySink {
+  return path.endsWith('.parquet')
+    ? frame.sinkParquet(path, { lazy: true, rowGroupSize: pieceRows, dataPageSize: 64 * 1024 })
+    : frame.sinkIpc(path, { lazy: true, recordBatchSize: pieceRows })
+}
 
 /**
  * One query with the rows of `first` in memory, the same rows in one file, and those of `second` in the other; or no
@@ -97,7 +97,7 @@ export async function writeAll(
   options: QueryOptions,
 ): Promise<Outcome> {
   try {
-    const sinks = [lazySink(first, paths[0]), lazySink(second, paths[1])]
+    const sinks = [lazySink(first, paths[0], 300), lazySink(second, paths[1], 300)]
     const outputs = [
       { plan: first.frame.plan, target: undefined },
       ...sinks.map(({ plan, target }) => ({ plan, target })),
@@ -120,7 +120,8 @@ export async function writeAll(
   }
 }
 
-async function fileDifference(engine: Engine, query: KnownQuery, path: string): Promise<string | undefined> {
+/** How the rows of a file differ from the answer of its query. */
+export async function fileDifference(engine: Engine, query: KnownQuery, path: string): Promise<string | undefined> {
   if (!existsSync(path)) return 'there is no file'
   const read = path.endsWith('.parquet')
     ? await engine.collect((engine.scanParquet(path) as LazyFrame).plan, { testing: { budgetPages: 350 } })

@@ -24,7 +24,8 @@ export interface HangLimits {
 /** Share of one core below which a process is idle: parked pipelines look around now and then. */
 const IDLE_SHARE = 0.25
 
-const patient: HangLimits = { tickMs: 1000, idleTicks: 20, busyMs: 120_000 }
+/** Longer than the engine is patient with programs that take no batch. */
+const patient: HangLimits = { tickMs: 1000, idleTicks: 45, busyMs: 120_000 }
 
 interface Entry {
   readonly watched: Watched

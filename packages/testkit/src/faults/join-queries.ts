@@ -147,3 +147,21 @@ export function joinQuery(engine: Engine, form: JoinForm, how: JoinKind, buildSi
   const name = `${form} ${how}, build ${buildSide}`
   return { name, frame: frame as LazyFrame, answer: [answerOf(how, left, right)], testing }
 }
+
+/** A small join whose rows are the answer: row numbers of both sides and a text of the left one. */
+export function joinRowsQuery(
+  engine: Engine,
+  how: 'inner' | 'left' | 'right' | 'full',
+  buildSide: BuildSide,
+): KnownQuery {
+  const left = makeRows(120, 60, 0, 20)
+  const right = makeRows(150, 60, 30, 3)
+  const frame = frameOf(engine, 'l', left)
+    .join(frameOf(engine, 'r', right), { leftOn: 'l_key', rightOn: 'r_key', how, buildSide, coalesce: false })
+    .select('l_row', 'r_row', 'l_payload')
+  const answer = [...joinedRows(how, left, right)].map(([l, r]) =>
+    [l ?? null, r ?? null, l === undefined ? null : left[l]?.payload].map(String).join('|'),
+  )
+  const testing = { forceSpill: true, batchRows: 32, morselRows: 128, partitionBits: 1 }
+  return { name: `rows of a ${how} join`, frame: frame as LazyFrame, answer: answer.sort(), testing }
+}

@@ -20,7 +20,7 @@ export const faultErrors: { readonly [K in FaultKind]: ErrorCode | undefined } =
 const kinds = Object.keys(faultErrors) as FaultKind[]
 
 /** 0 … total - 1, all or about `sample` of them, with both ends. */
-function pointsOf(total: number, sample: number): number[] {
+export function pointsOf(total: number, sample: number): number[] {
   if (total === 0) return []
   const step = Math.max(1, total / sample)
   const points: number[] = []
