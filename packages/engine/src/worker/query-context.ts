@@ -26,7 +26,13 @@ export interface TestingSetup {
   readonly outputFault: OutputFault | undefined
   /** Refuse the N-th page request above the guaranteed ones (counted over all workers on `counter`). */
   readonly reservationFault:
-    | { readonly at: number; readonly sticky: boolean; readonly counter: SharedArrayBuffer }
+    | {
+        readonly at: number
+        readonly sticky: boolean
+        readonly counter: SharedArrayBuffer
+        /** Only requests of operators of this kind count, a pipeline's being those of its source and transforms. */
+        readonly operator?: string | undefined
+      }
     | undefined
   /** Refuse page requests at random with this probability. */
   readonly refuseProbability: number

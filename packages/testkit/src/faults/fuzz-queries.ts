@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { type RecordBatch, Table, tableFromIPC } from 'apache-arrow'
-import { type Engine, fromArrow, type LazyFrame, type LazySink, type QueryOptions, SpillwayError } from 'spillway'
+import { col, type Engine, fromArrow, LazyFrame, type LazySink, type QueryOptions, SpillwayError } from 'spillway'
 import {
   answerDifference,
   distinctQuery,
@@ -46,6 +46,14 @@ export function drawQueries(engine: Engine, random: Random): readonly KnownQuery
       joinQuery(engine, pick(random, ['split', 'chunks'] as const), how, side()),
     ]),
   ]
+}
+
+/** Needs next to no memory. */
+export function smallQuery(engine: Engine, rowCount: number): KnownQuery {
+  const rows = Array.from({ length: rowCount }, (_, row) => row)
+  const frame = LazyFrame({ row: rows }, { session: engine }).filter(col('row').mod(3).eq(0)) as LazyFrame
+  const answer = rows.filter((row) => row % 3 === 0).map(String)
+  return { name: 'small', isOrdered: true, frame, answer, testing: {} }
 }
 
 /** How a query ended: the right answer, what was wrong, or a typed error. */

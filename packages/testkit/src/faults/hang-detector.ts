@@ -25,7 +25,7 @@ export interface HangLimits {
 const IDLE_SHARE = 0.25
 
 /** Longer than the engine is patient with programs that take no batch. */
-const patient: HangLimits = { tickMs: 1000, idleTicks: 45, busyMs: 120_000 }
+const patient: HangLimits = { tickMs: 1000, idleTicks: 90, busyMs: 120_000 }
 
 interface Entry {
   readonly watched: Watched

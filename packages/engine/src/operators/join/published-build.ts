@@ -65,7 +65,7 @@ export function directSlots(leastKey: bigint, greatestKey: bigint, rows: number)
 
 /** Name of the spill file of a worker's part of a partition. */
 export function buildFileName(sinkId: number, worker: number, partition: number): string {
-  return `s${sinkId}-w${worker}-p${partition}`
+  return `j${sinkId}-build-w${worker}-p${partition}`
 }
 
 export class PublishedBuild {
