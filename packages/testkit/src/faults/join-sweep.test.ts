@@ -14,13 +14,19 @@ const isSlow = process.env['SPILLWAY_SLOW'] === '1'
 const POINTS = Number(process.env['SPILLWAY_SWEEP_POINTS'] ?? Number.POSITIVE_INFINITY)
 /** Points per phase and kind of fault in the sample, and one. */
 const SAMPLE = 1
-const joinForms: readonly JoinForm[] = ['pairs', 'split', 'chunks']
+const joinForms: readonly JoinForm[] = ['memory', 'pairs', 'split', 'chunks']
 
 /** Swept without SPILLWAY_SLOW, too. */
-const sampled = ['pairs full, build right', 'split left, build left', 'chunks full, build right']
+const sampled = [
+  'memory full, build left',
+  'pairs full, build right',
+  'split left, build left',
+  'chunks full, build right',
+]
 
 /** What each form writes and reads: the fewest operations of each direction. */
 const filesOf: { readonly [K in JoinForm]: readonly FilePhase[] } = {
+  memory: [],
   pairs: [
     { name: 'join build', least: 2 },
     { name: 'join probe', least: 2 },
@@ -40,7 +46,12 @@ const flags: FilePhase = { name: 'join flags', least: 1 }
 
 /** Who asks for pages beyond the guaranteed ones. */
 const pagesOf: { readonly [K in JoinForm]: readonly PagePhase[] } = {
-  pairs: [{ operator: 'joinPairs', least: 1 }],
+  memory: [
+    { operator: 'joinBuild', least: 10 },
+    { operator: 'joinTable', least: 1 },
+  ],
+  // Small partitions: all they need is guaranteed.
+  pairs: [],
   split: [
     { operator: 'joinBuild', least: 2 },
     { operator: 'joinPairs', least: 5 },
@@ -64,6 +75,7 @@ const needsFlags = (how: JoinKind, side: BuildSide): boolean =>
   how === 'full' || (how === 'right' ? side === 'left' : how !== 'inner' && side === 'right')
 
 const expectReached: { readonly [K in JoinForm]: (facts: Facts) => void } = {
+  memory: ({ partitionsSpilled }) => expect(partitionsSpilled).toBe(0),
   pairs: ({ partitionsSpilled }) => expect(partitionsSpilled).toBeGreaterThanOrEqual(2),
   split: ({ depth }) => expect(depth).toBeGreaterThanOrEqual(1),
   chunks: ({ chunks }) => expect(chunks).toBeGreaterThanOrEqual(2),

@@ -44,7 +44,7 @@ const groups = ({ engine }: FaultStage) => distinctQuery(engine, 400)
 // Wide rows: without forced spilling they ask for pages beyond the guaranteed ones.
 const sorted = ({ engine }: FaultStage) => sortQuery(engine, 240, 20_000)
 const top = ({ engine }: FaultStage) => topQuery(engine, 360, 240, 20_000)
-const joined = ({ engine }: FaultStage) => joinRowsQuery(engine, 'full', 'left')
+const joined = ({ engine }: FaultStage) => joinRowsQuery(engine, 'full', 'left', 6000)
 
 const cases: { readonly [name: string]: Case } = {
   'group-by to Parquet': one(groups, 'a.parquet', 3),
@@ -90,6 +90,8 @@ describe.each(Object.entries(cases))('faults of outputs: %s', (name, { outputs: 
   })
 
   type Testing = KnownQuery['testing']
+  /** Several outputs need more than each alone. */
+  const budget = () => (outputs.length > 1 ? { budgetPages: 1500 } : {})
 
   /** The error, or undefined: all outputs are right. */
   const write = async (testing: Testing, threads = 1): Promise<SpillwayError | undefined> => {
@@ -101,7 +103,7 @@ describe.each(Object.entries(cases))('faults of outputs: %s', (name, { outputs: 
       )
       const results = await stage.engine.runAll(written, {
         threads,
-        testing: { ...outputs[0]?.query.testing, ...testing },
+        testing: { ...outputs[0]?.query.testing, ...budget(), ...testing },
       })
       for (const [index, { query, file }] of outputs.entries()) {
         const result = results[index]
