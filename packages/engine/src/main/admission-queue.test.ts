@@ -1,3 +1,4 @@
+/** The line of waiting queries, with pages instead of queries and no engine behind it. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import { AdmissionQueue, type AdmissionRules } from './admission-queue.ts'

@@ -20,7 +20,7 @@ export interface AdmissionRules<C, A> {
   readonly stalledMs: () => number
   /** Settles when memory may have come back, a query ended, or the signal was given. */
   readonly waitForChange: (signal: AbortSignal | undefined) => Promise<void>
-  /** The query is first in line and was refused: running ones should leave memory to it. False: it has left the line. */
+  /** The query is first in line and was refused: running ones should leave memory to it. False: it left the line. */
   readonly press: (candidate: C, isPressing: boolean) => void
   /** What a query ends with that was refused for so long while the engine stood still. */
   readonly outOfPatience: (candidate: C, stalledMs: number) => Error

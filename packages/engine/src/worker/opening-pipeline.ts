@@ -87,7 +87,8 @@ export class OpeningPipeline implements RunningPipeline {
     if (this.#opened !== undefined) return this.#opened.describe()
     const { queryId, areas } = this.#parts
     const waitedMs = Math.round(performance.now() - this.#started)
-    return `q${queryId} pipeline ${this.pipelineId} opening: areas=${areas.map(({ pages }) => pages)} waited=${waitedMs}ms`
+    const pages = areas.map((area) => area.pages)
+    return `q${queryId} pipeline ${this.pipelineId} is opening: waits for ${pages} pages since ${waitedMs} ms`
   }
 
   close(): void {

@@ -1,3 +1,4 @@
+/** Several outputs get their names: every call fails once, with and without links. */
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,3 +1,4 @@
+/** The hang detector tells idle, busy and slow apart. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, expect, it, vi } from 'vitest'
 import { HangDetector } from './hang-detector.ts'

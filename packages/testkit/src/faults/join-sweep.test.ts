@@ -1,9 +1,9 @@
 /**
  * The fault sweep over joins: every kind with each build side, while partitions on disk are joined pair by pair, while
- * they are split again, and while they are joined in chunks. Each phase (build, probe, loading and splitting pairs, flags
- * of chunks, the table in memory) has points of its own, counted by the files it touches and the pages it asks for. By
- * default a few points are taken of some;
- * SPILLWAY_SLOW=1 takes all of them, or as many per kind of fault as SPILLWAY_SWEEP_POINTS says.
+ * they are split again, and while they are joined in chunks. Each phase (build, probe, loading and splitting pairs,
+ * flags of chunks, the table in memory) has points of its own, counted by the files it touches and the pages it asks
+ * for. By default a few points are taken of some; SPILLWAY_SLOW=1 takes all of them, or as many per kind of fault as
+ * SPILLWAY_SWEEP_POINTS says.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { answerDifference, FaultStage, type KnownQuery } from './fault-stage.ts'

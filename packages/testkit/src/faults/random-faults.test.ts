@@ -136,7 +136,8 @@ describe('random faults', () => {
         at: ioFaults?.operation,
         sticky: ioFaults?.sticky,
       })
-      const what = `seed ${seed} lane ${lane} ${name}: ${query.name} ${how} threads=${threads} aborted=${isAborted} ${text}`
+      const place = `seed ${seed} lane ${lane} ${name}`
+      const what = `${place}: ${query.name} ${how} threads=${threads} aborted=${isAborted} ${text}`
       let progress = 'waiting'
       const onProgress = (facts: object): void => {
         progress = JSON.stringify(facts)

@@ -1,8 +1,8 @@
 /**
  * The fault sweep of one query: the N-th spill operation fails, or the N-th page beyond the guaranteed ones is refused,
  * for N = 0, 1, 2, …. Each run ends with the right answer or with the error that belongs to the fault, and leaves
- * nothing behind. Operations are swept phase by phase, told apart by the files they touch and the operators that ask:
- * a phase with fewer points than it is said to have fails the sweep, because a test that injects nothing proves nothing.
+ * nothing behind. Operations are swept phase by phase, told apart by the files they touch and the operators that ask: a
+ * phase with fewer points than it is said to have fails the sweep. A test that injects nothing proves nothing.
  */
 import type { ErrorCode } from '@spillway/stdx'
 import { SpillwayError } from 'spillway'
