@@ -24,7 +24,7 @@ it('reports a query that stands still in an idle process, with those beside it',
 })
 
 it('lets a query be slow while it gets on, and one that is quiet in a busy process for a while', async () => {
-  const detector = new HangDetector(async () => '', { ...limits, busyMs: 60_000 })
+  const detector = new HangDetector(async () => '', { ...limits, idleTicks: 10_000, busyMs: 60_000 })
   let count = 0
   const slow = detector.watch(sleep(300, 'done'), { what: 'slow', progress: () => String(count++) })
   const quiet = detector.watch(sleep(300, 'done'), { what: 'quiet', progress: () => '' })

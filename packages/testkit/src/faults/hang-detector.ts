@@ -22,7 +22,7 @@ export interface HangLimits {
 }
 
 /** Share of one core below which a process is idle: parked pipelines look around now and then. */
-const IDLE_SHARE = 0.25
+const IDLE_SHARE = 0.15
 
 /** Longer than the engine is patient with programs that take no batch. */
 const patient: HangLimits = { tickMs: 1000, idleTicks: 90, busyMs: 120_000 }

@@ -28,7 +28,8 @@ import { faultErrors } from './sweep.ts'
 const seconds = Number(process.env['SPILLWAY_FUZZ_SECONDS'] ?? (process.env['SPILLWAY_SLOW'] === '1' ? 600 : 12))
 const LANES = 6
 /** The engine is idle and looked at after so long. */
-const ROUND_SECONDS = 10
+const ROUND_SECONDS = 6
+const MORE_SECONDS_MAX = 90
 const diskFaults = Object.keys(faultErrors) as FaultKind[]
 
 /** One query as it was drawn. */
@@ -153,9 +154,15 @@ describe('random faults', () => {
       expect(allowed, `${what}: ${outcome instanceof Error ? outcome.stack : ''}`).toContain(end)
     }
     const randoms = Array.from({ length: LANES }, (_, lane) => makeRandom(seed * LANES + lane))
+    // On a busy machine few queries run in that time: it goes on until every kind of end was reached.
+    const isReached = (): boolean =>
+      ['collect', 'batches', 'files'].every((how) => (ran.get(how) ?? 0) > 3) &&
+      (counts.get('CANCELLED') ?? 0) > 0 &&
+      [...counts.keys()].some((code) => code.startsWith('SPILL_'))
     const end = performance.now() + seconds * 1000
-    while (performance.now() < end) {
-      const roundEnd = Math.min(end, performance.now() + ROUND_SECONDS * 1000)
+    const latest = end + MORE_SECONDS_MAX * 1000
+    while (performance.now() < end || (!isReached() && performance.now() < latest)) {
+      const roundEnd = performance.now() + Math.min(seconds, ROUND_SECONDS) * 1000
       await Promise.all(
         randoms.map(async (random, lane) => {
           while (performance.now() < roundEnd) await runOne(lane, random)
@@ -164,8 +171,6 @@ describe('random faults', () => {
       expect(await stage.findDamage(), `seed ${seed}, after ${runs} runs`).toBeUndefined()
     }
     console.log(`random faults, seed ${seed}: ${[...counts].map(([end, count]) => `${count} ${end}`).join(', ')}`)
-    for (const how of ['collect', 'batches', 'files']) expect(ran.get(how) ?? 0, how).toBeGreaterThan(3)
-    expect(counts.get('CANCELLED') ?? 0).toBeGreaterThan(0)
-    expect([...counts.keys()].some((code) => code.startsWith('SPILL_'))).toBe(true)
+    expect(isReached(), JSON.stringify([...ran, ...counts])).toBe(true)
   })
 })
