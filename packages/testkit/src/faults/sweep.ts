@@ -46,9 +46,10 @@ export interface PagePhase {
   readonly least: number
 }
 
-/** 0 … total - 1, all or about `sample` of them, with both ends. */
+/** 0 … total - 1, all or about `sample` of them, with both ends; with a sample of 0 one in the middle. */
 export function pointsOf(total: number, sample: number): number[] {
   if (total === 0) return []
+  if (sample === 0) return [total >> 1]
   const step = Math.max(1, total / sample)
   const points: number[] = []
   for (let at = 0; at < total; at += step) points.push(Math.floor(at))
