@@ -31,6 +31,7 @@ const testingShape = () => ({
   spillRequestEvery: z.optional(z.int().check(z.minimum(1))),
   workerFault: z.optional(z.custom<TestingOptions['workerFault']>()),
   sortFanIn: z.optional(z.int().check(z.minimum(2))),
+  joinFilters: z.optional(z.boolean()),
   budgetPages: z.optional(z.int().check(z.positive())),
 })
 
