@@ -1,6 +1,7 @@
 /** What the engine is asked to run, and what it tells while and after. Options are validated before they get here. */
 import type { OutputFault } from '@spillway/formats'
 import type { FaultPlan } from '@spillway/memory'
+import type { TestingSetup } from '../worker/query-context.ts'
 import type { LogicalNode } from '@spillway/plan'
 import type { ControlBlock } from '@spillway/scheduler'
 import type { RootSink } from '../lowering/lower-plan.ts'
@@ -33,10 +34,10 @@ export interface TestingOptions {
   readonly ioFaults: FaultPlan | undefined
   /** A system call of a file sink goes wrong. */
   readonly outputFault: OutputFault | undefined
-  readonly reservationFault:
-    | { readonly at: number; readonly sticky: boolean; readonly counter: SharedArrayBuffer }
-    | undefined
+  readonly reservationFault: TestingSetup['reservationFault']
   readonly refuseProbability: number
+  /** Every so many times that a pipeline looks for a request to spill, it finds one: others may ask at any time. */
+  readonly spillRequestEvery: number | undefined
   /** A worker dies at the N-th pull, counted over all workers on `counter`. */
   readonly workerFault:
     | { readonly kind: 'trap' | 'throw' | 'exit'; readonly at: number; readonly counter: SharedArrayBuffer }
@@ -61,6 +62,7 @@ export const noTesting: TestingOptions = {
   outputFault: undefined,
   reservationFault: undefined,
   refuseProbability: 0,
+  spillRequestEvery: undefined,
   workerFault: undefined,
   sortFanIn: undefined,
   joinFilters: true,

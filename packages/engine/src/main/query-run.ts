@@ -247,6 +247,26 @@ export class QueryRun {
     this.#closed = undefined
   }
 
+  /** Which phase it is in and which workers it waits for, on one line. */
+  describe(): string {
+    const { queryId, physical } = this.facts
+    const pipeline = physical.pipelines[this.#pipelineIndex]
+    const phase = pipeline === undefined ? 'all phases are over' : `phase ${this.#phaseOf(pipeline)}`
+    const closing = this.#closing.size === 0 ? '' : `, closing on workers ${[...this.#closing]}`
+    return (
+      `q${queryId} slot=${this.slot} ${phase} (${this.#pipelineIndex + 1} of ${physical.pipelines.length}) ` +
+      `waits for workers ${[...this.#waiting]}${closing}, error=${this.#error?.code}`
+    )
+  }
+
+  /** Changes whenever the query gets on or its program takes a batch. */
+  progressMark(): string {
+    const counters = ['rowsIn', 'rowsOut', 'spilledBytes', 'morselsDone'] as const
+    const counted = counters.map((name) => this.#control.counted(this.slot, queryCounter[name]))
+    const taken = this.#control.load(this.slot, queryWord.tokensOut)
+    return `${this.facts.queryId}:${counted}:${taken}:${this.#pipelineIndex}`
+  }
+
   progress(): Progress {
     const { physical } = this.facts
     const counted = (counter: number): number => this.#control.counted(this.slot, counter)

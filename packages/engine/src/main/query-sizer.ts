@@ -163,6 +163,19 @@ export class QuerySizer {
       { operator: 'admission', floorBytes, limitBytes: limit },
     )
   }
+
+  /** The error of a query that waited while the only running ones wait for programs that take none of their batches. */
+  heldByStreams(stalledMs: number): Error {
+    const floorBytes = this.smallestFloorBytes()
+    const limit = this.#request.options.memoryLimitBytes
+    return makeError(
+      'MEMORY_LIMIT',
+      `Not enough memory beside queries that are streamed: from none of them a batch was taken for ` +
+        `${Math.round(stalledMs / 1000)} s, and the query needs ${megabytes(floorBytes)} of ${megabytes(limit)}. ` +
+        'Take their batches or leave their loops before you run more, or raise memoryLimit.',
+      { operator: 'admission', floorBytes, limitBytes: limit },
+    )
+  }
 }
 
 /** Pages of a budget that floors may take: the rest is for results, which leave the arena. */

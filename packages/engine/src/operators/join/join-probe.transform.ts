@@ -248,7 +248,7 @@ class JoinProbeTransform implements Transform {
     const chain = this.#store.takePartition(partition)
     const known = this.#files[partition]
     // A stream may have several pipelines, each with a part of its own.
-    const name = `j${this.#spec.probeId}-w${query.workerIndex}-b${this.#context.sequenceBase}-p${partition}`
+    const name = `j${this.#spec.probeId}-probe-w${query.workerIndex}-b${this.#context.sequenceBase}-p${partition}`
     const file = known ?? newSpillFile(query.spillPath(name), this.#spec.shape.probe.spillSchema)
     try {
       this.#files[partition] = this.#spiller.write(file, chain, partition)

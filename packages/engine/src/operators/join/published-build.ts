@@ -80,7 +80,7 @@ export function rangeOf(locals: readonly PublishedRows[], index: number): KeyRan
 
 /** Name of the spill file of a worker's part of a partition. */
 export function buildFileName(sinkId: number, worker: number, partition: number): string {
-  return `s${sinkId}-w${worker}-p${partition}`
+  return `j${sinkId}-build-w${worker}-p${partition}`
 }
 
 export class PublishedBuild {
