@@ -41,6 +41,16 @@ const runs = {
     return async () => {
       const options = limit === undefined ? {} : { memoryLimit: limit }
       const { metrics } = await engine.sinkParquet(frame.plan, target, options)
+      const operators = metrics.operators.map(
+        ({ label, spilledBytes, recursionDepth, terminalChunks, amplification }) => ({
+          label,
+          spilledBytes,
+          recursionDepth,
+          terminalChunks,
+          amplification,
+        }),
+      )
+      console.error(operators.filter((o) => o.spilledBytes > 0))
       return { spilledBytes: metrics.spilledBytes, close: () => engine.close() }
     }
   },

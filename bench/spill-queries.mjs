@@ -1,5 +1,6 @@
 // The questions of the benchmark with limits: each writes its answer as Parquet, so that results take no memory.
-// `build` makes the query for Spillway and nodejs-polars (whose names agree), `sql` for DuckDB; `sums` are compared.
+// `build` makes the query for Spillway and nodejs-polars (whose names agree), `sql` for DuckDB; `sums` are compared:
+// totals of columns, and of hashes of rows where all of a row must be right.
 import { generateG1 } from './generate-g1.mjs'
 import { spillTable } from './spill-data.mjs'
 
@@ -26,16 +27,15 @@ const joinOf = (buildRows, probeRows) => ({
       .join(scan(build), { on: 'key', how: 'inner' })
       .groupBy('key')
       .agg(col('amount').sum(), col('payload').min()),
-  sums: ['key', 'amount'],
+  sums: ['key', 'amount', 'hash(key, payload) % 1000003'],
 })
 
 const sort = {
   files: async () => ({ rows: spillTable('sort', 2e7) }),
   sql: ({ rows }) => `SELECT * FROM ${quote(rows)} ORDER BY key, value`,
   build: (scan, { rows }) => scan(rows).sort(['key', 'value']),
-  sums: ['key', 'value'],
-  // A checksum of (position, key) over the result: equal only when the order is.
-  orderedBy: 'key',
+  sums: ['key', 'value', 'hash(key, value, payload) % 1000003'],
+  orderedBy: ['key', 'value'],
 }
 
 export const spillQueries = new Map([

@@ -4,7 +4,10 @@
 // memory of the process as the kernel counted it, bytes spilled. Answers are compared between the engines.
 //
 // node bench/spill.mjs [--runs 3] [--threads 2] [--only q10,join,sort] [--engine spillway,duckdb,polars]
-//                      [--limit 400MB] [--large]
+//                      [--limit 400MB] [--large] [--oracle 8GB] [--open-files 64]
+//
+// --oracle: the answer to compare with is computed by DuckDB first, with so much memory, outside the measurement.
+// --open-files: the children may have so many files open (`ulimit -n`).
 import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -27,12 +30,14 @@ function readOptions(argv) {
     only: get('only', isLarge ? 'join-large' : 'q10,join,sort').split(','),
     engines: get('engine', 'spillway,duckdb,polars').split(','),
     limit: get('limit', isLarge ? '1GB' : undefined),
+    oracle: get('oracle', undefined),
+    openFiles: get('open-files', undefined),
     isLarge,
   }
 }
 
 /** One run in a child; `noSpill`: without the variables that let polars spill. */
-function runOnce(engine, query, threads, limit, scratch) {
+function runOnce(engine, query, limit, scratch, { threads, openFiles }) {
   const target = join(scratch, `${engine}.parquet`)
   const spill = join(scratch, 'spill')
   mkdirSync(spill, { recursive: true })
@@ -40,10 +45,9 @@ function runOnce(engine, query, threads, limit, scratch) {
   const env = { ...process.env, POLARS_MAX_THREADS: threads, POLARS_OOC_SPILL_DIR: spill, ...budget }
   const args = [join(here, 'spill-process.mjs'), engine, query, threads, target, spill]
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [...args, ...(limit === undefined ? [] : [limit])], {
-      env,
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
+    const few = openFiles === undefined ? '' : `ulimit -n ${openFiles} && `
+    const command = ['-c', `${few}exec "$0" "$@"`, process.execPath, ...args, ...(limit === undefined ? [] : [limit])]
+    const child = spawn('sh', command, { env, stdio: ['ignore', 'pipe', 'inherit'] })
     let output = ''
     child.stdout.setEncoding('utf8').on('data', (text) => {
       output += text
@@ -66,24 +70,47 @@ function bytesOf(text) {
   return Number(match[1]) * { MB: 1e6, GB: 1e9 }[match[2]]
 }
 
-/** Rows, totals and, where the answer is sorted, whether it is. */
+const totalsOf = (query, rows) =>
+  `SELECT count(*), ${query.sums.map((name) => `sum(${name})::DOUBLE`).join(', ')} FROM ${rows}`
+
+/** Calls `use` with a connection to a DuckDB that may take `memory`. */
+async function withDuckdb(memory, use) {
+  const { DuckDBInstance } = await import('@duckdb/node-api')
+  const scratch = mkdtempSync(join(tmpdir(), 'spillway-bench-'))
+  const instance = await DuckDBInstance.create(':memory:', {
+    threads: '2',
+    memory_limit: memory,
+    temp_directory: scratch,
+  })
+  const connection = await instance.connect()
+  try {
+    return await use(async (sql) => (await connection.runAndReadAll(sql)).getRows()[0].map(Number))
+  } finally {
+    connection.closeSync()
+    instance.closeSync()
+    rmSync(scratch, { recursive: true, force: true })
+  }
+}
+
+/** Rows, totals and, where the answer is sorted, the number of rows that are out of order. */
 async function fold(query, path) {
   if (!existsSync(path)) return undefined
-  const { DuckDBInstance } = await import('@duckdb/node-api')
-  const instance = await DuckDBInstance.create(':memory:', { threads: '2', memory_limit: '1GB' })
-  const connection = await instance.connect()
-  const totals = query.sums.map((name) => `sum(${name})::DOUBLE`).join(', ')
   const rows = `read_parquet('${path.replaceAll("'", "''")}')`
-  const reader = await connection.runAndReadAll(`SELECT count(*), ${totals} FROM ${rows}`)
-  const values = reader.getRows()[0].map(Number)
-  if (query.orderedBy !== undefined) {
-    const key = query.orderedBy
-    const disorder = `SELECT count(*) FROM (SELECT ${key} < lag(${key}) OVER () AS wrong FROM ${rows}) WHERE wrong`
-    values.push(Number((await connection.runAndReadAll(disorder)).getRows()[0][0]))
-  }
-  connection.closeSync()
-  instance.closeSync()
-  return values
+  return withDuckdb('1GB', async (ask) => {
+    const values = await ask(totalsOf(query, rows))
+    if (query.orderedBy === undefined) return values
+    const before = query.orderedBy.map((key) => `lag(${key}) OVER ()`).join(', ')
+    // The first row has none before it: to DuckDB a row is less than one of nulls.
+    const isFirst = `lag(${query.orderedBy[0]}) OVER () IS NULL`
+    const disorder = `SELECT NOT ${isFirst} AND (${query.orderedBy.join(', ')}) < (${before}) AS wrong FROM ${rows}`
+    return [...values, ...(await ask(`SELECT count(*) FROM (${disorder}) WHERE wrong`))]
+  })
+}
+
+/** What `fold` should say, from DuckDB. */
+async function oracleAnswer(query, files, memory) {
+  const values = await withDuckdb(memory, (ask) => ask(totalsOf(query, `(${query.sql(files)})`)))
+  return query.orderedBy === undefined ? values : [...values, 0]
 }
 
 const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]
@@ -93,7 +120,7 @@ async function measure(engine, name, limit, options) {
   try {
     const runs = []
     for (let run = 0; run < options.runs; run++) {
-      const result = await runOnce(engine, name, options.threads, limit, scratch)
+      const result = await runOnce(engine, name, limit, scratch, options)
       if (result.error !== undefined) return { engine, limit, error: result.error, peakBytes: result.peakBytes }
       runs.push(result)
     }
@@ -135,15 +162,17 @@ async function main() {
   const options = readOptions(process.argv.slice(2))
   const report = { startedAt: new Date().toISOString(), machine: machineFacts(), options, rows: [] }
   for (const name of options.only) {
-    await spillQueries.get(name).files()
+    const files = await spillQueries.get(name).files()
     let limits = [options.limit]
     if (options.limit === undefined) {
       const free = await measure('spillway', name, undefined, { ...options, runs: 1 })
       const quarter = free.error === undefined ? Math.ceil(free.peakBytes / 4e7) * 10 : 400
       limits = [undefined, `${quarter}MB`]
     }
+    const { oracle } = options
+    const answer = oracle === undefined ? undefined : await oracleAnswer(spillQueries.get(name), files, oracle)
     for (const limit of limits) {
-      let reference
+      let reference = answer
       for (const engine of options.engines) {
         const result = await measure(engine, name, limit, options)
         reference ??= result.answer

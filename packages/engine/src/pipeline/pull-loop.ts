@@ -70,6 +70,8 @@ export class PullLoop implements RunningPipeline {
     const { context } = this.#parts
     if (context.isCancelled()) throw makeError('CANCELLED', 'The query was cancelled.')
     this.#serveSpillRequest()
+    // Not at the ends of morsels only: merging or joining one partition of spilled rows leaves tens of megabytes.
+    context.worker.limitHeap()
     const end = performance.now() + STEP_BUDGET_MS
     do {
       const status = this.#parts.chain.advance()
@@ -122,7 +124,6 @@ export class PullLoop implements RunningPipeline {
       case 'morselEnd':
         chain.endMorsel(operator.sequence)
         context.control.count(context.slot, queryCounter.morselsDone, 1)
-        context.worker.limitHeap()
         return 'pulled'
       default:
     }

@@ -69,7 +69,7 @@ export class WorkerState {
     else this.limitHeap()
   }
 
-  /** At the end of a morsel: the heap stays within the growth that the budget foresees for a worker. */
+  /** At every step of a pipeline: the heap stays within the growth that the budget foresees for a worker. */
   limitHeap(): void {
     if (usedHeapBytes() - this.#heapBytes >= HEAP_GROWTH_MAX + this.heapSlackBytes) this.collectGarbage()
   }

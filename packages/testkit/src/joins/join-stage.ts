@@ -36,6 +36,29 @@ export interface JoinCase {
   readonly buildSide?: 'left' | 'right'
 }
 
+const isOneSided = ({ how }: JoinCase): boolean => how === 'semi' || how === 'anti'
+
+/** One row that depends on which rows were put together: counts, a sum over pairs, payload of both sides. */
+export function totalsOf(frame: LazyFrame, joined: JoinCase): LazyFrame {
+  const [left, right] = [col('l_row'), isOneSided(joined) ? col('l_row') : col('r_row')]
+  const texts = [max('l_payload').alias('text'), ...(isOneSided(joined) ? [] : [min('r_payload').alias('other')])]
+  return frame.select(
+    len().alias('n'),
+    left.count().alias('lefts'),
+    right.count().alias('rights'),
+    left.mul(31).add(right.mul(17)).mod(10_007).sum().alias('pairs'),
+    ...texts,
+  ) as LazyFrame
+}
+
+/** The same of the oracle. @param from the join, from its FROM on */
+export function totalsSql(from: string, joined: JoinCase): string {
+  const other = isOneSided(joined) ? 'l_row' : 'r_row'
+  return `SELECT count(*) AS n, count(l_row) AS lefts, count(${other}) AS rights,
+    coalesce(sum((l_row * 31 + ${other} * 17) % 10007), 0)::BIGINT AS pairs, max(l_payload) AS text
+    ${isOneSided(joined) ? '' : ', min(r_payload) AS other'} ${from}`
+}
+
 export class JoinStage {
   readonly folder = mkdtempSync(join(tmpdir(), 'spillway-joins-'))
   readonly engine: Engine
@@ -114,21 +137,8 @@ export class JoinStage {
     testing: QueryOptions['testing'],
     options: QueryOptions = {},
   ): Promise<DataFrame> {
-    const isOneSided = joined.how === 'semi' || joined.how === 'anti'
-    const [left, right] = [col('l_row'), isOneSided ? col('l_row') : col('r_row')]
-    const texts = [max('l_payload').alias('text'), ...(isOneSided ? [] : [min('r_payload').alias('other')])]
-    const frame = this.frame(joined).select(
-      len().alias('n'),
-      left.count().alias('lefts'),
-      right.count().alias('rights'),
-      left.mul(31).add(right.mul(17)).mod(10_007).sum().alias('pairs'),
-      ...texts,
-    )
-    const result = await frame.collect({ ...options, testing })
-    const other = isOneSided ? 'l_row' : 'r_row'
-    const expected = await this.oracle.query(`SELECT count(*) AS n, count(l_row) AS lefts, count(${other}) AS rights,
-      coalesce(sum((l_row * 31 + ${other} * 17) % 10007), 0)::BIGINT AS pairs, max(l_payload) AS text
-      ${isOneSided ? '' : ', min(r_payload) AS other'} ${this.sql(joined)}`)
+    const result = await totalsOf(this.frame(joined), joined).collect({ ...options, testing })
+    const expected = await this.oracle.query(totalsSql(this.sql(joined), joined))
     const exact = { ordered: false, relativeFloat: 0, absoluteFloat: 0 }
     const difference = tableDifference(tableOfArrow(result.toArrow()), expected, exact)
     if (difference !== undefined) throw new Error(`${difference}\n${joined.name}: ${this.sql(joined)}`)
