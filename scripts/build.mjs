@@ -74,8 +74,8 @@ function refuseArrow(metafile, name) {
 }
 
 /**
- * V8 keeps a source with a character beyond Latin-1 as two bytes per character, in every isolate. Strings are escaped by
- * the bundler, so such characters stand in comments only.
+ * V8 keeps a source with a character beyond Latin-1 as two bytes per character, in every isolate. The bundler escapes
+ * strings, so such characters stand in comments only.
  */
 function leaveAscii(target) {
   writeFileSync(target, readFileSync(target, 'utf8').replace(/[^\p{ASCII}]/gu, '?'))

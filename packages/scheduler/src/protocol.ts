@@ -38,6 +38,8 @@ export type ToWorker =
   | { readonly kind: 'collectGarbage'; readonly ticket: number }
   /** Answer: whoever does is up. */
   | { readonly kind: 'ping'; readonly ticket: number }
+  /** Answer: `described`. */
+  | { readonly kind: 'describe'; readonly ticket: number }
   /** Leave the loop until the next task: nothing is running. */
   | { readonly kind: 'rest' }
   | { readonly kind: 'shutdown' }
@@ -71,3 +73,5 @@ export type FromWorker =
   | { readonly kind: 'queryClosed'; readonly worker: number; readonly queryId: number }
   /** To `collectGarbage` and `ping`. */
   | { readonly kind: 'answered'; readonly worker: number; readonly ticket: number }
+  /** One line per pipeline that runs on the worker. */
+  | { readonly kind: 'described'; readonly worker: number; readonly ticket: number; readonly lines: readonly string[] }

@@ -36,6 +36,7 @@ class ScriptedHost implements PipelineHost {
         return typeof step === 'function' ? step() : step
       },
       summary: () => `summary ${pipelineId}`,
+      describe: () => `q${queryId} pipeline ${pipelineId}, ${next} steps`,
       close: () => {
         this.events.push(`close ${pipelineId}`)
         const error = this.closeErrors[pipelineId]

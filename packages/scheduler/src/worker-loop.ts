@@ -21,13 +21,15 @@ export interface RunningPipeline {
   step(): StepStatus
   /** After `finished`: what this worker published. */
   summary(): unknown
+  /** Where it stands and what it waits for, on one line. */
+  describe(): string
   /** Lets go of what it holds. Called once when it will not be stepped again, unless it finished. */
   close(): void
 }
 
 /** What the scheduler does not know: arenas, queries, operators. */
 export interface PipelineHost {
-  handle(message: Exclude<ToWorker, StartPipeline | { kind: 'shutdown' | 'rest' }>): void
+  handle(message: Exclude<ToWorker, StartPipeline | { kind: 'shutdown' | 'rest' | 'describe' }>): void
   start(message: StartPipeline): RunningPipeline
   /** Frees what the worker holds for a query. Called once per query, after its pipelines stopped on this worker. */
   closeQuery(queryId: number): void
@@ -98,6 +100,11 @@ class WorkerLoop {
         }
         this.#host.closeQuery(queryId)
         this.#post({ kind: 'queryClosed', worker: this.#worker, queryId })
+        return
+      }
+      case 'describe': {
+        const lines = this.#running.map((pipeline) => pipeline.describe())
+        this.#post({ kind: 'described', worker: this.#worker, ticket: message.ticket, lines })
         return
       }
       default:

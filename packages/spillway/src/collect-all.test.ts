@@ -92,6 +92,23 @@ describe('collectAll', () => {
     rmSync(inFolder('alone.parquet'))
   })
 
+  it('a lazy sink takes every option of its file', async () => {
+    const path = inFolder('options.parquet')
+    const sink = orders.sinkParquet(path, {
+      lazy: true,
+      compression: 'zstd',
+      compressionLevel: 3,
+      statistics: true,
+      rowGroupSize: 2000,
+      dataPageSize: 4096,
+      bloomFilter: [orders.columns[0] as string],
+      keyValueMetadata: { made: 'here' },
+    })
+    const [result] = await collectAll([sink])
+    expect(result.rowCount).toBe(ROWS)
+    rmSync(path)
+  })
+
   it('an error in one ends all and leaves nothing', async () => {
     const failing = orders
       .select(col('id').cast(DataType.Int8))

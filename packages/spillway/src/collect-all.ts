@@ -22,7 +22,8 @@ export type Collected<T extends readonly Collectable[]> = {
 /**
  * Runs several lazy frames as one query and gives their results in order. It is admitted once and has one memory limit;
  * what the frames have in common (a scan of one file, an aggregation) runs once. A file sink with `lazy: true` may
- * stand among them. An error in one ends all: no result, no file.
+ * stand among them. An error in one ends all: no result, no file. Files get their names at the very end, all of them or
+ * none; an error names those that could not be taken back.
  *
  * ```ts
  * const [byCity, all] = await collectAll([

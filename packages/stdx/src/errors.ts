@@ -52,7 +52,10 @@ export const errorCodes = {
     family: 'ResourceError',
     advice: 'Spilling there is spilling to memory; choose a disk or set allowTmpfs.',
   },
-  OUTPUT_FAILED: { family: 'ResourceError', advice: 'Check the output directory; nothing was left there.' },
+  OUTPUT_FAILED: {
+    family: 'ResourceError',
+    advice: 'Check the output directory; it is as it was unless the message names files.',
+  },
   CANCELLED: { family: 'CancelledError', advice: 'The query was cancelled by its signal, by break, or by close().' },
   ENGINE_CLOSED: { family: 'ResourceError', advice: 'Create a new engine.' },
   WORKER_FAILED: { family: 'InternalError', advice: 'Please report it, with the stack.' },

@@ -27,6 +27,8 @@ export interface TestingOptions {
   /** Optimizer rules to leave out. */
   readonly disabledRules?: readonly string[] | 'all'
   readonly ioFaults?: FaultPlan
+  /** Every so many times that a pipeline looks for a request to spill, it finds one. */
+  readonly spillRequestEvery?: number
 }
 
 export interface VariantOptions {
@@ -78,6 +80,14 @@ export const variants: readonly Variant[] = [
     name: 'force-spill',
     purpose: 'Every blocking sink writes all its partitions and reads them back.',
     engineOptions: () => ({ threads: 2, testing: { forceSpill: true } }),
+    needsSink: true,
+    missed: spilled,
+    mayFail: false,
+  },
+  {
+    name: 'asked-to-spill',
+    purpose: 'Another query asks for memory all the time: spilling begins at any moment, also while sinks settle.',
+    engineOptions: () => ({ threads: 2, testing: { spillRequestEvery: 2 } }),
     needsSink: true,
     missed: spilled,
     mayFail: false,

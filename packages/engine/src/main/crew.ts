@@ -5,6 +5,7 @@
 import { ControlBlock, type FromWorker, QUERY_SLOTS, WorkerPool } from '@spillway/scheduler'
 import { makeError } from '@spillway/stdx'
 import { ArenaKeeper } from './arena-keeper.ts'
+import { WorkerReports } from './engine-report.ts'
 import { FooterRegistry } from './footer-registry.ts'
 import type { QueryRun } from './query-run.ts'
 import { TableRegistry } from './table-registry.ts'
@@ -19,6 +20,7 @@ export interface Crew {
   readonly control: ControlBlock
   readonly pool: WorkerPool
   readonly keeper: ArenaKeeper
+  readonly reports: WorkerReports
   readonly tables: TableRegistry
   readonly footers: FooterRegistry
   readonly slots: (QueryRun | undefined)[]
@@ -43,6 +45,7 @@ export async function startCrew(options: CrewOptions, onLost: (crew: Crew, error
     control,
     onMessage: (message: FromWorker) => {
       if (message.kind === 'answered') keeper.receive(message)
+      else if (message.kind === 'described') reports.receive(message)
       else byId(message.queryId)?.receive(message)
     },
     onWorkerLost: (error) => {
@@ -51,9 +54,13 @@ export async function startCrew(options: CrewOptions, onLost: (crew: Crew, error
     },
   })
   const keeper: ArenaKeeper = new ArenaKeeper(pool, control)
+  const reports: WorkerReports = new WorkerReports(pool)
   const tables = new TableRegistry((message) => pool.broadcast(message))
   const footers = new FooterRegistry((message) => pool.broadcast(message))
-  const crew: Crew = { control, pool, keeper, tables, footers, slots, isLost: false, ended: Promise.resolve() }
+  const crew: Crew = {
+    ...{ control, pool, keeper, reports, tables, footers, slots },
+    ...{ isLost: false, ended: Promise.resolve() },
+  }
   // What the workers hold once they are up is part of the base. A collection would cost a tenth of a second here; it
   // is made up for when a query does not fit.
   await keeper.waitForWorkers()

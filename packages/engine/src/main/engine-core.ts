@@ -13,12 +13,15 @@ import { queryCounter, queryWord } from '@spillway/scheduler'
 import { assert, makeError, SpillwayError } from '@spillway/stdx'
 import { type OperatorSpec, operatorsOf, type PhysicalPlan, sinkUsesOf } from '../physical/physical-plan.ts'
 import type { QuerySetup } from '../worker/query-context.ts'
-import { cancelledBy, orAborted, throwIfAborted } from './abort-signal.ts'
+import { cancelledBy, throwIfAborted } from './abort-signal.ts'
+import { type AdmissionRules, AdmissionQueue } from './admission-queue.ts'
 import type { ArenaKeeper, WatchFacts } from './arena-keeper.ts'
+import { Candidate } from './candidate.ts'
 import { type Crew, startCrew } from './crew.ts'
 import { limitCompilation } from './compile-settings.ts'
 import { trimHeap } from './heap-trim.ts'
 import { memoryClassOf } from './labels.ts'
+import { reportEngine } from './engine-report.ts'
 import { heapSlackBytes } from './memory-budget.ts'
 import { ModuleCache } from './module-cache.ts'
 import { startProgress } from './progress-ticker.ts'
@@ -26,6 +29,7 @@ import { QueryRun } from './query-run.ts'
 import type { QueryMetrics, QueryOptions, QueryRequest } from './query-request.ts'
 import { foreseeModules, megabytes, QuerySizer, type SizedPlan } from './query-sizer.ts'
 import { type SpillPlace, SpillSpace } from './spill-space.ts'
+import { StallWatch } from './stall-watch.ts'
 
 export interface EngineCoreOptions {
   readonly threads: number
@@ -40,10 +44,6 @@ interface Admitted {
 
 const CLOSE_GRACE_MS = 200
 const ADMISSION_RETRY_MS = 20
-/** So long running queries may take to free what a waiting one asked for, before it makes do with less. */
-const SIZE_DOWN_AFTER_MS = 100
-/** Collecting in every isolate takes tens of milliseconds of them all: a waiting query does it now and then. */
-const ADMISSION_COLLECT_MS = 500
 
 export class EngineCore {
   readonly #options: EngineCoreOptions
@@ -52,7 +52,8 @@ export class EngineCore {
   readonly #running = new Set<QueryRun>()
   readonly #waiting = new Set<() => void>()
   #crew: Promise<Crew> | undefined
-  #admission: Promise<void> = Promise.resolve()
+  readonly #stalls = new StallWatch()
+  readonly #admissions = new AdmissionQueue(this.#admissionRules())
   #nextQueryId = 1
   #isClosed = false
 
@@ -120,6 +121,12 @@ export class EngineCore {
     }
   }
 
+  /** What runs and what it waits for, as text of several lines. */
+  async report(): Promise<string> {
+    const crew = await this.#crew
+    return crew === undefined ? 'no workers' : reportEngine(crew, this.#running, this.#admissions.waiting)
+  }
+
   // --- plans ------------------------------------------------------------------------------------------------------
 
   /** What the plans of one query become; subplans that they share are the same objects. */
@@ -180,36 +187,29 @@ export class EngineCore {
     )
   }
 
-  /** One query at a time is sized and reserved, in the order of asking. */
-  async #admit(crew: Crew, plans: readonly LogicalNode[], request: QueryRequest): Promise<Admitted> {
-    const turn = this.#admission
-    let release: () => void = () => {}
-    this.#admission = new Promise((resolve) => {
-      release = () => void turn.then(resolve)
-    })
-    let isPressing = false
-    try {
-      await orAborted(turn, request.options.signal)
-      const candidate = new Candidate(new QuerySizer(crew, plans, request, this.#options.threads), request)
-      for (;;) {
-        throwIfAborted(request.options.signal)
+  #admit(crew: Crew, plans: readonly LogicalNode[], request: QueryRequest): Promise<Admitted> {
+    const sizer = new QuerySizer(crew, plans, request, this.#options.threads)
+    const candidate = new Candidate(crew, sizer, request)
+    return this.#admissions.admit({ candidate, signal: request.options.signal })
+  }
+
+  #admissionRules(): AdmissionRules<Candidate, Admitted> {
+    return {
+      tryAdmit: async (candidate) => {
+        const { crew } = candidate
         await this.#requirePresent(crew)
+        candidate.beginWaiting()
         const slot = crew.slots.indexOf(undefined)
-        if (slot >= 0) {
-          const admitted = await this.#tryAdmit(crew, slot, candidate)
-          if (admitted !== undefined) return admitted
-          if (!isPressing) logLine(request.options, 'memory: pressure=admission a query waits for its floor')
-          isPressing = true
-          crew.control.setPressure(1)
-        }
-        await this.#waitForChange(request.options.signal)
-      }
-    } finally {
-      if (isPressing) {
-        crew.control.setPressure(0)
-        logLine(request.options, 'memory: pressure=none')
-      }
-      release()
+        return slot < 0 ? undefined : this.#tryAdmit(crew, slot, candidate)
+      },
+      stalledMs: () => this.#stalls.stalledMs(this.#running),
+      waitForChange: (signal) => this.#waitForChange(signal),
+      press: ({ crew, request }, isPressing) => {
+        crew.control.setPressure(isPressing ? 1 : 0)
+        const text = isPressing ? 'admission a query waits for its floor' : 'none'
+        logLine(request.options, `memory: pressure=${text}`)
+      },
+      outOfPatience: ({ sizer }, stalledMs) => sizer.heldByStreams(stalledMs),
     }
   }
 
@@ -459,29 +459,4 @@ function refuseUnbounded(physical: PhysicalPlan, canSpill: boolean): void {
 
 function watchFactsOf({ options, keepsResults }: QueryRequest) {
   return { limitBytes: options.memoryLimitBytes, keepsResults }
-}
-
-/** The query whose turn it is to be admitted, and how long it has been. */
-class Candidate {
-  readonly sizer: QuerySizer
-  readonly request: QueryRequest
-  readonly #since = performance.now()
-  #collectedAt = Number.NEGATIVE_INFINITY
-
-  constructor(sizer: QuerySizer, request: QueryRequest) {
-    this.sizer = sizer
-    this.request = request
-  }
-
-  get hasWaited(): boolean {
-    return performance.now() - this.#since >= SIZE_DOWN_AFTER_MS
-  }
-
-  /** True now and then. */
-  mayCollect(): boolean {
-    const now = performance.now()
-    if (now - this.#collectedAt < ADMISSION_COLLECT_MS) return false
-    this.#collectedAt = now
-    return true
-  }
 }

@@ -1,6 +1,7 @@
 /** What the engine is asked to run, and what it tells while and after. Options are validated before they get here. */
 import type { OutputFault } from '@spillway/formats'
 import type { FaultPlan } from '@spillway/memory'
+import type { TestingSetup } from '../worker/query-context.ts'
 import type { LogicalNode } from '@spillway/plan'
 import type { ControlBlock } from '@spillway/scheduler'
 import type { RootSink } from '../lowering/lower-plan.ts'
@@ -33,16 +34,18 @@ export interface TestingOptions {
   readonly ioFaults: FaultPlan | undefined
   /** A system call of a file sink goes wrong. */
   readonly outputFault: OutputFault | undefined
-  readonly reservationFault:
-    | { readonly at: number; readonly sticky: boolean; readonly counter: SharedArrayBuffer }
-    | undefined
+  readonly reservationFault: TestingSetup['reservationFault']
   readonly refuseProbability: number
+  /** Every so many times that a pipeline looks for a request to spill, it finds one: others may ask at any time. */
+  readonly spillRequestEvery: number | undefined
   /** A worker dies at the N-th pull, counted over all workers on `counter`. */
   readonly workerFault:
     | { readonly kind: 'trap' | 'throw' | 'exit'; readonly at: number; readonly counter: SharedArrayBuffer }
     | undefined
   /** A sort merges at most so many runs at a time. */
   readonly sortFanIn: number | undefined
+  /** False: no filter of a join's build side is used. */
+  readonly joinFilters: boolean
   /** Arena pages at most, however high the limit is. */
   readonly budgetPages: number | undefined
 }
@@ -59,8 +62,10 @@ export const noTesting: TestingOptions = {
   outputFault: undefined,
   reservationFault: undefined,
   refuseProbability: 0,
+  spillRequestEvery: undefined,
   workerFault: undefined,
   sortFanIn: undefined,
+  joinFilters: true,
   budgetPages: undefined,
 }
 

@@ -13,6 +13,7 @@ import {
   type JoinProbeSpec,
   type JoinTableSpec,
 } from '../operators/join/join.ts'
+import type { PublishedRows } from '../operators/join/published-build.ts'
 import { statesReadBy } from '../physical/operator-states.ts'
 import {
   type OperatorSpec,
@@ -25,6 +26,7 @@ import { emptyCounts, mergeCounts, type OperatorCounts } from '../pipeline/opera
 import type { PipelineSummary } from '../pipeline/pull-loop.ts'
 import type { QuerySetup } from '../worker/query-context.ts'
 import type { PipelineStart } from '../worker/pipeline-host.ts'
+import { boundByBuilds } from './bound-by-builds.ts'
 import { labelOf } from './labels.ts'
 import type { ModuleCache } from './module-cache.ts'
 import type { OperatorMetrics, Progress, QueryRequest } from './query-request.ts'
@@ -95,12 +97,13 @@ export class QueryRun {
     }
   }
 
-  #runPipeline(pipeline: PhysicalPipeline): Promise<void> {
+  #runPipeline(planned: PhysicalPipeline): Promise<void> {
     if (this.#error !== undefined) return Promise.resolve()
     const { queryId, physical, workers, budgetPages, setup } = this.facts
     this.#control.store(setup.slot, queryWord.nextMorsel, 0)
+    const pipeline = this.#boundByBuilds(planned)
     this.#log(`phase ${this.#phaseOf(pipeline)} morsels=${pipeline.morselCount} workers=${workers.length}`)
-    const modules = this.#modulesOf(pipeline).map((planned) => this.#modules.require(planned))
+    const modules = this.#modulesOf(pipeline).map((module) => this.#modules.require(module))
     const published = [...new Set(operatorsOf(pipeline).flatMap(statesReadBy))].map((sinkId) => ({
       sinkId,
       states: this.#published.get(sinkId) ?? [],
@@ -132,6 +135,19 @@ export class QueryRun {
     })
     this.#control.wakeWorkers()
     return done
+  }
+
+  /** Without what its scan need not read; that counts as done. */
+  #boundByBuilds(planned: PhysicalPipeline): PhysicalPipeline {
+    const published = (sinkId: number) => (this.#published.get(sinkId) ?? []) as readonly PublishedRows[]
+    const { pipeline, rowGroupsSkipped } = boundByBuilds(planned, published)
+    if (pipeline === planned) return planned
+    this.#control.count(this.slot, queryCounter.morselsDone, planned.morselCount - pipeline.morselCount)
+    const { operatorId } = pipeline.source
+    const counts = this.#operators.get(operatorId) ?? emptyCounts()
+    counts.rowGroupsSkipped += rowGroupsSkipped
+    this.#operators.set(operatorId, counts)
+    return pipeline
   }
 
   #modulesOf(pipeline: PhysicalPipeline) {
@@ -231,6 +247,26 @@ export class QueryRun {
     this.#closed = undefined
   }
 
+  /** Which phase it is in and which workers it waits for, on one line. */
+  describe(): string {
+    const { queryId, physical } = this.facts
+    const pipeline = physical.pipelines[this.#pipelineIndex]
+    const phase = pipeline === undefined ? 'all phases are over' : `phase ${this.#phaseOf(pipeline)}`
+    const closing = this.#closing.size === 0 ? '' : `, closing on workers ${[...this.#closing]}`
+    return (
+      `q${queryId} slot=${this.slot} ${phase} (${this.#pipelineIndex + 1} of ${physical.pipelines.length}) ` +
+      `waits for workers ${[...this.#waiting]}${closing}, error=${this.#error?.code}`
+    )
+  }
+
+  /** Changes whenever the query gets on or its program takes a batch. */
+  progressMark(): string {
+    const counters = ['rowsIn', 'rowsOut', 'spilledBytes', 'morselsDone'] as const
+    const counted = counters.map((name) => this.#control.counted(this.slot, queryCounter[name]))
+    const taken = this.#control.load(this.slot, queryWord.tokensOut)
+    return `${this.facts.queryId}:${counted}:${taken}:${this.#pipelineIndex}`
+  }
+
   progress(): Progress {
     const { physical } = this.facts
     const counted = (counter: number): number => this.#control.counted(this.slot, counter)
@@ -281,6 +317,7 @@ export class QueryRun {
           terminalChunks: counts.terminalChunks,
           rowGroupsSkipped: counts.rowGroupsSkipped,
           codedRows: counts.codedRows,
+          filteredRows: counts.filteredRows,
           amplification,
         }
       })

@@ -27,13 +27,13 @@ export interface SizedPlan {
  */
 const FLOOR_MARGIN_BYTES = 4e6
 
-type CrewContext = Omit<LoweringContext, 'hashMask' | 'sortFanIn'>
+type CrewContext = Omit<LoweringContext, 'hashMask' | 'sortFanIn' | 'joinFilters'>
 
 function lowerFor(plans: readonly LogicalNode[], { options, roots }: QueryRequest, context: CrewContext): PhysicalPlan {
-  const { hashBits } = options.testing
+  const { hashBits, sortFanIn, joinFilters } = options.testing
   const hashMask = hashBits === undefined ? undefined : lowBitsMask(hashBits)
   const targets = roots.map(({ makeSink }, index) => ({ plan: plans[index] as LogicalNode, makeSink }))
-  return lowerPlans(targets, { ...context, hashMask, sortFanIn: options.testing.sortFanIn })
+  return lowerPlans(targets, { ...context, hashMask, sortFanIn, joinFilters })
 }
 
 /**
@@ -160,6 +160,19 @@ export class QuerySizer {
       'MEMORY_LIMIT',
       `Memory limit is below the query's floor: it needs ${megabytes(floorBytes)} with one thread, the limit is ` +
         `${megabytes(limit)}. Raise memoryLimit to at least that.`,
+      { operator: 'admission', floorBytes, limitBytes: limit },
+    )
+  }
+
+  /** The error of a query that waited while the only running ones wait for programs that take none of their batches. */
+  heldByStreams(stalledMs: number): Error {
+    const floorBytes = this.smallestFloorBytes()
+    const limit = this.#request.options.memoryLimitBytes
+    return makeError(
+      'MEMORY_LIMIT',
+      `Not enough memory beside queries that are streamed: from none of them a batch was taken for ` +
+        `${Math.round(stalledMs / 1000)} s, and the query needs ${megabytes(floorBytes)} of ${megabytes(limit)}. ` +
+        'Take their batches or leave their loops before you run more, or raise memoryLimit.',
       { operator: 'admission', floorBytes, limitBytes: limit },
     )
   }

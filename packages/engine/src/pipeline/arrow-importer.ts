@@ -149,16 +149,21 @@ export class ArrowImporter {
     this.#dictionaries.set(index, { source: dictionary, imported, address, pages })
   }
 
+  /** Asked for until the sinks have nothing left to spill. @throws MemoryLimitError */
   #take(pages: number, what: string): number {
-    const address = this.#context.reservation.take(pages)
-    if (address === 0) {
-      throw makeError(
-        'MEMORY_LIMIT',
-        `Not enough memory in ${this.#operator} for ${what}: needs ${pages * PAGE_BYTES} bytes. Raise memoryLimit.`,
-        { operator: this.#operator, needBytes: pages * PAGE_BYTES },
-      )
+    const { reservation, makeRoom } = this.#context
+    for (let freed = 1; freed > 0; ) {
+      const address = reservation.take(pages)
+      if (address !== 0) return address
+      freed = makeRoom(pages)
     }
-    return address
+    const address = reservation.take(pages)
+    if (address !== 0) return address
+    throw makeError(
+      'MEMORY_LIMIT',
+      `Not enough memory in ${this.#operator} for ${what}: needs ${pages * PAGE_BYTES} bytes. Raise memoryLimit.`,
+      { operator: this.#operator, needBytes: pages * PAGE_BYTES },
+    )
   }
 
   #freeOversized(): void {

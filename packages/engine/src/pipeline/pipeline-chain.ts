@@ -166,6 +166,17 @@ export class PipelineChain {
     this.#beginPending()
   }
 
+  /** What is pending, and with whom. */
+  describe(): string {
+    if (this.#pendingBatch === 0 && !this.#isMorselEnding) return '(nothing pending)'
+    const { sinks, branches } = this.#parts
+    const what = this.#pendingBatch !== 0 ? 'batch' : 'morsel end'
+    const sink = sinks[this.#pendingSink]
+    const branch = branches[this.#pendingBranch]
+    const place = sink !== undefined ? `sink ${sink.sinkId}` : `branch ${this.#pendingBranch} ${branch?.describe()}`
+    return `(${what} of sequence ${this.#sequence} with ${place})`
+  }
+
   /** All sinks, those of branches included. */
   get sinks(): readonly OpenSink[] {
     const { sinks, branches } = this.#parts

@@ -42,7 +42,10 @@ export class PullLoop implements RunningPipeline {
   readonly #transforms: readonly Metered<Transform>[]
   /** Of the chain and its branches. */
   readonly #sinks: readonly OpenSink[]
+  #polls = 0
   #isDrained = false
+  /** What the last step could not go on with. */
+  #blockedOn: 'nothing' | 'source' | 'chain' = 'nothing'
   #isExhausted = false
   #summary: PipelineSummary | undefined
 
@@ -59,6 +62,7 @@ export class PullLoop implements RunningPipeline {
     operator.isParked = false
     const status = this.#run()
     operator.isParked = status === 'blocked'
+    if (status !== 'blocked') this.#blockedOn = 'nothing'
     return status
   }
 
@@ -71,16 +75,31 @@ export class PullLoop implements RunningPipeline {
     const end = performance.now() + STEP_BUDGET_MS
     do {
       const status = this.#parts.chain.advance()
-      if (status === 'blocked') return 'blocked'
+      if (status === 'blocked') return this.#block('chain')
       if (status === 'idle') {
         if (this.#isDrained && this.#settle()) return this.#finish()
         if (!this.#isDrained) context.strike()
-        if (!this.#isDrained && this.#pull() === 'blocked') return 'blocked'
+        if (!this.#isDrained && this.#pull() === 'blocked') return this.#block('source')
       }
       if (context.isCancelled()) throw makeError('CANCELLED', 'The query was cancelled.')
       this.#serveSpillRequest()
     } while (performance.now() < end)
     return 'progressed'
+  }
+
+  #block(on: 'source' | 'chain'): 'blocked' {
+    this.#blockedOn = on
+    return 'blocked'
+  }
+
+  describe(): string {
+    const { queryId, context, source, chain } = this.#parts
+    const { control, slot, workerIndex } = context
+    const place = this.#isDrained ? 'drained' : `morsel sequence=${source.operator.sequence}`
+    return (
+      `q${queryId} pipeline ${this.pipelineId} ${place}, blocked on ${this.#blockedOn} ${chain.describe()}, ` +
+      `pages=${control.usedPages(slot, workerIndex)}${context.isCancelled() ? ', cancelled' : ''}`
+    )
   }
 
   summary(): PipelineSummary {
@@ -133,11 +152,20 @@ export class PullLoop implements RunningPipeline {
 
   #serveSpillRequest(): void {
     const { context, source } = this.#parts
-    const pages = context.control.takeSpillRequest(context.slot, context.workerIndex)
+    const asked = context.control.takeSpillRequest(context.slot, context.workerIndex)
+    const pages = asked > 0 ? asked : this.#testRequest()
     if (pages <= 0) return
     let freed = source.operator.spill(pages)
     if (freed < pages) freed += this.makeRoom(pages - freed)
     if (freed > 0) context.control.wakeWorkers()
+  }
+
+  /** A page, now and then: in tests that ask at every moment at which others may. */
+  #testRequest(): number {
+    const every = this.#parts.context.setup.testing.spillRequestEvery
+    if (every === undefined) return 0
+    this.#polls += 1
+    return this.#polls % every === 0 ? 1 : 0
   }
 
   /** Spills about `pages` pages of the sinks, which hold no batch now. Returns the pages freed. */

@@ -83,6 +83,14 @@ export class OpeningPipeline implements RunningPipeline {
     return this.#opened?.summary()
   }
 
+  describe(): string {
+    if (this.#opened !== undefined) return this.#opened.describe()
+    const { queryId, areas } = this.#parts
+    const waitedMs = Math.round(performance.now() - this.#started)
+    const pages = areas.map((area) => area.pages)
+    return `q${queryId} pipeline ${this.pipelineId} is opening: waits for ${pages} pages since ${waitedMs} ms`
+  }
+
   close(): void {
     this.#opened?.close()
   }

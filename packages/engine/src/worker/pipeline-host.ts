@@ -10,6 +10,7 @@ import { assert, unreachable } from '@spillway/stdx'
 import {
   type OperatorBase,
   type PhysicalPipeline,
+  chainsOf,
   type PipelineChain as PipelineChainSpec,
   type SinkSpec,
   sinkUsesOf,
@@ -49,7 +50,7 @@ interface ChainOfPipeline {
   readonly chain: PipelineChainSpec
 }
 
-type HostMessage = Exclude<ToWorker, StartPipeline | { kind: 'shutdown' | 'rest' }>
+type HostMessage = Exclude<ToWorker, StartPipeline | { kind: 'shutdown' | 'rest' | 'describe' }>
 
 export class EngineHost implements PipelineHost {
   readonly #state: WorkerState
@@ -134,17 +135,21 @@ export class EngineHost implements PipelineHost {
   #areasOf(query: OpenQuery, start: PipelineStart): Area[] {
     const { pipeline } = start
     const floor = pipelineFloor(pipeline)
-    const areas = [this.#area(query, floor, start.pipelinePagesMax, () => false)]
+    const chains = chainsOf(pipeline)
+    const kinds = [pipeline.source.kind, ...chains.flatMap(({ transforms }) => transforms.map(({ kind }) => kind))]
+    const areas = [this.#area(query, kinds, floor, start.pipelinePagesMax, () => false)]
     // Sinks gather rows and spill: they leave what is free to a query that waits. A merge is over sooner with memory.
     const isPressed = (): boolean => this.#state.control.pressure > 0
     for (const { sink } of sinkUsesOf(pipeline)) {
-      if (!query.sinks.has(sink.sinkId)) areas.push(this.#area(query, sinkFloor(sink), start.sinkPagesMax, isPressed))
+      if (!query.sinks.has(sink.sinkId)) {
+        areas.push(this.#area(query, [sink.kind], sinkFloor(sink), start.sinkPagesMax, isPressed))
+      }
     }
     return areas
   }
 
-  #area(query: OpenQuery, floor: Floor, pagesMax: number, isPressed: () => boolean): Area {
-    const reservation = this.#reserve(query, floor.guaranteedPages, pagesMax, isPressed)
+  #area(query: OpenQuery, kinds: readonly string[], floor: Floor, pagesMax: number, isPressed: () => boolean): Area {
+    const reservation = this.#reserve(query, kinds, floor.guaranteedPages, pagesMax, isPressed)
     return { reservation, pages: Math.max(1, floor.workspacePages), workspace: undefined }
   }
 
@@ -205,7 +210,13 @@ export class EngineHost implements PipelineHost {
     return loop
   }
 
-  #reserve(query: OpenQuery, guaranteedPages: number, maxPages: number, isPressed: () => boolean): Reservation {
+  #reserve(
+    query: OpenQuery,
+    kinds: readonly string[],
+    guaranteedPages: number,
+    maxPages: number,
+    isPressed: () => boolean,
+  ): Reservation {
     const { context } = query
     const { testing, owner } = context.setup
     const reservation: Reservation = new Reservation({
@@ -218,7 +229,7 @@ export class EngineHost implements PipelineHost {
       shouldRefuse: () => {
         if (testing.refuseProbability > 0 && Math.random() < testing.refuseProbability) return true
         const fault = testing.reservationFault
-        if (fault === undefined) return false
+        if (fault === undefined || (fault.operator !== undefined && !kinds.includes(fault.operator))) return false
         const asked = Atomics.add(new Int32Array(fault.counter), 0, 1)
         return fault.sticky ? asked >= fault.at : asked === fault.at
       },

@@ -26,10 +26,18 @@ export interface TestingSetup {
   readonly outputFault: OutputFault | undefined
   /** Refuse the N-th page request above the guaranteed ones (counted over all workers on `counter`). */
   readonly reservationFault:
-    | { readonly at: number; readonly sticky: boolean; readonly counter: SharedArrayBuffer }
+    | {
+        readonly at: number
+        readonly sticky: boolean
+        readonly counter: SharedArrayBuffer
+        /** Only requests of operators of this kind count, a pipeline's being those of its source and transforms. */
+        readonly operator?: string | undefined
+      }
     | undefined
   /** Refuse page requests at random with this probability. */
   readonly refuseProbability: number
+  /** Every so many times that a pipeline looks for a request to spill, it finds one. */
+  readonly spillRequestEvery: number | undefined
   readonly workerFault: WorkerFault | undefined
 }
 

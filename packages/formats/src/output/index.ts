@@ -1,3 +1,4 @@
 /** Files that workers write together. */
+export { type CompleteFile, commitOutputFiles } from './commit-outputs.ts'
 export * from './output-file.ts'
 export { outputCalls, type OutputFault } from './output-calls.ts'

@@ -1,5 +1,5 @@
 /** The system calls that writing a file takes, and their deliberate failures for tests. */
-import { closeSync, fsyncSync, openSync, renameSync, writevSync } from 'node:fs'
+import { closeSync, fsyncSync, linkSync, openSync, renameSync, rmSync, writevSync } from 'node:fs'
 
 export interface OutputCalls {
   open(path: string, flags: 'wx' | 'r+' | 'r'): number
@@ -7,6 +7,10 @@ export interface OutputCalls {
   writev(descriptor: number, views: readonly Uint8Array[], position: number): number
   sync(descriptor: number): void
   rename(from: string, to: string): void
+  /** A second name for a file. */
+  link(from: string, to: string): void
+  /** A file that is not there is no error. */
+  remove(path: string): void
   close(descriptor: number): void
 }
 
@@ -15,16 +19,19 @@ export const systemOutput: OutputCalls = {
   writev: (descriptor, views, position) => writevSync(descriptor, views, position),
   sync: (descriptor) => fsyncSync(descriptor),
   rename: (from, to) => renameSync(from, to),
+  link: (from, to) => linkSync(from, to),
+  remove: (path) => rmSync(path, { force: true }),
   close: (descriptor) => closeSync(descriptor),
 }
 
 /** Plain data that crosses threads; all count on one counter. */
 export interface OutputFault {
   /**
-   * `fail`: the call with the index `operation`, among those that open, write, sync and rename, throws ENOSPC, a write
-   * after half of its bytes. `short-write`: the write with that index takes half of its bytes.
+   * `fail`: the call with the index `operation`, among those that open, write, sync, rename, link and remove, throws
+   * ENOSPC, a write after half of its bytes. `fail-on`: so do all that follow. `short-write`: the write with that index
+   * takes half of its bytes.
    */
-  readonly kind: 'fail' | 'short-write'
+  readonly kind: 'fail' | 'fail-on' | 'short-write'
   readonly operation: number
   /** One Int32: operations so far. */
   readonly counter: SharedArrayBuffer
@@ -33,9 +40,14 @@ export interface OutputFault {
 /** The system's calls, one of which goes wrong if there is a fault. */
 export function outputCalls(fault: OutputFault | undefined): OutputCalls {
   if (fault === undefined) return systemOutput
-  const strikes = (): boolean => Atomics.add(new Int32Array(fault.counter), 0, 1) === fault.operation
+  const strikes = (): boolean => {
+    const operation = Atomics.add(new Int32Array(fault.counter), 0, 1)
+    return fault.kind === 'fail-on'
+      ? operation >= fault.operation && fault.operation >= 0
+      : operation === fault.operation
+  }
   const failing = (): void => {
-    if (fault.kind === 'fail' && strikes()) throw noSpace()
+    if (fault.kind !== 'short-write' && strikes()) throw noSpace()
   }
   return {
     open(path, flags) {
@@ -45,7 +57,7 @@ export function outputCalls(fault: OutputFault | undefined): OutputCalls {
     writev(descriptor, views, position) {
       if (!strikes()) return systemOutput.writev(descriptor, views, position)
       const done = systemOutput.writev(descriptor, firstHalf(views), position)
-      if (fault.kind === 'fail') throw noSpace()
+      if (fault.kind !== 'short-write') throw noSpace()
       return done
     },
     sync(descriptor) {
@@ -55,6 +67,14 @@ export function outputCalls(fault: OutputFault | undefined): OutputCalls {
     rename(from, to) {
       failing()
       systemOutput.rename(from, to)
+    },
+    link(from, to) {
+      failing()
+      systemOutput.link(from, to)
+    },
+    remove(path) {
+      failing()
+      systemOutput.remove(path)
     },
     close: (descriptor) => systemOutput.close(descriptor),
   }

@@ -8,7 +8,6 @@
  */
 import { randomUUID } from 'node:crypto'
 import { rmSync } from 'node:fs'
-import { dirname } from 'node:path'
 import { assert, makeError } from '@spillway/stdx'
 import { type OutputCalls, systemOutput } from './output-calls.ts'
 
@@ -94,14 +93,6 @@ export function endOutputFile(temporary: string, { start, pieces }: FileTail, ca
   return position
 }
 
-/** Gives the complete file its name. @throws OUTPUT_FAILED */
-export function finishOutputFile(temporary: string, target: string, calls = systemOutput): void {
-  onOutput(target, () => {
-    calls.rename(temporary, target)
-    syncDirectory(dirname(target), calls)
-  })
-}
-
 /** Removes the temporary file of a query that failed or was cancelled; nothing happens when there is none. */
 export function discardOutputFile(temporary: string): void {
   try {
@@ -144,18 +135,4 @@ function onOutput(path: string, write: () => void): void {
 function writeFully(calls: OutputCalls, descriptor: number, bytes: Uint8Array, position: number): void {
   let done = 0
   while (done < bytes.length) done += calls.writev(descriptor, [bytes.subarray(done)], position + done)
-}
-
-/** Makes the rename durable; some systems do not let a directory be opened, and then it is left to them. */
-function syncDirectory(directory: string, calls: OutputCalls): void {
-  try {
-    const descriptor = calls.open(directory, 'r')
-    try {
-      calls.sync(descriptor)
-    } finally {
-      calls.close(descriptor)
-    }
-  } catch {
-    // The file itself is synced and complete under its name.
-  }
 }

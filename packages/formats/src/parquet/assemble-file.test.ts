@@ -12,9 +12,9 @@ import {
   beginOutputFile,
   discardOutputFile,
   endOutputFile,
-  finishOutputFile,
+  commitOutputFiles,
   temporaryOutputPath,
-} from '../output/output-file.ts'
+} from '../output/index.ts'
 import { PARQUET_HEADER, parquetTail } from './assemble-file.ts'
 import { ParquetDecoder } from './testing/decoder.ts'
 import { readFileMeta } from './footer.ts'
@@ -97,7 +97,7 @@ describe('assembled files', () => {
     const temporary = temporaryOutputPath(target)
     beginOutputFile(temporary, PARQUET_HEADER)
     endOutputFile(temporary, parquetTail({ rowGroups: [], schema, rowCount: 0, keyValue: {} }))
-    finishOutputFile(temporary, target)
+    commitOutputFiles([{ temporary, target }])
     expect(readFileMeta(target).schema).toEqual(schema)
     expect(await count(`select count(*) from '${target}'`)).toBe(0)
     const described = await duckdb.runAndReadAll(`describe from '${target}'`)

@@ -31,6 +31,8 @@ export interface FaultPlan {
   readonly sticky: boolean
   /** One Int32: operations so far. Made by `makeFaultPlan`. */
   readonly counter: SharedArrayBuffer
+  /** Source of a regular expression: only files whose paths match count and fail. Left out: all files. */
+  readonly files?: string | undefined
 }
 
 export function makeFaultPlan(kind: FaultKind, operation: number, sticky = false): FaultPlan {
@@ -66,24 +68,26 @@ function withFile<T>(path: string, flags: number, work: (file: number) => T): T 
 
 /** Wraps `calls` so that the operation named by `plan` fails. */
 export function faultyFileCalls(calls: FileCalls, plan: FaultPlan): FileCalls {
-  const strikes = (): boolean => {
+  const files = plan.files === undefined ? undefined : new RegExp(plan.files)
+  const strikes = (path: string): boolean => {
+    if (files !== undefined && !files.test(path)) return false
     const operation = Atomics.add(new Int32Array(plan.counter), 0, 1)
     return plan.sticky ? operation >= plan.operation : operation === plan.operation
   }
   return {
     ...calls,
     write: (path, views, position) => {
-      const faulted = !readKinds.has(plan.kind) && strikes()
+      const faulted = !readKinds.has(plan.kind) && strikes(path)
       return faulted ? faultyWrite(calls, plan.kind, path, views, position) : calls.write(path, views, position)
     },
     read: (path, target, position) => {
-      const faulted = readKinds.has(plan.kind) && strikes()
+      const faulted = readKinds.has(plan.kind) && strikes(path)
       return faulted ? faultyRead(calls, plan.kind, path, target, position) : calls.read(path, target, position)
     },
   }
 }
 
-const readKinds: ReadonlySet<FaultKind> = new Set(['eio-read', 'short-read', 'corrupt-byte'])
+export const readKinds: ReadonlySet<FaultKind> = new Set(['eio-read', 'short-read', 'corrupt-byte'])
 
 function faultyWrite(
   calls: FileCalls,

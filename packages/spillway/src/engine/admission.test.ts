@@ -3,7 +3,7 @@
  * loop must make do with the pages that are free, at once and not when the stream ends (which it never would).
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { col, createEngine, type Engine, LazyFrame, len } from '../index.ts'
+import { col, collectAll, createEngine, type Engine, LazyFrame, len } from '../index.ts'
 
 const ROWS = 60_000
 /** The stream's floor takes about half of these pages, as the best sizing of the inner query would. */
@@ -53,5 +53,25 @@ describe('a query in the loop over the batches of another one', () => {
     expect(first.metrics?.admissionMs).toBeGreaterThanOrEqual(100)
     expect(second.metrics?.admissionMs).toBeGreaterThanOrEqual(100)
     await batches.return?.()
+  }, 60_000)
+
+  it('lets a query pass that the program waits for while nothing else goes on', async () => {
+    const stream = groups().agg(col('value').sum().alias('value')).collectBatches({ testing })
+    const batches = stream[Symbol.asyncIterator]()
+    await batches.next()
+    // As many tables as have room in all of the memory, but not beside the stream.
+    const sums = ['a', 'b', 'c', 'd', 'e'].map((name, at) =>
+      groups().agg(col('value').sum().add(at).alias(name)).filter(col('key').eq('k9')),
+    )
+    let isAdmitted = false
+    const large = collectAll(sums, { testing }).then((frames) => {
+      isAdmitted = true
+      return frames
+    })
+    const small = await LazyFrame({ x: [1, 2] }, { session: engine }).collect({ testing })
+    expect([small.height, isAdmitted]).toEqual([2, false])
+    await batches.return?.()
+    expect((await large).map(({ height }) => height)).toEqual([1, 1, 1, 1, 1])
+    expect(await engine.usage()).toMatchObject({ runningQueries: 0, reservedPages: 0, usedPages: 0 })
   }, 60_000)
 })

@@ -22,6 +22,7 @@ export function frameOutput<S extends SchemaTypes>(
       },
     },
     keepsResults: true,
+    file: undefined,
     encoder: noEncoder,
     begin: () => {},
     admitted: () => {},

@@ -28,8 +28,10 @@ const testingShape = () => ({
   outputFault: z.optional(z.custom<TestingOptions['outputFault']>()),
   reservationFault: z.optional(z.custom<TestingOptions['reservationFault']>()),
   refuseProbability: z.optional(z.number().check(z.minimum(0), z.maximum(1))),
+  spillRequestEvery: z.optional(z.int().check(z.minimum(1))),
   workerFault: z.optional(z.custom<TestingOptions['workerFault']>()),
   sortFanIn: z.optional(z.int().check(z.minimum(2))),
+  joinFilters: z.optional(z.boolean()),
   budgetPages: z.optional(z.int().check(z.positive())),
 })
 
@@ -129,6 +131,9 @@ export type CollectBatchesOptions = z.input<ReturnType<typeof batchesSchema>>
 export type SinkParquetOptions = z.input<ReturnType<typeof sinkParquetSchema>>
 export type SinkIpcOptions = z.input<ReturnType<typeof sinkIpcSchema>>
 export type ExplainOptions = z.input<ReturnType<typeof explainSchema>>
+
+/** Names of the options that every query has. */
+export const queryOptionNames = madeOnce((): ReadonlySet<string> => new Set(Object.keys(queryShape())))
 
 /** A schema is made when options are first checked against it: most programs use one or two of them. */
 export function madeOnce<T>(make: () => T): () => T {

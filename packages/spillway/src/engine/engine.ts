@@ -27,6 +27,7 @@ import {
   explainSchema,
   parseOptions,
   type QueryOptions,
+  queryOptionNames,
   querySchema,
   resolveOptions,
   resolveThreads,
@@ -157,6 +158,20 @@ export class Engine implements QuerySession, AsyncDisposable {
     return this.#core.inspect()
   }
 
+  /**
+   * What runs at this moment and what it waits for, as text of several lines, when a query seems to stand still: its
+   * phase, the workers it waits for, who holds which memory, and where each worker stands.
+   *
+   * ```ts
+   * const engine = createEngine()
+   * console.error(await engine.report())
+   * await engine.close()
+   * ```
+   */
+  report(): Promise<string> {
+    return this.#core.report()
+  }
+
   /** Cancels what runs, ends the workers and removes the temp directory. Settles within a quarter of a second. */
   close(): Promise<void> {
     return this.#core.close()
@@ -235,9 +250,10 @@ function refuseQueryOptions(query: QueryOptions, where: string): void {
   throw makeError('INVALID_OPTION', `${text} Give it to collectAll.`, { option: name })
 }
 
+/** Without what belongs to the file. */
 function queryPart(options: SinkParquetOptions): QueryOptions {
-  const { compression, compressionLevel, statistics, rowGroupSize, ...query } = options
-  return query
+  const names = queryOptionNames()
+  return Object.fromEntries(Object.entries(options).filter(([name]) => names.has(name)))
 }
 
 export type { QueryMetrics, QueryRequest }

@@ -1,4 +1,4 @@
-/** An output that is one file: workers write pieces under a temporary name; this adds the tail and renames. */
+/** An output that is one file: workers write pieces under a temporary name; this adds the tail. */
 import { resolve } from 'node:path'
 import type { EncoderNeed, QueryOptions, RootSink, SinkFileOutput, Sizing } from '@spillway/engine'
 import {
@@ -6,7 +6,6 @@ import {
   discardOutputFile,
   endOutputFile,
   type FileTail,
-  finishOutputFile,
   outputCalls,
   temporaryOutputPath,
 } from '@spillway/formats'
@@ -55,10 +54,8 @@ export function fileOutput<F>(path: string, format: OutputFormat<F>, query: Quer
       pieces.sort((a, b) => a.sequence - b.sequence)
       bytes = endOutputFile(temporary, format.tail(pieces, rowCount), calls)
     },
-    finish: (metrics) => {
-      finishOutputFile(temporary, target, calls)
-      return { path: target, rowCount, bytes, metrics }
-    },
+    file: { temporary, target },
+    finish: (metrics) => ({ path: target, rowCount, bytes, metrics }),
     discard: () => discardOutputFile(temporary),
   }
 }

@@ -1,6 +1,7 @@
 /**
  * What a query ends in: rows in memory or files, one or several. All outputs of a query are begun before it runs and
- * finished after all of it ran; when anything fails, every one of them is discarded.
+ * finished after all of it ran; when anything fails, every one of them is discarded. Files get their names at the very
+ * end, all or none (formats/src/output/commit-outputs.ts).
  */
 import type {
   AdmittedQuery,
@@ -12,6 +13,7 @@ import type {
   QueryRoot,
   Sizing,
 } from '@spillway/engine'
+import { type CompleteFile, commitOutputFiles, outputCalls } from '@spillway/formats'
 import { assert } from '@spillway/stdx'
 
 export interface QueryOutput<R> {
@@ -25,9 +27,11 @@ export interface QueryOutput<R> {
   admitted(query: AdmittedQuery, outputIndex: number): void
   /** All rows are there. */
   complete(metrics: QueryMetrics, root: PhysicalRoot): void
-  /** All outputs are complete: makes the result known. */
+  /** What gets its name when all outputs are complete. */
+  readonly file: CompleteFile | undefined
+  /** All outputs are complete, and files still have temporary names. */
   finish(metrics: QueryMetrics): R
-  /** Also after a failed `begin`, `complete` or `finish`. */
+  /** Also after a failed `begin`, `complete` or `finish`, and when not all files got their names. */
   discard(): void
 }
 
@@ -57,7 +61,10 @@ export async function runOutputs<R>(
       assert(root !== undefined, 'a query has as many ends as outputs')
       output.complete(metrics, root)
     })
-    return outputs.map((output) => output.finish(metrics))
+    const results = outputs.map((output) => output.finish(metrics))
+    const files = outputs.flatMap(({ file }) => (file === undefined ? [] : [file]))
+    commitOutputFiles(files, outputCalls(options.testing.outputFault))
+    return results
   } catch (error) {
     for (const output of outputs) output.discard()
     throw error

@@ -285,31 +285,47 @@ export function hugeStringsQuery(engine: Engine, rowCount: number, bytes: number
   return { name: 'huge strings', frame: frame as LazyFrame, answer: answer.sort(), testing }
 }
 
-/** Rows with long texts and many ties, as many runs that are merged in several passes: ties keep their order. */
-export function sortQuery(engine: Engine, rowCount: number): KnownQuery {
+/**
+ * Rows with long texts and many ties, as many runs that are merged in several passes: ties keep their order.
+ * @param payloadBytes of a text that each row carries: with some, the rows need pages beyond the guaranteed ones
+ */
+export function sortQuery(engine: Engine, rowCount: number, payloadBytes = 0): KnownQuery {
   const rows = Array.from({ length: rowCount }, (_, row) => ({
     key: row % 13 === 0 ? null : `a text that begins as all others do, number ${(row * 7919) % 97}`,
     amount: (row * 31) % 7,
     row,
+    payload: payloadBytes === 0 ? '' : `${row}${'p'.repeat(payloadBytes + (row % 5))}`,
   }))
   const frame = LazyFrame(
     {
       key: rows.map(({ key }) => key),
       amount: rows.map(({ amount }) => amount),
       row: rows.map(({ row }) => row),
+      payload: rows.map(({ payload }) => payload),
     },
     { session: engine },
   ).sort(['key', 'amount'], { descending: [false, true] })
   const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
   const answer = [...rows]
     .sort((a, b) => compare(a.key ?? '', b.key ?? '') || b.amount - a.amount || a.row - b.row)
-    .map(({ key, amount, row }) => [key, amount, row].map(String).join('|'))
-  const testing = { forceSpill: true, batchRows: 64, morselRows: 256, sortFanIn: 3, budgetPages: 200 }
-  return { name: 'sort', isOrdered: true, frame: frame as LazyFrame, answer, testing }
+    .map(({ key, amount, row, payload }) => [key, amount, row, payload].map(String).join('|'))
+  const testing = { forceSpill: payloadBytes === 0, batchRows: 64, morselRows: 256, sortFanIn: 3, budgetPages: 200 }
+  return {
+    name: payloadBytes === 0 ? 'sort' : 'wide sort',
+    isOrdered: true,
+    frame: frame as LazyFrame,
+    answer,
+    testing,
+  }
 }
 
 /** The first rows of the same order, more than are sorted at a time under this budget: runs of that many at most. */
-export function topQuery(engine: Engine, rowCount: number, limit: number): KnownQuery {
-  const sorted = sortQuery(engine, rowCount)
-  return { ...sorted, name: 'top', frame: sorted.frame.head(limit), answer: sorted.answer.slice(0, limit) }
+export function topQuery(engine: Engine, rowCount: number, limit: number, payloadBytes = 0): KnownQuery {
+  const sorted = sortQuery(engine, rowCount, payloadBytes)
+  return {
+    ...sorted,
+    name: payloadBytes === 0 ? 'top' : 'wide top',
+    frame: sorted.frame.head(limit),
+    answer: sorted.answer.slice(0, limit),
+  }
 }

@@ -1,6 +1,6 @@
 /**
  * The fault sweep over group-by, sort and multiplexer. By default a sample of the points is taken; SPILLWAY_SLOW=1
- * takes all of them. (Joins have a sweep of their own.)
+ * takes all of them, or as many as SPILLWAY_SWEEP_POINTS says. (Joins have a sweep of their own.)
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
@@ -12,11 +12,67 @@ import {
   sortQuery,
   topQuery,
 } from './fault-stage.ts'
-import { sweepRefusals, sweepSpillFaults } from './sweep.ts'
+import { type FilePhase, type PagePhase, sweepRefusals, sweepSpillFaults } from './sweep.ts'
 
 const isSlow = process.env['SPILLWAY_SLOW'] === '1'
-/** Points per kind and query. */
-const SAMPLE = isSlow ? Number.POSITIVE_INFINITY : 4
+/** Points per phase and kind. */
+const SAMPLE = isSlow ? Number(process.env['SPILLWAY_SWEEP_POINTS'] ?? Number.POSITIVE_INFINITY) : 1
+
+interface Case {
+  readonly make: (stage: FaultStage) => KnownQuery
+  readonly files: readonly FilePhase[]
+  readonly pages: readonly PagePhase[]
+}
+
+/** Without `forceSpill`, so that there are rows in pages beyond the guaranteed ones. */
+function keepingRows(query: KnownQuery, batchRows: number, morselRows: number): KnownQuery {
+  return { ...query, name: `${query.name} in memory`, testing: { partitionBits: 0, batchRows, morselRows } }
+}
+
+const cases: { readonly [name: string]: Case } = {
+  distinct: {
+    make: ({ engine }) => distinctQuery(engine, 400),
+    files: [{ name: 'group-by', least: 10 }],
+    pages: [{ operator: 'groupByOutput', least: 2 }],
+  },
+  recursive: {
+    make: ({ engine }) => recursiveQuery(engine, 2800),
+    files: [{ name: 'group-by splits', least: 50 }],
+    pages: [{ operator: 'groupByOutput', least: 50 }],
+  },
+  'groups in memory': {
+    make: ({ engine }) => keepingRows(recursiveQuery(engine, 1200), 256, 640),
+    files: [],
+    pages: [{ operator: 'groupBy', least: 5 }],
+  },
+  shared: {
+    make: ({ engine }) => sharedQuery(engine, 900),
+    files: [
+      { name: 'group-by', least: 4 },
+      { name: 'multiplexer', least: 4 },
+      { name: 'join build', least: 4 },
+      { name: 'join probe', least: 4 },
+    ],
+    pages: [],
+  },
+  'shared in memory': {
+    make: ({ engine }) => keepingRows(sharedQuery(engine, 9000), 512, 4096),
+    files: [],
+    pages: [{ operator: 'multiplexer', least: 3 }],
+  },
+  sort: { make: ({ engine }) => sortQuery(engine, 800), files: [{ name: 'sort runs', least: 15 }], pages: [] },
+  top: { make: ({ engine }) => topQuery(engine, 800, 500), files: [{ name: 'sort runs', least: 15 }], pages: [] },
+  'wide sort': {
+    make: ({ engine }) => sortQuery(engine, 800, 6000),
+    files: [{ name: 'sort runs', least: 5 }],
+    pages: [{ operator: 'sort', least: 20 }],
+  },
+  'wide top': {
+    make: ({ engine }) => topQuery(engine, 1500, 900, 6000),
+    files: [{ name: 'sort runs', least: 5 }],
+    pages: [{ operator: 'sort', least: 20 }],
+  },
+}
 
 describe('fault sweep', () => {
   let stage: FaultStage
@@ -24,44 +80,40 @@ describe('fault sweep', () => {
   beforeAll(() => {
     // One worker: the N-th operation is the same one in every run.
     stage = new FaultStage({ threads: 1 })
-    queries.set('distinct', distinctQuery(stage.engine, 400))
-    queries.set('recursive', recursiveQuery(stage.engine, 2800))
-    queries.set('shared', sharedQuery(stage.engine, 900))
-    queries.set('sort', sortQuery(stage.engine, 800))
-    queries.set('top', topQuery(stage.engine, 800, 500))
+    for (const [name, { make }] of Object.entries(cases)) queries.set(name, make(stage))
   })
   afterAll(async () => {
     await stage[Symbol.asyncDispose]()
   })
 
-  for (const [name, floor] of [
-    ['distinct', isSlow ? 300 : 30],
-    ['recursive', isSlow ? 2000 : 30],
-    ['shared', isSlow ? 300 : 30],
-    ['sort', isSlow ? 100 : 30],
-    ['top', isSlow ? 100 : 30],
-  ] as const) {
-    it(`ends every failed spill operation with its error: ${name}`, { timeout: 3_600_000 }, async () => {
-      const points = await sweepSpillFaults(stage, queries.get(name) as KnownQuery, SAMPLE)
-      expect(points).toBeGreaterThanOrEqual(floor)
+  for (const [name, { files, pages }] of Object.entries(cases)) {
+    it.skipIf(files.length === 0)(`each failed spill operation: ${name}`, { timeout: 3_600_000 }, async () => {
+      const points = await sweepSpillFaults(stage, queries.get(name) as KnownQuery, files, SAMPLE)
+      // Seven kinds of faults, at least two points of each in every phase.
+      expect(points).toBeGreaterThanOrEqual(files.length * 14)
     })
-
-    it(`survives every refused page: ${name}`, { timeout: 3_600_000 }, async () => {
-      const points = await sweepRefusals(stage, queries.get(name) as KnownQuery, SAMPLE)
-      expect(points).toBeGreaterThanOrEqual(2)
+    it.skipIf(pages.length === 0)(`each refused page: ${name}`, { timeout: 3_600_000 }, async () => {
+      const points = await sweepRefusals(stage, queries.get(name) as KnownQuery, pages, SAMPLE)
+      expect(points).toBeGreaterThanOrEqual(pages.length * 4)
     })
   }
 
-  it.each(['recursive', 'sort', 'top'])('reaches recursion: %s', async (name) => {
+  const operatorsOf = async (name: string, testing: KnownQuery['testing'] = {}) => {
     const query = queries.get(name) as KnownQuery
-    const { metrics } = await stage.engine.collect(query.frame.plan, { testing: query.testing })
-    const depth = Math.max(...(metrics?.operators ?? []).map(({ recursionDepth }) => recursionDepth))
-    expect(depth).toBeGreaterThanOrEqual(1)
+    const { metrics } = await stage.engine.collect(query.frame.plan, { testing: { ...query.testing, ...testing } })
+    return metrics?.operators ?? []
+  }
+  it.each(['recursive', 'sort', 'top'])('reaches recursion: %s', async (name) => {
+    expect(Math.max(...(await operatorsOf(name)).map(({ recursionDepth }) => recursionDepth))).toBeGreaterThanOrEqual(1)
   })
-  it('reaches the multiplexer', async () => {
-    const query = queries.get('shared') as KnownQuery
-    const { metrics } = await stage.engine.collect(query.frame.plan, { testing: query.testing })
-    const stores = (metrics?.operators ?? []).filter(({ label }) => label === 'MULTIPLEXER')
-    expect(stores.map(({ spilledBytes }) => spilledBytes > 0)).toEqual([true])
+  it('reaches the multiplexer, by force and by a refused page', async () => {
+    const refused = { at: 0, sticky: true, operator: 'multiplexer', counter: new SharedArrayBuffer(4) }
+    for (const operators of [
+      await operatorsOf('shared'),
+      await operatorsOf('shared in memory', { reservationFault: refused }),
+    ]) {
+      const stores = operators.filter(({ label }) => label === 'MULTIPLEXER')
+      expect(stores.map(({ spilledBytes }) => spilledBytes > 0)).toEqual([true])
+    }
   })
 })

@@ -1,5 +1,6 @@
 /**
- * Joins with known totals for the fault tests, for every kind and each build side, in three shapes: partitions on disk
+ * Joins with known totals for the fault tests, for every kind and each build side, in four shapes: a build side that
+ * stays in memory, partitions on disk
  * that are joined pair by pair, partitions that are split again, and partitions that no split makes smaller, joined in
  * chunks with the flags of the streamed rows in files.
  */
@@ -9,7 +10,7 @@ import type { KnownQuery } from './fault-stage.ts'
 export const joinKinds = ['inner', 'left', 'right', 'full', 'semi', 'anti'] as const
 export type JoinKind = (typeof joinKinds)[number]
 export type BuildSide = 'left' | 'right'
-export type JoinForm = 'pairs' | 'split' | 'chunks'
+export type JoinForm = 'memory' | 'pairs' | 'split' | 'chunks'
 
 interface Row {
   readonly key: number | null
@@ -28,6 +29,10 @@ interface Form {
 }
 
 const forms: { readonly [K in JoinForm]: Form } = {
+  memory: {
+    ...{ buildRows: 30_000, probeRows: 600, keys: 1_000_003, buildPayloadBytes: 10 },
+    testing: { batchRows: 1024, morselRows: 8192, partitionBits: 0, budgetPages: 900 },
+  },
   pairs: {
     ...{ buildRows: 200, probeRows: 300, keys: 90, buildPayloadBytes: 20 },
     testing: { forceSpill: true, batchRows: 32, morselRows: 128, partitionBits: 1 },
@@ -146,4 +151,26 @@ export function joinQuery(engine: Engine, form: JoinForm, how: JoinKind, buildSi
     )
   const name = `${form} ${how}, build ${buildSide}`
   return { name, frame: frame as LazyFrame, answer: [answerOf(how, left, right)], testing }
+}
+
+/**
+ * A small join whose rows are the answer: row numbers of both sides and a text of the left one.
+ * @param payloadBytes of that text: with some kilobytes the rows need pages beyond the guaranteed ones
+ */
+export function joinRowsQuery(
+  engine: Engine,
+  how: 'inner' | 'left' | 'right' | 'full',
+  buildSide: BuildSide,
+  payloadBytes: number,
+): KnownQuery {
+  const left = makeRows(120, 60, 0, payloadBytes)
+  const right = makeRows(150, 60, 30, 3)
+  const frame = frameOf(engine, 'l', left)
+    .join(frameOf(engine, 'r', right), { leftOn: 'l_key', rightOn: 'r_key', how, buildSide, coalesce: false })
+    .select('l_row', 'r_row', 'l_payload')
+  const answer = [...joinedRows(how, left, right)].map(([l, r]) =>
+    [l ?? null, r ?? null, l === undefined ? null : left[l]?.payload].map(String).join('|'),
+  )
+  const testing = { batchRows: 32, morselRows: 128, partitionBits: 0, budgetPages: 200 }
+  return { name: `rows of a ${how} join`, frame: frame as LazyFrame, answer: answer.sort(), testing }
 }

@@ -17,35 +17,29 @@ import { align16, type GroupTableOptions, groupTableBytes } from './group-table-
 import { decodeCodes } from '../../pipeline/column-codes.ts'
 import { CodeMap } from './code-map.ts'
 import { DirectMap } from './direct-map.ts'
+import { GroupDirectory } from './group-directory.ts'
 import { LookupPolicy } from './lookup-policy.ts'
 import { addHeapPages, addRowPage } from './partition-pages.ts'
 import { forEachRowRun, type RowChain, RowCursor, releasePages } from './row-chain.ts'
 import { StoreFields } from './store-fields.ts'
-import { tableBytes, TOUCH_ROWS, TouchAhead } from './touch-ahead.ts'
+import { TOUCH_ROWS, TouchAhead } from './touch-ahead.ts'
 
 export { type PageSource, type RowChain, releaseChain } from './row-chain.ts'
 
 export type JobStatus = 'done' | 'refused'
-
-/** A range is full at 70 % of its slots. */
-const LOAD_FACTOR = 0.7
 
 export class GroupTable {
   readonly #options: GroupTableOptions
   readonly #local: number
   readonly #hashes: number
   readonly #rows: number
-  /** Two areas that directories of alternating size use in turn: the largest needs the first. */
-  readonly #directoryAreas: readonly [number, number]
   readonly #partitionCount: number
   readonly #lookups: LookupPolicy
   readonly #fields: StoreFields
   readonly #direct: DirectMap
   readonly #codes: CodeMap
   readonly #touch: TouchAhead
-  /** Look-ups are worth touching ahead: the table is larger than the cache. */
-  #isLarge = false
-  #directoryBits: number
+  readonly #directory: GroupDirectory
   #job: (() => JobStatus) | undefined
   #isFrozen = false
   /** The single row of a group-by without keys; 0 until the first batch, and after its partition was taken. */
@@ -58,9 +52,7 @@ export class GroupTable {
   static readonly workspaceBytes = groupTableBytes
 
   constructor(options: GroupTableOptions) {
-    const { partitionBits, initialCapacityBits, maxCapacityBits, workspace, batchRows, memory } = options
-    assert(initialCapacityBits > partitionBits, 'each partition has at least two directory slots')
-    assert(maxCapacityBits >= initialCapacityBits, 'the largest directory is not smaller than the first one')
+    const { partitionBits, workspace, batchRows, memory } = options
     assert(workspace % 16 === 0, 'the workspace is 16-byte aligned')
     this.#options = options
     this.#lookups = new LookupPolicy(options.lookupWindowRows)
@@ -68,18 +60,15 @@ export class GroupTable {
     this.#local = workspace
     this.#hashes = workspace + align16(LOCAL_HEADER_BYTES + PARTITION_BYTES * this.#partitionCount)
     this.#rows = this.#hashes + align16(batchRows * 8)
-    const largest = this.#rows + align16(batchRows * 4)
-    this.#directoryAreas = [largest, largest + 8 * 2 ** maxCapacityBits]
     this.#fields = new StoreFields(memory, workspace)
     this.#direct = new DirectMap(this.#fields)
     this.#codes = new CodeMap(this.#fields, options.codedKeys)
     this.#touch = new TouchAhead(options.kernels, this.#fields, options.layout, options.stringColumns)
-    this.#directoryBits = initialCapacityBits
     this.#fields.bytesAt(workspace, this.#hashes - workspace).fill(0)
     this.#fields.set(localStore.partitionBits, partitionBits)
     this.#fields.set(localStore.levelShift, options.levelShift)
-    this.#useDirectory()
-    this.#fields.bytesAt(this.#directory(), 8 * 2 ** initialCapacityBits).fill(0)
+    this.#directory = new GroupDirectory(options, this.#fields, this.#rows + align16(batchRows * 4))
+    this.#placeMaps()
   }
 
   /**
@@ -91,7 +80,8 @@ export class GroupTable {
     assert(count <= this.#options.batchRows, 'a batch has at most batchRows rows')
     if (this.#options.keyCount === 0) return this.#start(this.#singleJob(batch, kind, count))
     const { exports, codedKeys } = this.#options
-    const isFused = kind === 0 && !this.#lookups.isAppending && !this.#isLarge && exports.upsertUpdate0 !== undefined
+    const isFused =
+      kind === 0 && !this.#lookups.isAppending && !this.#directory.isLarge && exports.upsertUpdate0 !== undefined
     if (kind === 0 && codedKeys.length > 0) {
       const coded = exports.upsertUpdateCoded0
       if (isFused && coded !== undefined && this.#codes.tryOpen(batch)) {
@@ -247,7 +237,7 @@ export class GroupTable {
       rowPages: this.#fields.part(partition, 'rowPages'),
       heapPages: this.#fields.part(partition, 'heapPages'),
     }
-    this.#clearRange(partition)
+    this.#directory.clearRange(partition)
     this.#direct.forget()
     this.#codes.forget()
     this.#fields.bytesAt(this.#fields.partitionAddress(partition), PARTITION_BYTES).fill(0)
@@ -300,9 +290,9 @@ export class GroupTable {
       updatedAtEntry = updated
       while (updated < count) {
         const from = updated
-        const end = Math.min(count, from + window, this.#isLarge ? from + TOUCH_ROWS : count)
+        const end = Math.min(count, from + window, this.#directory.isLarge ? from + TOUCH_ROWS : count)
         window *= 2
-        if (this.#isLarge) this.#touchAhead(batch, kind, from, end)
+        if (this.#directory.isLarge) this.#touchAhead(batch, kind, from, end)
         const found = this.#findRows(batch, kind, from, end)
         const reason = this.#fields.get(localStore.stopReason)
         const partition = this.#fields.get(localStore.stopPartition)
@@ -459,11 +449,11 @@ export class GroupTable {
       case stopReason.heapPages:
         return addHeapPages(this.#fields, this.#options, partition, heapPages)
       case stopReason.rangeFull:
-        if (this.#directoryBits < this.#options.maxCapacityBits) this.#growDirectory()
+        if (this.#directory.grow()) this.#placeMaps()
         else if (mustLink) return false
         else {
           this.abandonedRanges++
-          this.#clearRange(partition)
+          this.#directory.clearRange(partition)
         }
         return true
       default:
@@ -471,41 +461,10 @@ export class GroupTable {
     }
   }
 
-  #growDirectory(): void {
-    const { kernels, partitionBits, levelShift } = this.#options
-    const from = this.#directory()
-    const slots = 2 ** this.#directoryBits
-    this.#directoryBits++
-    this.#useDirectory()
-    this.#fields.bytesAt(this.#directory(), 16 * slots).fill(0)
-    kernels.directoryRehash(from, slots, this.#directory(), this.#directoryBits, partitionBits, levelShift)
-  }
-
-  #clearRange(partition: number): void {
-    const bytes = (8 * 2 ** this.#directoryBits) / this.#partitionCount
-    this.#fields.bytesAt(this.#directory() + partition * bytes, bytes).fill(0)
-    this.#fields.setPart(partition, 'entryCount', 0)
-  }
-
-  #useDirectory(): void {
-    const slots = 2 ** this.#directoryBits / this.#partitionCount
-    this.#fields.set(localStore.directory, this.#directory())
-    this.#fields.set(localStore.directoryBits, this.#directoryBits)
-    this.#fields.set(localStore.rangeMask, slots - 1)
-    this.#fields.set(localStore.rangeLimit, Math.max(1, Math.floor(slots * LOAD_FACTOR)))
-    this.#isLarge = tableBytes(this.#directoryBits, LOAD_FACTOR, this.#options.layout) > this.#options.cacheBytes
-    const other = 1 - this.#area()
-    const room = 8 * 2 ** (this.#options.maxCapacityBits - other)
-    this.#direct.place(this.#directoryAreas[other] as number, room, this.#directoryBits)
-    this.#codes.place(this.#directoryAreas[other] as number, room)
-  }
-
-  #directory(): number {
-    return this.#directoryAreas[this.#area()]
-  }
-
-  /** The largest directory lies in the first area, the one before it in the second, and so on. */
-  #area(): 0 | 1 {
-    return (this.#options.maxCapacityBits - this.#directoryBits) % 2 === 0 ? 0 : 1
+  /** The maps by key and by code lie in the area that the directory leaves free. */
+  #placeMaps(): void {
+    const { address, bytes } = this.#directory.freeArea
+    this.#direct.place(address, bytes, this.#directory.bits)
+    this.#codes.place(address, bytes)
   }
 }

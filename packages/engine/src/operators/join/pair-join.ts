@@ -327,7 +327,7 @@ export class PairJoin {
     const label = `${input.label} of ${role} rows`
     const loader = new BlockLoader(this.#context, shape, importer, block, { label, files: input[role] })
     const store = this.#openStore(role, JOIN_SPLIT_BITS, input.hashBits, reservation)
-    const stem = `j${this.#spec.probeId}-${role}-w${query.workerIndex}`
+    const stem = `j${this.#spec.probeId}-split-${role}-w${query.workerIndex}`
     const parts = new SplitParts(this.#context, shape, stem, spiller, store, input.label)
     while (!loader.isDone) {
       loader.loadInto(store, parts.refusals)

@@ -173,7 +173,8 @@ class SortSinkLocal implements Sink {
 
   *#settleAll(): Generator<void, void> {
     this.#dropBeyond(1)
-    if (this.#mustSpill() || !this.#rows.closeChunk()) yield* this.#spillRows()
+    // As work of its own: a request to spill that comes in between goes on with it, instead of beginning again.
+    if (this.#mustSpill() || !this.#rows.closeChunk()) this.#work = this.#spillRows()
     yield
     yield* this.#maker.reduceRuns()
   }

@@ -14,10 +14,10 @@ import { assert } from '@spillway/stdx'
 import {
   beginOutputFile,
   endOutputFile,
-  finishOutputFile,
+  commitOutputFiles,
   temporaryOutputPath,
   writeOutputBody,
-} from '../../output/output-file.ts'
+} from '../../output/index.ts'
 import { PARQUET_HEADER, parquetTail, type PlacedRowGroup } from '../assemble-file.ts'
 import { type EncoderShape, type FinishedRowGroup, pageCodec, RowGroupWriter, sizeRowGroupWriter } from './index.ts'
 
@@ -158,7 +158,7 @@ export function writeTestTable(path: string, table: TestTable, options: Partial<
   }
   const { keyValue } = writing
   endOutputFile(temporary, parquetTail({ rowGroups: placed, schema: table.schema, rowCount, keyValue }))
-  finishOutputFile(temporary, path)
+  commitOutputFiles([{ temporary, target: path }])
   return placed
 }
 

@@ -1,0 +1,50 @@
+/** A query whose turn it is to be admitted, and how long it has been. */
+import type { Crew } from './crew.ts'
+import type { QueryRequest } from './query-request.ts'
+import type { QuerySizer } from './query-sizer.ts'
+
+/** So long running queries may take to free what a waiting one asked for, before it makes do with less. */
+const SIZE_DOWN_AFTER_MS = 100
+/** Collecting in every isolate takes tens of milliseconds of them all: a waiting query does it now and then. */
+const ADMISSION_COLLECT_MS = 500
+
+export class Candidate {
+  readonly crew: Crew
+  readonly sizer: QuerySizer
+  readonly request: QueryRequest
+  #since: number | undefined
+  #collectedAt = Number.NEGATIVE_INFINITY
+
+  constructor(crew: Crew, sizer: QuerySizer, request: QueryRequest) {
+    this.crew = crew
+    this.sizer = sizer
+    this.request = request
+  }
+
+  /** It is its turn: now, or before. */
+  beginWaiting(): void {
+    this.#since ??= performance.now()
+  }
+
+  /** What it needs, on one line. */
+  describe(): string {
+    const waited = this.#since === undefined ? 'it is not its turn' : `tried for ${Math.round(this.#waitedMs)} ms`
+    return `a query waits for admission: needs ${this.sizer.smallestFloorPages()} pages at least, ${waited}`
+  }
+
+  get #waitedMs(): number {
+    return this.#since === undefined ? 0 : performance.now() - this.#since
+  }
+
+  get hasWaited(): boolean {
+    return this.#waitedMs >= SIZE_DOWN_AFTER_MS
+  }
+
+  /** True now and then. */
+  mayCollect(): boolean {
+    const now = performance.now()
+    if (now - this.#collectedAt < ADMISSION_COLLECT_MS) return false
+    this.#collectedAt = now
+    return true
+  }
+}
