@@ -139,15 +139,30 @@ export class PullLoop implements RunningPipeline {
     if (freed > 0) context.control.wakeWorkers()
   }
 
-  /** Spills about `pages` pages of the sinks, which hold no batch now. Returns the pages freed. */
+  /** Spills about `pages` pages of the transforms and sinks, which hold no batch now. Returns the pages freed. */
   makeRoom(pages: number): number {
-    return this.#spillSinks(pages, undefined)
+    const freed = this.writePending(pages)
+    return freed + this.#spillSinks(pages - freed, undefined)
   }
 
-  /** The same for a sink that takes a batch now: from the source's shared state, then from the other sinks. */
-  makeRoomForSink(sinkId: number, pages: number): number {
-    const freed = this.#parts.source.operator.spill(pages)
-    return freed + this.#spillSinks(pages - freed, sinkId)
+  /**
+   * The same for a transform or a sink that takes a batch now: from the source's shared state too, but not from the
+   * sink itself.
+   */
+  makeRoomForTaker(pages: number, exceptSinkId: number | undefined): number {
+    let freed = this.writePending(pages)
+    if (freed < pages) freed += this.#parts.source.operator.spill(pages - freed)
+    return freed + this.#spillSinks(pages - freed, exceptSinkId)
+  }
+
+  /** Rows on their way to disk cost no further I/O. Returns the pages freed. */
+  writePending(pages: number): number {
+    let freed = 0
+    for (const { operator } of this.#transforms) {
+      if (freed >= pages) break
+      freed += operator.spill?.(pages - freed) ?? 0
+    }
+    return freed
   }
 
   /** What is kept for later pipelines goes first. */

@@ -49,6 +49,8 @@ interface ChainOfPipeline {
   readonly chain: PipelineChainSpec
 }
 
+type RoomMaking = Pick<OpenContext, 'makeRoom' | 'writePending'>
+
 type HostMessage = Exclude<ToWorker, StartPipeline | { kind: 'shutdown' | 'rest' }>
 
 export class EngineHost implements PipelineHost {
@@ -166,15 +168,19 @@ export class EngineHost implements PipelineHost {
     assert(own?.workspace !== undefined, 'a pipeline opens with its workspace')
     const { reservation, workspace } = own
     let loop: PullLoop | undefined
-    const makeRoom = (pages: number): number => loop?.makeRoom(pages) ?? 0
-    const opener = (chain: PipelineChainSpec) =>
-      this.#opener(context, reservation, workspace, { pipeline, chain }, makeRoom)
-    const source = opener(pipeline)(pipeline.source, (with_) =>
+    const forSource: RoomMaking = {
+      makeRoom: (pages) => loop?.makeRoom(pages) ?? 0,
+      writePending: (pages) => loop?.writePending(pages) ?? 0,
+    }
+    const forTransform = { ...forSource, makeRoom: (pages: number) => loop?.makeRoomForTaker(pages, undefined) ?? 0 }
+    const opener = (chain: PipelineChainSpec, making: RoomMaking) =>
+      this.#opener(context, reservation, workspace, { pipeline, chain }, making)
+    const source = opener(pipeline, forSource)(pipeline.source, (with_) =>
       sourceOf(pipeline.source).open(pipeline.source, with_, claims),
     )
     const stores = [...query.sinks.values()].filter(({ operator }) => operator.keepsSpilling === true)
     const openChain = (chain: PipelineChainSpec, inputColumns: number, inputBase: number): PipelineChain => {
-      const open = opener(chain)
+      const open = opener(chain, forTransform)
       const own = inputColumns === 0 ? 0 : workspace.take(branchDescriptorBytes(inputColumns))
       const transforms = chain.transforms.map((spec) => open(spec, (with_) => transformOf(spec).open(spec, with_)))
       const sinks = chain.sinks.map((use): OpenSink => {
@@ -232,7 +238,7 @@ export class EngineHost implements PipelineHost {
     reservation: Reservation,
     workspace: Workspace,
     { pipeline, chain }: ChainOfPipeline,
-    makeRoom: (pages: number) => number,
+    making: RoomMaking,
   ) {
     return <T>(spec: OperatorBase, build: (context: OpenContext) => T): Metered<T> => {
       const meter = new OperatorMeter(spec.operatorId)
@@ -242,7 +248,7 @@ export class EngineHost implements PipelineHost {
         control: context.control,
         reservation,
         workspace,
-        makeRoom,
+        ...making,
         meter,
         sequenceBase: chain.sequenceBase,
         morselCount: pipeline.morselCount,
@@ -254,8 +260,11 @@ export class EngineHost implements PipelineHost {
   #openSink(query: OpenQuery, spec: SinkSpec, place: ChainOfPipeline, area: Area | undefined): OpenSink {
     assert(area?.workspace !== undefined, 'a sink opens with its workspace')
     // A sink asks itself first and knows its state better.
-    const makeRoom = (pages: number): number => query.loop?.makeRoomForSink(spec.sinkId, pages) ?? 0
-    const open = this.#opener(query.context, area.reservation, area.workspace, place, makeRoom)
+    const making: RoomMaking = {
+      makeRoom: (pages) => query.loop?.makeRoomForTaker(pages, spec.sinkId) ?? 0,
+      writePending: (pages) => query.loop?.writePending(pages) ?? 0,
+    }
+    const open = this.#opener(query.context, area.reservation, area.workspace, place, making)
     const { operator, meter } = open(spec, (with_) => sinkOf(spec).open(spec, with_))
     const sink: OpenSink = { operator, meter, sinkId: spec.sinkId, inputKind: 0, publishes: false }
     query.sinks.set(spec.sinkId, sink)
