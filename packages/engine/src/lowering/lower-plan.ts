@@ -18,16 +18,15 @@ import {
   type SinkSpec,
   type SinkUse,
   type Sizing,
-  sinkUsesOf,
   type TransformSpec,
 } from '../physical/physical-plan.ts'
-import { pipelineFloor, sinkFloor } from '../pipeline/pipeline-floor.ts'
 import { lowerGroupBy } from './lower-group-by.ts'
 import { lowerJoin } from './lower-join.ts'
 import { lowerGuard, lowerOrdinal } from './lower-ordinal.ts'
 import { lowerScanIpc } from './lower-scan-ipc.ts'
 import { lowerGenerated, lowerInMemory, lowerScanParquet } from './lower-scan.ts'
 import { type DraftPipeline, isCheapToRead, type SharedGroup } from './shared-group.ts'
+import { planFloor } from './plan-floor.ts'
 import { resolveTaps } from './resolve-taps.ts'
 import { addFilter, addProject, addSelection, mergeDrafts, type StageDraft, type Stream } from './stream.ts'
 import { lowerSort } from './lower-sort.ts'
@@ -266,10 +265,8 @@ export class Lowering {
       return { ...this.#chainOf(draft), pipelineId, source, isSerial, morselCount }
     })
     const { sizing } = this.context
-    const sinks = new Set(pipelines.flatMap((pipeline) => sinkUsesOf(pipeline).map((use) => use.sink)))
-    const sinkPages = [...sinks].reduce((sum, each) => sum + sinkFloor(each).guaranteedPages, 0)
-    const pipelinePages = Math.max(...pipelines.map((each) => pipelineFloor(each).guaranteedPages))
-    const floorPagesPerWorker = sinkPages + pipelinePages
+    const floor = planFloor(pipelines)
+    const floorPagesPerWorker = floor.pagesFrom[0] ?? 0
     return {
       roots,
       pipelines,
@@ -277,6 +274,7 @@ export class Lowering {
       sizing,
       floorPages: floorPagesPerWorker * sizing.threads,
       floorPagesPerWorker,
+      floor,
     }
   }
 

@@ -122,6 +122,25 @@ export interface PhysicalPlan {
   /** Arena pages that must be reserved before the query starts, for all workers together. */
   readonly floorPages: number
   readonly floorPagesPerWorker: number
+  /** See plan-floor.ts; all of it per worker. */
+  readonly floor: PlanFloor
+}
+
+/** Pages of a sink that last as long as the query. */
+export interface Resident {
+  readonly sinkId: number
+  readonly pages: number
+}
+
+/** What of a plan's floor is needed when. */
+export interface PlanFloor {
+  readonly residents: readonly Resident[]
+  /** Of the area of buffers in which a worker spills what was published and is not read yet. */
+  readonly storePages: number
+  /** By pipeline: pages that are needed from its start on. Never more than for the pipeline before. */
+  readonly pagesFrom: readonly number[]
+  /** By pipeline: sinks that are published and not read yet. */
+  readonly idle: readonly (readonly number[])[]
 }
 
 /** How much room a plan is made for. Smaller sizings are tried until the floor fits the budget. */

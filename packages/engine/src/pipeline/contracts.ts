@@ -66,6 +66,10 @@ export interface Sink {
   spill(pages: number): number
   /** What it published can still be spilled by `spill`, while other pipelines run. */
   readonly keepsSpilling?: boolean
+  /** Of that: pages that its next spill would free, 0 = nothing is left. */
+  readonly nextSpillPages?: number
+  /** After spilling what was published: the state that replaces this worker's, if it is another one. */
+  republish?(): { readonly worker: number } | undefined
   close(): void
 }
 
@@ -84,6 +88,13 @@ export interface OpenContext {
   readonly makeRoom: (pages: number) => number
   /** Only the first of that: what the transforms hold in the pipeline's own reservation. */
   readonly writePending: (pages: number) => number
+  /**
+   * For a sink that was refused pages: has a published state that nobody reads yet spill its largest partition, if that
+   * frees at least `pages`, which the sink could free itself. Returns the pages freed.
+   */
+  readonly askBack: (pages: number) => number
+  /** Address of a sink's resident pages; 0 without any. */
+  readonly resident: number
   readonly meter: OperatorMeter
   readonly sequenceBase: number
   readonly morselCount: number

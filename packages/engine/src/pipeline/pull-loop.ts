@@ -29,9 +29,16 @@ export interface PipelineParts {
   readonly close: () => void
 }
 
+export interface PublishedByWorker {
+  readonly sinkId: number
+  readonly state: unknown
+  /** The worker whose earlier state it takes the place of. */
+  readonly replaces?: number
+}
+
 /** What `pipelineFinished` carries. */
 export interface PipelineSummary {
-  readonly published: readonly { readonly sinkId: number; readonly state: unknown }[]
+  readonly published: readonly PublishedByWorker[]
   readonly operators: readonly { readonly operatorId: number; readonly counts: OperatorCounts }[]
 }
 
@@ -155,6 +162,19 @@ export class PullLoop implements RunningPipeline {
     return freed + this.#spillSinks(pages - freed, exceptSinkId)
   }
 
+  /** The published state that frees most with one spill gives it, if it is at least `pages`. Returns the pages freed. */
+  askBack(pages: number): number {
+    let largest: OpenSink | undefined
+    let most = Math.max(1, pages)
+    for (const store of this.#parts.stores) {
+      const next = store.operator.nextSpillPages ?? 0
+      if (next < most) continue
+      most = next
+      largest = store
+    }
+    return largest?.operator.spill(1) ?? 0
+  }
+
   /** Rows on their way to disk cost no further I/O. Returns the pages freed. */
   writePending(pages: number): number {
     let freed = 0
@@ -178,7 +198,14 @@ export class PullLoop implements RunningPipeline {
   #finish(): 'finished' {
     const { source, stores } = this.#parts
     const ending = this.#sinks.filter((sink) => sink.publishes)
-    const published = ending.map((sink) => ({ sinkId: sink.sinkId, state: sink.operator.publish() }))
+    const published: PublishedByWorker[] = ending.map((sink) => ({
+      sinkId: sink.sinkId,
+      state: sink.operator.publish(),
+    }))
+    for (const { operator, sinkId } of stores) {
+      const state = operator.republish?.()
+      if (state !== undefined) published.push({ sinkId, state, replaces: state.worker })
+    }
     for (const { operator } of this.#transforms) if (operator.publish !== undefined) published.push(operator.publish())
     this.close()
     this.#parts.close()

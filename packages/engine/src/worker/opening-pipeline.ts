@@ -23,6 +23,8 @@ export interface OpeningParts {
   readonly areas: readonly Area[]
   /** Asks other queries on this worker to spill; returns how many there are. */
   readonly askOthers: (pages: number) => number
+  /** Spills published state of this query that nobody reads now; returns the pages freed. */
+  readonly spillIdle: (pages: number) => number
   readonly open: () => RunningPipeline
 }
 
@@ -47,7 +49,7 @@ export class OpeningPipeline implements RunningPipeline {
   step(): StepStatus {
     if (this.#opened !== undefined) return this.#opened.step()
     this.#parts.context.throwIfCancelled()
-    if (!this.#takeAreas()) return this.#wait()
+    if (!this.#takeAreas()) return this.#freesIdle() ? 'progressed' : this.#wait()
     this.#opened = this.#parts.open()
     return 'progressed'
   }
@@ -66,9 +68,18 @@ export class OpeningPipeline implements RunningPipeline {
     return true
   }
 
+  /** What this query published lies across its own next buffers. */
+  #freesIdle(): boolean {
+    return this.#parts.context.canSpill && this.#parts.spillIdle(this.#pages()) > 0
+  }
+
+  #pages(): number {
+    return this.#parts.areas.reduce((sum, area) => sum + area.pages, 0)
+  }
+
   #wait(): StepStatus {
-    const { areas, context, askOthers } = this.#parts
-    const pages = areas.reduce((sum, area) => sum + area.pages, 0)
+    const { context, askOthers } = this.#parts
+    const pages = this.#pages()
     const patienceMs = askOthers(pages) > 0 ? GIVE_UP_AFTER_MS : GIVE_UP_ALONE_AFTER_MS
     if (performance.now() - this.#started < patienceMs) return 'blocked'
     throw makeError(

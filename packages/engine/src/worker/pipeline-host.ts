@@ -30,6 +30,8 @@ export interface PipelineStart {
   readonly pipeline: PhysicalPipeline
   /** Global states that the pipeline reads: sink id → what each worker published. */
   readonly published: readonly { readonly sinkId: number; readonly states: readonly unknown[] }[]
+  /** Sinks whose published state nobody reads now: any worker may spill it. */
+  readonly idle: readonly number[]
   /** Most pages one worker may hold in the pipeline (merges) and in each sink. */
   readonly pipelinePagesMax: number
   readonly sinkPagesMax: number
@@ -40,6 +42,8 @@ interface OpenQuery {
   readonly sinks: Map<number, OpenSink>
   /** The pipeline that feeds the sinks now. */
   loop: PullLoop | undefined
+  /** The region that lasts as long as the query; undefined before the first pipeline. */
+  residents: Area | 'none' | undefined
   readonly reservations: Reservation[]
 }
 
@@ -49,7 +53,7 @@ interface ChainOfPipeline {
   readonly chain: PipelineChainSpec
 }
 
-type RoomMaking = Pick<OpenContext, 'makeRoom' | 'writePending'>
+type RoomMaking = Pick<OpenContext, 'makeRoom' | 'writePending' | 'askBack'>
 
 type HostMessage = Exclude<ToWorker, StartPipeline | { kind: 'shutdown' | 'rest' }>
 
@@ -109,6 +113,7 @@ export class EngineHost implements PipelineHost {
       context: new QueryContext(queryId, setup, this.#state, post),
       sinks: new Map(),
       loop: undefined,
+      residents: undefined,
       reservations: [],
     })
     this.#state.openQueries = this.#queries.size
@@ -121,6 +126,8 @@ export class EngineHost implements PipelineHost {
     const start = message.pipeline as PipelineStart
     for (const module of message.modules) context.addInstance(module.key, this.#state.instantiate(module))
     for (const { sinkId, states } of start.published) context.setPublished(sinkId, states)
+    context.setIdle(start.idle)
+    query.loop = undefined
     const areas = this.#areasOf(query, start)
     return new OpeningPipeline({
       queryId: message.queryId,
@@ -128,6 +135,7 @@ export class EngineHost implements PipelineHost {
       context,
       areas,
       askOthers: (pages) => this.#askOthers(message.queryId, pages),
+      spillIdle: (pages) => spillAll(storesOf(query), pages),
       open: () => this.#open(query, start, areas, message),
     })
   }
@@ -135,8 +143,15 @@ export class EngineHost implements PipelineHost {
   /** The regions that a pipeline opens with: its own, and one for each sink that no pipeline has opened yet. */
   #areasOf(query: OpenQuery, start: PipelineStart): Area[] {
     const { pipeline } = start
-    const floor = pipelineFloor(pipeline)
-    const areas = [this.#area(query, floor, start.pipelinePagesMax, () => false)]
+    const areas = [this.#area(query, pipelineFloor(pipeline), start.pipelinePagesMax, () => false)]
+    if (query.residents === undefined) {
+      const { residents, storePages } = query.context.setup
+      const pages = residents.reduce((sum, each) => sum + each.pages, 0) + storePages
+      const floor = { guaranteedPages: pages, workspacePages: pages }
+      query.residents = pages === 0 ? 'none' : this.#area(query, floor, pages, () => false)
+      // First: what stays should not lie in the middle of what comes and goes.
+      if (query.residents !== 'none') areas.unshift(query.residents)
+    }
     // Sinks gather rows and spill: they leave what is free to a query that waits. A merge is over sooner with memory.
     const isPressed = (): boolean => this.#state.control.pressure > 0
     for (const { sink } of sinkUsesOf(pipeline)) {
@@ -164,6 +179,7 @@ export class EngineHost implements PipelineHost {
     const { pipeline } = start
     const claims = new MorselClaims(context.control, context.slot, pipeline.morselCount, message.pulls)
     const left = [...areas]
+    if (left[0] === query.residents) context.setResidents(left.shift()?.workspace?.address ?? 0)
     const own = left.shift()
     assert(own?.workspace !== undefined, 'a pipeline opens with its workspace')
     const { reservation, workspace } = own
@@ -171,6 +187,7 @@ export class EngineHost implements PipelineHost {
     const forSource: RoomMaking = {
       makeRoom: (pages) => loop?.makeRoom(pages) ?? 0,
       writePending: (pages) => loop?.writePending(pages) ?? 0,
+      askBack: (pages) => loop?.askBack(pages) ?? 0,
     }
     const forTransform = { ...forSource, makeRoom: (pages: number) => loop?.makeRoomForTaker(pages, undefined) ?? 0 }
     const opener = (chain: PipelineChainSpec, making: RoomMaking) =>
@@ -178,7 +195,7 @@ export class EngineHost implements PipelineHost {
     const source = opener(pipeline, forSource)(pipeline.source, (with_) =>
       sourceOf(pipeline.source).open(pipeline.source, with_, claims),
     )
-    const stores = [...query.sinks.values()].filter(({ operator }) => operator.keepsSpilling === true)
+    const stores = storesOf(query)
     const openChain = (chain: PipelineChainSpec, inputColumns: number, inputBase: number): PipelineChain => {
       const open = opener(chain, forTransform)
       const own = inputColumns === 0 ? 0 : workspace.take(branchDescriptorBytes(inputColumns))
@@ -249,6 +266,7 @@ export class EngineHost implements PipelineHost {
         reservation,
         workspace,
         ...making,
+        resident: 'sinkId' in spec ? context.residentOf(spec.sinkId as number) : 0,
         meter,
         sequenceBase: chain.sequenceBase,
         morselCount: pipeline.morselCount,
@@ -263,6 +281,7 @@ export class EngineHost implements PipelineHost {
     const making: RoomMaking = {
       makeRoom: (pages) => query.loop?.makeRoomForTaker(pages, spec.sinkId) ?? 0,
       writePending: (pages) => query.loop?.writePending(pages) ?? 0,
+      askBack: (pages) => query.loop?.askBack(pages) ?? 0,
     }
     const open = this.#opener(query.context, area.reservation, area.workspace, place, making)
     const { operator, meter } = open(spec, (with_) => sinkOf(spec).open(spec, with_))
@@ -282,4 +301,16 @@ export class EngineHost implements PipelineHost {
     query.context.close()
     this.#state.trimHeap()
   }
+}
+
+/** Sinks with published state that can be spilled while the running pipeline does. */
+function storesOf(query: OpenQuery): OpenSink[] {
+  return [...query.sinks.values()].filter(({ operator }) => operator.keepsSpilling === true)
+}
+
+/** Returns the pages freed, about `pages`. */
+function spillAll(stores: readonly OpenSink[], pages: number): number {
+  let freed = 0
+  for (const { operator } of stores) if (freed < pages) freed += operator.spill(pages - freed)
+  return freed
 }

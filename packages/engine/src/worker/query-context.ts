@@ -11,9 +11,12 @@ import {
   type Reservation,
   type SpillContext,
   SpillQuota,
+  Workspace,
 } from '@spillway/memory'
+import { PAGE_BYTES } from '@spillway/kernels'
 import { type ControlBlock, queryCounter, queryWord } from '@spillway/scheduler'
 import { assert, makeError } from '@spillway/stdx'
+import type { Resident } from '../physical/physical-plan.ts'
 import { strikeWorker, type WorkerFault } from './worker-fault.ts'
 import type { WorkerState } from './worker-state.ts'
 
@@ -44,6 +47,9 @@ export interface QuerySetup {
   readonly owner: number
   readonly firstWorker: number
   readonly threads: number
+  /** Per worker: pages that last as long as the query, in this order, and behind them the area for spilling. */
+  readonly residents: readonly Resident[]
+  readonly storePages: number
   /** Undefined: the query may not spill (`engine: "in-memory"`). */
   readonly spillPrefix: string | undefined
   readonly spillQuota: SharedArrayBuffer
@@ -69,6 +75,8 @@ export class QueryContext {
   readonly #published = new Map<number, readonly unknown[]>()
   #spill: SpillContext | undefined
   readonly #usedPages = new Map<object, number>()
+  #residents = 0
+  #idle: readonly number[] = []
 
   constructor(queryId: number, setup: QuerySetup, worker: WorkerState, post: PostOutput) {
     this.queryId = queryId
@@ -173,10 +181,47 @@ export class QueryContext {
     return true
   }
 
-  /** A sink's pages become the query's: see Reservation.detach. */
-  publishPages(detached: { readonly heldPages: number; readonly formerFloorPages: number }): void {
-    this.control.add(this.slot, queryWord.publishedPages, detached.heldPages)
-    this.control.add(this.slot, queryWord.floorPages, -detached.formerFloorPages)
+  /**
+   * A sink's pages become the query's, all but its workspace, which `freeWorkspace` frees once the state is written.
+   * False: there is no promise left for them; spill some and ask again.
+   */
+  tryPublish(reservation: Reservation, workspace: Workspace): boolean {
+    const held = reservation.tryDetach(workspace.pages)
+    if (held === undefined) return false
+    this.control.add(this.slot, queryWord.publishedPages, held)
+    return true
+  }
+  freeWorkspace(workspace: Workspace): void {
+    this.arena.kernels.pageFree(workspace.address, workspace.pages)
+  }
+
+  /** Where the query's resident pages lie on this worker. */
+  setResidents(address: number): void {
+    this.#residents = address
+  }
+  /** Of a sink; 0 = it has none. */
+  residentOf(sinkId: number): number {
+    let address = this.#residents
+    for (const { sinkId: each, pages } of this.setup.residents) {
+      if (each === sinkId) return address
+      address += pages * PAGE_BYTES
+    }
+    return 0
+  }
+  /**
+   * The buffers in which published state is spilled: one caller at a time, within one call.
+   */
+  openStoreArea(): Workspace {
+    const { residents, storePages, testing } = this.setup
+    const before = residents.reduce((sum, { pages }) => sum + pages, 0)
+    return Workspace.over(this.arena, this.#residents + before * PAGE_BYTES, storePages, testing.poison)
+  }
+  /** Sinks whose published state nobody reads while the running pipeline does. */
+  setIdle(sinkIds: readonly number[]): void {
+    this.#idle = sinkIds
+  }
+  isIdle(sinkId: number): boolean {
+    return this.#idle.includes(sinkId)
   }
 
   /** `count` contiguous pages that become the query's at once. 0 = refused. */

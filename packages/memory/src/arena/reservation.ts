@@ -115,21 +115,27 @@ export class Reservation {
   }
 
   /**
-   * Ends this worker's part: the pages in use become the query's, with a promise that covers exactly them, and what was
-   * promised beyond, the guaranteed pages included, goes back to the pool.
-   * @returns pages whose promise the query now holds, and the guaranteed pages that are part of its floor no more
+   * Ends this worker's part: of the pages in use all but `freedPages`, which the caller frees, become the query's, with a
+   * promise of their own. The guaranteed pages stay promised to the query, whose next pipelines are made of them.
+   * @returns pages whose promise the query now holds; undefined: it was refused, and nothing has changed
    */
-  detach(): { readonly heldPages: number; readonly formerFloorPages: number } {
-    const formerFloorPages = this.#guaranteedPages
-    const heldPages = this.#usedPages
-    const surplus = formerFloorPages + this.#extraPages - heldPages
-    assert(surplus >= 0, 'a reservation promises at least what it uses')
-    if (surplus > 0) this.#options.arena.kernels.release(surplus)
+  tryDetach(freedPages: number): number | undefined {
+    const { arena, onChange } = this.#options
+    const heldPages = this.#usedPages - freedPages
+    const missing = this.detachNeed(freedPages)
+    if (missing > 0 && arena.kernels.reserve(missing) === 0) return undefined
+    if (missing < 0) arena.kernels.release(-missing)
     this.#guaranteedPages = 0
     this.#extraPages = 0
     this.#usedPages = 0
-    this.#options.onChange(0)
-    return { heldPages, formerFloorPages }
+    onChange(0)
+    return heldPages
+  }
+
+  /** Pages whose promise `tryDetach` would ask for; negative: it would give some back. */
+  detachNeed(freedPages: number): number {
+    assert(freedPages <= this.#usedPages && this.#keptPages === 0, 'a reservation keeps or frees what it uses')
+    return this.#usedPages - freedPages - this.#extraPages
   }
 
   /**

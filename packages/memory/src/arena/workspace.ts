@@ -49,6 +49,11 @@ export class Workspace {
     return address === 0 ? undefined : new Workspace(arena, address, pages, poison)
   }
 
+  /** Buffers in a region that is somebody's already, one after the other's. */
+  static over(arena: Arena, address: number, pages: number, poison: boolean): Workspace {
+    return new Workspace(arena, address, pages, poison)
+  }
+
   /** Cuts a buffer of `byteCount` bytes; its contents are undefined. */
   take(byteCount: number): number {
     const address = this.#cursor

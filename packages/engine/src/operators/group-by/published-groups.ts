@@ -27,12 +27,17 @@ export interface ClaimedPartition {
   readonly isDistinct: boolean
 }
 
+/** What phases that meet published groups have in common. */
+type PublishedSpec = Pick<GroupByOutputSpec, 'sinkId' | 'shape' | 'partitionBits'>
+
 export class PublishedPartitions {
   readonly #context: OpenContext
-  readonly #spec: GroupByOutputSpec
+  readonly #spec: PublishedSpec
+  /** By this worker. */
+  partitionsSpilled = 0
   readonly #locals: readonly PublishedGroups[]
 
-  constructor(context: OpenContext, spec: GroupByOutputSpec) {
+  constructor(context: OpenContext, spec: PublishedSpec) {
     this.#context = context
     this.#spec = spec
     this.#locals = context.query.published(spec.sinkId) as readonly PublishedGroups[]
@@ -63,8 +68,20 @@ export class PublishedPartitions {
       if (!this.#holdsPages(partition) || !this.#tryLock(partition, partitionLock.spilling)) continue
       for (const local of this.#locals) freed += this.#spillEntry(local, partition, spiller)
       this.#unlock(partition)
+      this.partitionsSpilled += 1
     }
     return freed
+  }
+
+  /** Pages of what `spill` would write first; 0 = nothing is left. */
+  get nextSpillPages(): number {
+    const { view } = this.#context.arena
+    for (let partition = 2 ** this.#spec.partitionBits - 1; partition >= 0; partition--) {
+      if (!this.#holdsPages(partition)) continue
+      const chains = this.#locals.map((local) => readPublished(view, this.#entry(local, partition)).chain)
+      return chains.reduce((sum, { rowPages, heapPages }) => sum + rowPages + heapPages, 0)
+    }
+    return 0
   }
 
   #spillEntry(local: PublishedGroups, partition: number, spiller: RowSpiller): number {
