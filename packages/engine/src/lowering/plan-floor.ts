@@ -1,22 +1,25 @@
 /**
  * The pages that a plan is guaranteed, by lifetime. A sink's floor is needed from the first pipeline that feeds it until
- * it is published; then its buffers are gone, and what it gathered can be on disk. So a plan needs
+ * it is published; then its buffers are gone, and what it gathered can be on disk. So a worker needs
  *
- *   residents + max over pipelines p of (floor of p + floors of the sinks that are open in p)
+ *   region + max over pipelines p of (pages of p + pages of the sinks that are open in p)
  *
- * Residents are small and lie at one place from the query's start to its end: tables of published partitions, and one
- * area of buffers in which a worker spills what was published and is not read yet ("idle").
+ * The region holds all buffers, at places that are planned here: buffers whose lifetimes do not meet share a place. It
+ * is taken once, when the query starts, because contiguous pages are hard to find later among those of published rows.
+ * In it lie residents, too, from the query's start to its end: tables of published partitions, and the buffers in which
+ * a worker spills what was published and is not read yet ("idle").
  */
+import { assert } from '@spillway/stdx'
 import {
   operatorsOf,
   type PhysicalPipeline,
   type PlanFloor,
-  type Resident,
+  type SinkPlace,
   type SinkSpec,
   sinkUsesOf,
 } from '../physical/physical-plan.ts'
 import { statesReadBy } from '../physical/operator-states.ts'
-import { pipelineFloor, sinkFloor, storeFloor } from '../pipeline/pipeline-floor.ts'
+import { type Floor, pipelineFloor, sinkFloor, storeFloor } from '../pipeline/pipeline-floor.ts'
 import { sinkOf } from '../pipeline/worker-operators.ts'
 
 /** When a sink is open, published and read; positions of pipelines. */
@@ -32,21 +35,57 @@ interface Life {
 
 export function planFloor(pipelines: readonly PhysicalPipeline[]): PlanFloor {
   const lives = livesOf(pipelines)
-  const residents = lives.flatMap(({ sink }): Resident[] => {
-    const pages = sinkOf(sink).residentPages?.(sink) ?? 0
-    return pages === 0 ? [] : [{ sinkId: sink.sinkId, pages }]
-  })
   const isIdle = ({ complete, read }: Life, at: number): boolean => complete < at && at < read
   const idle = pipelines.map((_, at) => lives.filter((life) => isIdle(life, at)).map(({ sink }) => sink.sinkId))
-  const areas = lives.filter((life) => pipelines.some((_, at) => isIdle(life, at))).map(({ sink }) => storeFloor(sink))
-  const storePages = Math.max(0, ...areas)
-  const lasting = residents.reduce((sum, { pages }) => sum + pages, 0) + storePages
-  const need = pipelines.map((pipeline, at) => {
-    const open = lives.filter(({ opens, closes }) => opens <= at && at <= closes)
-    return open.reduce((sum, { sink }) => sum + sinkFloor(sink).guaranteedPages, pipelineFloor(pipeline).guaranteedPages)
+  const stores = lives.filter((life) => pipelines.some((_, at) => isIdle(life, at))).map(({ sink }) => storeFloor(sink))
+  const storePages = Math.max(0, ...stores)
+  const region = new Region(pipelines.length - 1)
+  const storeOffset = region.place(storePages, 0, pipelines.length - 1)
+  const residents = new Map<number, number>()
+  for (const { sink } of lives) {
+    const pages = sinkOf(sink).residentPages?.(sink) ?? 0
+    if (pages > 0) residents.set(sink.sinkId, region.place(pages, 0, pipelines.length - 1))
+  }
+  // Those that stay longest first, so that what comes and goes finds the rest in one piece.
+  const longestFirst = [...lives].sort((a, b) => b.closes - b.opens - (a.closes - a.opens))
+  const sinks = longestFirst.map(({ sink, opens, closes }): SinkPlace => {
+    const offset = region.place(sinkFloor(sink).workspacePages, opens, closes)
+    return { sinkId: sink.sinkId, offset, resident: residents.get(sink.sinkId) ?? -1 }
   })
-  const pagesFrom = need.map((_, at) => lasting + Math.max(...need.slice(at)))
-  return { residents, storePages, pagesFrom, idle }
+  const floors = pipelines.map(pipelineFloor)
+  const offsets = floors.map(({ workspacePages }, at) => region.place(workspacePages, at, at))
+  const beyond = (floor: Floor): number => floor.guaranteedPages - floor.workspacePages
+  const need = floors.map((floor, at) => {
+    const open = lives.filter(({ opens, closes }) => opens <= at && at <= closes)
+    return open.reduce((sum, { sink }) => sum + beyond(sinkFloor(sink)), beyond(floor))
+  })
+  const pagesFrom = need.map((_, at) => region.pages + Math.max(...need.slice(at)))
+  return { regionPages: region.pages, store: { offset: storeOffset, pages: storePages }, sinks, offsets, pagesFrom, idle }
+}
+
+/** Pages that several take at different times; times are positions of pipelines. */
+class Region {
+  readonly #taken: { readonly offset: number; readonly end: number; readonly from: number; readonly to: number }[] = []
+  readonly #lastTime: number
+  pages = 0
+
+  constructor(lastTime: number) {
+    this.#lastTime = lastTime
+  }
+
+  /** The lowest place for `pages` pages from one time to another, both included. */
+  place(pages: number, from: number, to: number): number {
+    assert(0 <= from && from <= to && to <= this.#lastTime, 'buffers live while pipelines run')
+    let offset = 0
+    for (const other of this.#taken.filter((each) => each.from <= to && from <= each.to)) {
+      if (offset + pages <= other.offset) break
+      offset = Math.max(offset, other.end)
+    }
+    this.#taken.push({ offset, end: offset + pages, from, to })
+    this.#taken.sort((a, b) => a.offset - b.offset)
+    this.pages = Math.max(this.pages, offset + pages)
+    return offset
+  }
 }
 
 function livesOf(pipelines: readonly PhysicalPipeline[]): Life[] {

@@ -126,18 +126,24 @@ export interface PhysicalPlan {
   readonly floor: PlanFloor
 }
 
-/** Pages of a sink that last as long as the query. */
-export interface Resident {
+/** Where a sink's buffers lie in a worker's region, in pages. */
+export interface SinkPlace {
   readonly sinkId: number
-  readonly pages: number
+  readonly offset: number
+  /** Of what it keeps after publishing; -1: nothing. */
+  readonly resident: number
 }
 
-/** What of a plan's floor is needed when. */
+/** What a worker needs when, in pages. */
 export interface PlanFloor {
-  readonly residents: readonly Resident[]
-  /** Of the area of buffers in which a worker spills what was published and is not read yet. */
-  readonly storePages: number
-  /** By pipeline: pages that are needed from its start on. Never more than for the pipeline before. */
+  /** One run of pages for all buffers, from the query's start to its end. */
+  readonly regionPages: number
+  /** The buffers in which a worker spills what was published and is not read yet. */
+  readonly store: { readonly offset: number; readonly pages: number }
+  readonly sinks: readonly SinkPlace[]
+  /** Where the buffers of each pipeline lie. */
+  readonly offsets: readonly number[]
+  /** By pipeline: pages that are needed from its start on, with the region. Never more than for the one before. */
   readonly pagesFrom: readonly number[]
   /** By pipeline: sinks that are published and not read yet. */
   readonly idle: readonly (readonly number[])[]

@@ -12,7 +12,6 @@ import {
   type PhysicalPipeline,
   type PipelineChain as PipelineChainSpec,
   type SinkSpec,
-  sinkUsesOf,
 } from '../physical/physical-plan.ts'
 import type { OpenContext } from '../pipeline/contracts.ts'
 import { MorselClaims } from '../pipeline/morsel-claims.ts'
@@ -21,7 +20,7 @@ import { type OpenSink, PipelineChain } from '../pipeline/pipeline-chain.ts'
 import { branchDescriptorBytes, type Floor, pipelineFloor, sinkFloor } from '../pipeline/pipeline-floor.ts'
 import { PullLoop } from '../pipeline/pull-loop.ts'
 import { sinkOf, sourceOf, transformOf } from '../pipeline/worker-operators.ts'
-import { type Area, OpeningPipeline } from './opening-pipeline.ts'
+import { OpeningPipeline } from './opening-pipeline.ts'
 import { type PostOutput, QueryContext, type QuerySetup } from './query-context.ts'
 import type { WorkerState } from './worker-state.ts'
 
@@ -42,9 +41,13 @@ interface OpenQuery {
   readonly sinks: Map<number, OpenSink>
   /** The pipeline that feeds the sinks now. */
   loop: PullLoop | undefined
-  /** The region that lasts as long as the query; undefined before the first pipeline. */
-  residents: Area | 'none' | undefined
   readonly reservations: Reservation[]
+}
+
+/** Memory of a pipeline or of a sink. */
+interface Area {
+  readonly reservation: Reservation
+  readonly workspace: Workspace
 }
 
 /** Where an operator stands. */
@@ -53,7 +56,8 @@ interface ChainOfPipeline {
   readonly chain: PipelineChainSpec
 }
 
-type RoomMaking = Pick<OpenContext, 'makeRoom' | 'writePending' | 'askBack'>
+/** What an operator is lent that depends on where it stands. */
+type Lent = Pick<OpenContext, 'makeRoom' | 'writePending' | 'askBack' | 'resident'>
 
 type HostMessage = Exclude<ToWorker, StartPipeline | { kind: 'shutdown' | 'rest' }>
 
@@ -113,7 +117,6 @@ export class EngineHost implements PipelineHost {
       context: new QueryContext(queryId, setup, this.#state, post),
       sinks: new Map(),
       loop: undefined,
-      residents: undefined,
       reservations: [],
     })
     this.#state.openQueries = this.#queries.size
@@ -128,41 +131,20 @@ export class EngineHost implements PipelineHost {
     for (const { sinkId, states } of start.published) context.setPublished(sinkId, states)
     context.setIdle(start.idle)
     query.loop = undefined
-    const areas = this.#areasOf(query, start)
     return new OpeningPipeline({
       queryId: message.queryId,
       pipelineId: message.pipelineId,
       context,
-      areas,
       askOthers: (pages) => this.#askOthers(message.queryId, pages),
-      spillIdle: (pages) => spillAll(storesOf(query), pages),
-      open: () => this.#open(query, start, areas, message),
+      open: () => this.#open(query, start, message),
     })
   }
 
-  /** The regions that a pipeline opens with: its own, and one for each sink that no pipeline has opened yet. */
-  #areasOf(query: OpenQuery, start: PipelineStart): Area[] {
-    const { pipeline } = start
-    const areas = [this.#area(query, pipelineFloor(pipeline), start.pipelinePagesMax, () => false)]
-    if (query.residents === undefined) {
-      const { residents, storePages } = query.context.setup
-      const pages = residents.reduce((sum, each) => sum + each.pages, 0) + storePages
-      const floor = { guaranteedPages: pages, workspacePages: pages }
-      query.residents = pages === 0 ? 'none' : this.#area(query, floor, pages, () => false)
-      // First: what stays should not lie in the middle of what comes and goes.
-      if (query.residents !== 'none') areas.unshift(query.residents)
-    }
-    // Sinks gather rows and spill: they leave what is free to a query that waits. A merge is over sooner with memory.
-    const isPressed = (): boolean => this.#state.control.pressure > 0
-    for (const { sink } of sinkUsesOf(pipeline)) {
-      if (!query.sinks.has(sink.sinkId)) areas.push(this.#area(query, sinkFloor(sink), start.sinkPagesMax, isPressed))
-    }
-    return areas
-  }
-
-  #area(query: OpenQuery, floor: Floor, pagesMax: number, isPressed: () => boolean): Area {
+  /** Memory of a pipeline, or of a sink that opens: a place in the query's region, and pages beyond. */
+  #area(query: OpenQuery, floor: Floor, offset: number, pagesMax: number, isPressed: () => boolean): Area {
     const reservation = this.#reserve(query, floor.guaranteedPages, pagesMax, isPressed)
-    return { reservation, pages: Math.max(1, floor.workspacePages), workspace: undefined }
+    reservation.useRegion(floor.workspacePages)
+    return { reservation, workspace: query.context.workspaceAt(offset, floor.workspacePages) }
   }
 
   /** Other queries on this worker hold what a guaranteed region needs, or lie across it: they are asked to spill. */
@@ -174,24 +156,23 @@ export class EngineHost implements PipelineHost {
     return this.#queries.size - 1
   }
 
-  #open(query: OpenQuery, start: PipelineStart, areas: readonly Area[], message: StartPipeline): PullLoop {
+  #open(query: OpenQuery, start: PipelineStart, message: StartPipeline): PullLoop {
     const { context } = query
     const { pipeline } = start
     const claims = new MorselClaims(context.control, context.slot, pipeline.morselCount, message.pulls)
-    const left = [...areas]
-    if (left[0] === query.residents) context.setResidents(left.shift()?.workspace?.address ?? 0)
-    const own = left.shift()
-    assert(own?.workspace !== undefined, 'a pipeline opens with its workspace')
+    const offset = context.setup.floor.offsets[pipeline.pipelineId] as number
+    const own = this.#area(query, pipelineFloor(pipeline), offset, start.pipelinePagesMax, () => false)
     const { reservation, workspace } = own
     let loop: PullLoop | undefined
-    const forSource: RoomMaking = {
+    const forSource: Lent = {
       makeRoom: (pages) => loop?.makeRoom(pages) ?? 0,
       writePending: (pages) => loop?.writePending(pages) ?? 0,
       askBack: (pages) => loop?.askBack(pages) ?? 0,
+      resident: 0,
     }
     const forTransform = { ...forSource, makeRoom: (pages: number) => loop?.makeRoomForTaker(pages, undefined) ?? 0 }
-    const opener = (chain: PipelineChainSpec, making: RoomMaking) =>
-      this.#opener(context, reservation, workspace, { pipeline, chain }, making)
+    const opener = (chain: PipelineChainSpec, lent: Lent) =>
+      this.#opener(context, reservation, workspace, { pipeline, chain }, lent)
     const source = opener(pipeline, forSource)(pipeline.source, (with_) =>
       sourceOf(pipeline.source).open(pipeline.source, with_, claims),
     )
@@ -202,7 +183,7 @@ export class EngineHost implements PipelineHost {
       const transforms = chain.transforms.map((spec) => open(spec, (with_) => transformOf(spec).open(spec, with_)))
       const sinks = chain.sinks.map((use): OpenSink => {
         const sink =
-          query.sinks.get(use.sink.sinkId) ?? this.#openSink(query, use.sink, { pipeline, chain }, left.shift())
+          query.sinks.get(use.sink.sinkId) ?? this.#openSink(query, use.sink, { pipeline, chain }, start.sinkPagesMax)
         sink.operator.setClaims(claims)
         return { ...sink, inputKind: use.inputKind, publishes: use.publishes }
       })
@@ -221,7 +202,7 @@ export class EngineHost implements PipelineHost {
       exhaust: () => claims.exhaust(),
       close: () => {
         workspace.check('the pipeline')
-        reservation.give(workspace.address, workspace.pages)
+        reservation.leaveRegion(workspace.pages)
       },
     })
     query.loop = loop
@@ -255,7 +236,7 @@ export class EngineHost implements PipelineHost {
     reservation: Reservation,
     workspace: Workspace,
     { pipeline, chain }: ChainOfPipeline,
-    making: RoomMaking,
+    lent: Lent,
   ) {
     return <T>(spec: OperatorBase, build: (context: OpenContext) => T): Metered<T> => {
       const meter = new OperatorMeter(spec.operatorId)
@@ -265,8 +246,7 @@ export class EngineHost implements PipelineHost {
         control: context.control,
         reservation,
         workspace,
-        ...making,
-        resident: 'sinkId' in spec ? context.residentOf(spec.sinkId as number) : 0,
+        ...lent,
         meter,
         sequenceBase: chain.sequenceBase,
         morselCount: pipeline.morselCount,
@@ -275,15 +255,19 @@ export class EngineHost implements PipelineHost {
     }
   }
 
-  #openSink(query: OpenQuery, spec: SinkSpec, place: ChainOfPipeline, area: Area | undefined): OpenSink {
-    assert(area?.workspace !== undefined, 'a sink opens with its workspace')
+  #openSink(query: OpenQuery, spec: SinkSpec, place: ChainOfPipeline, pagesMax: number): OpenSink {
+    // Sinks gather rows and spill: they leave what is free to a query that waits. A merge is over sooner with memory.
+    const isPressed = (): boolean => this.#state.control.pressure > 0
+    const { offset } = query.context.placeOf(spec.sinkId)
+    const area = this.#area(query, sinkFloor(spec), offset, pagesMax, isPressed)
     // A sink asks itself first and knows its state better.
-    const making: RoomMaking = {
+    const lent: Lent = {
       makeRoom: (pages) => query.loop?.makeRoomForTaker(pages, spec.sinkId) ?? 0,
       writePending: (pages) => query.loop?.writePending(pages) ?? 0,
       askBack: (pages) => query.loop?.askBack(pages) ?? 0,
+      resident: query.context.residentOf(spec.sinkId),
     }
-    const open = this.#opener(query.context, area.reservation, area.workspace, place, making)
+    const open = this.#opener(query.context, area.reservation, area.workspace, place, lent)
     const { operator, meter } = open(spec, (with_) => sinkOf(spec).open(spec, with_))
     const sink: OpenSink = { operator, meter, sinkId: spec.sinkId, inputKind: 0, publishes: false }
     query.sinks.set(spec.sinkId, sink)
@@ -306,11 +290,4 @@ export class EngineHost implements PipelineHost {
 /** Sinks with published state that can be spilled while the running pipeline does. */
 function storesOf(query: OpenQuery): OpenSink[] {
   return [...query.sinks.values()].filter(({ operator }) => operator.keepsSpilling === true)
-}
-
-/** Returns the pages freed, about `pages`. */
-function spillAll(stores: readonly OpenSink[], pages: number): number {
-  let freed = 0
-  for (const { operator } of stores) if (freed < pages) freed += operator.spill(pages - freed)
-  return freed
 }

@@ -16,7 +16,7 @@ import {
 import { PAGE_BYTES } from '@spillway/kernels'
 import { type ControlBlock, queryCounter, queryWord } from '@spillway/scheduler'
 import { assert, makeError } from '@spillway/stdx'
-import type { Resident } from '../physical/physical-plan.ts'
+import type { PlanFloor, SinkPlace } from '../physical/physical-plan.ts'
 import { strikeWorker, type WorkerFault } from './worker-fault.ts'
 import type { WorkerState } from './worker-state.ts'
 
@@ -47,9 +47,7 @@ export interface QuerySetup {
   readonly owner: number
   readonly firstWorker: number
   readonly threads: number
-  /** Per worker: pages that last as long as the query, in this order, and behind them the area for spilling. */
-  readonly residents: readonly Resident[]
-  readonly storePages: number
+  readonly floor: PlanFloor
   /** Undefined: the query may not spill (`engine: "in-memory"`). */
   readonly spillPrefix: string | undefined
   readonly spillQuota: SharedArrayBuffer
@@ -75,7 +73,7 @@ export class QueryContext {
   readonly #published = new Map<number, readonly unknown[]>()
   #spill: SpillContext | undefined
   readonly #usedPages = new Map<object, number>()
-  #residents = 0
+  #region = 0
   #idle: readonly number[] = []
 
   constructor(queryId: number, setup: QuerySetup, worker: WorkerState, post: PostOutput) {
@@ -182,8 +180,8 @@ export class QueryContext {
   }
 
   /**
-   * A sink's pages become the query's, all but its workspace, which `freeWorkspace` frees once the state is written.
-   * False: there is no promise left for them; spill some and ask again.
+   * A sink's pages become the query's, all but its buffers. False: there is no promise left for them; spill some and ask
+   * again.
    */
   tryPublish(reservation: Reservation, workspace: Workspace): boolean {
     const held = reservation.tryDetach(workspace.pages)
@@ -191,30 +189,34 @@ export class QueryContext {
     this.control.add(this.slot, queryWord.publishedPages, held)
     return true
   }
-  freeWorkspace(workspace: Workspace): void {
-    this.arena.kernels.pageFree(workspace.address, workspace.pages)
-  }
 
-  /** Where the query's resident pages lie on this worker. */
-  setResidents(address: number): void {
-    this.#residents = address
-  }
-  /** Of a sink; 0 = it has none. */
-  residentOf(sinkId: number): number {
-    let address = this.#residents
-    for (const { sinkId: each, pages } of this.setup.residents) {
-      if (each === sinkId) return address
-      address += pages * PAGE_BYTES
+  /** Takes the region in which all buffers of the query on this worker lie; false = not now. */
+  tryTakeRegion(): boolean {
+    const { floor, owner } = this.setup
+    if (this.#region === 0 && floor.regionPages > 0) {
+      this.#region = this.arena.kernels.pageAlloc(owner, floor.regionPages) >>> 0
     }
-    return 0
+    return this.#region !== 0 || floor.regionPages === 0
   }
-  /**
-   * The buffers in which published state is spilled: one caller at a time, within one call.
-   */
+  /** Buffers in the region, `offset` pages from its begin. */
+  workspaceAt(offset: number, pages: number): Workspace {
+    assert(offset + pages <= this.setup.floor.regionPages, 'buffers lie in the region')
+    return Workspace.over(this.arena, this.#region + offset * PAGE_BYTES, pages, this.setup.testing.poison)
+  }
+  placeOf(sinkId: number): SinkPlace {
+    const place = this.setup.floor.sinks.find((each) => each.sinkId === sinkId)
+    assert(place !== undefined, 'every sink has a place in the region')
+    return place
+  }
+  /** Address of what a sink keeps after publishing; 0 = nothing. */
+  residentOf(sinkId: number): number {
+    const { resident } = this.placeOf(sinkId)
+    return resident < 0 ? 0 : this.#region + resident * PAGE_BYTES
+  }
+  /** The buffers in which published state is spilled: one caller at a time, within one call. */
   openStoreArea(): Workspace {
-    const { residents, storePages, testing } = this.setup
-    const before = residents.reduce((sum, { pages }) => sum + pages, 0)
-    return Workspace.over(this.arena, this.#residents + before * PAGE_BYTES, storePages, testing.poison)
+    const { offset, pages } = this.setup.floor.store
+    return this.workspaceAt(offset, pages)
   }
   /** Sinks whose published state nobody reads while the running pipeline does. */
   setIdle(sinkIds: readonly number[]): void {

@@ -71,6 +71,19 @@ export class Reservation {
     return address
   }
 
+  /** `count` guaranteed pages are in use that lie in a region which somebody else took. */
+  useRegion(count: number): void {
+    assert(this.#usedPages + count <= this.#guaranteedPages, 'only guaranteed pages can lie in a region')
+    this.#usedPages += count
+    this.#peakPages = Math.max(this.#peakPages, this.#usedPages)
+    this.#options.onChange(this.#usedPages)
+  }
+
+  leaveRegion(count: number): void {
+    this.#shrink(count)
+    this.#options.onChange(this.#usedPages)
+  }
+
   /**
    * Keeps `count` of the guaranteed pages out of use until `takeBack`: what is granted meanwhile leaves them for a
    * later phase that must not be refused. That phase ends with `endAside`.
@@ -115,7 +128,7 @@ export class Reservation {
   }
 
   /**
-   * Ends this worker's part: of the pages in use all but `freedPages`, which the caller frees, become the query's, with a
+   * Ends this worker's part: of the pages in use all but `freedPages`, which lie in a region, become the query's, with a
    * promise of their own. The guaranteed pages stay promised to the query, whose next pipelines are made of them.
    * @returns pages whose promise the query now holds; undefined: it was refused, and nothing has changed
    */

@@ -237,7 +237,6 @@ class GroupBySinkLocal implements Sink {
     }
     meter.counts.peakBytes = Math.max(meter.counts.peakBytes, reservation.peakPages * PAGE_BYTES)
     workspace.check(this.#spec.shape.text)
-    query.freeWorkspace(workspace)
     return { worker: query.workerIndex, address: published }
   }
 

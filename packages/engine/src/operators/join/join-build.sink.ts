@@ -225,7 +225,6 @@ class JoinBuildLocal implements Sink {
     meter.counts.peakBytes = Math.max(meter.counts.peakBytes, reservation.peakPages * PAGE_BYTES)
     const { keyRange } = this.#store
     workspace.check(this.#spec.shape.text)
-    query.freeWorkspace(workspace)
     return { worker: query.workerIndex, address: published, ...keyRange }
   }
 

@@ -258,7 +258,6 @@ class MultiplexerLocal implements Sink {
     }
     this.#isPublished = true
     workspace.check(OPERATOR)
-    query.freeWorkspace(workspace)
     return { worker: query.workerIndex, pages: this.#entryPages, count: this.#count }
   }
 

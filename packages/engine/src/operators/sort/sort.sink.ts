@@ -262,7 +262,6 @@ class SortSinkLocal implements Sink {
     const chunks = [...this.#rows.chunks]
     if (chunks.length > 0) this.#kept = { chunks, heads: this.#rows.heads, pages: this.#rows.pages }
     workspace.check(this.#spec.shape.text)
-    query.freeWorkspace(workspace)
     return { worker: query.workerIndex, chunks, runs: this.#maker.runs }
   }
 
