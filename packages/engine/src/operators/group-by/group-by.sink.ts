@@ -194,6 +194,7 @@ class GroupBySinkLocal implements Sink {
     const published = new PublishedPartitions(this.#context, this.#spec)
     const freed = published.spill(pages, spiller)
     meter.counts.partitionsAskedBack += published.partitionsSpilled
+    meter.counts.partitionsSpilled += published.newPartitionsSpilled
     workspace.check(shape.text)
     return freed
   }

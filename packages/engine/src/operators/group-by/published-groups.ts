@@ -33,8 +33,9 @@ type PublishedSpec = Pick<GroupByOutputSpec, 'sinkId' | 'shape' | 'partitionBits
 export class PublishedPartitions {
   readonly #context: OpenContext
   readonly #spec: PublishedSpec
-  /** By this worker. */
+  /** By this worker; new ones had no rows on disk before. */
   partitionsSpilled = 0
+  newPartitionsSpilled = 0
   readonly #locals: readonly PublishedGroups[]
 
   constructor(context: OpenContext, spec: PublishedSpec) {
@@ -66,6 +67,7 @@ export class PublishedPartitions {
     let freed = 0
     for (let partition = 2 ** this.#spec.partitionBits - 1; partition >= 0 && freed < pages; partition--) {
       if (!this.#holdsPages(partition) || !this.#tryLock(partition, partitionLock.spilling)) continue
+      if (this.#isInMemory(partition)) this.newPartitionsSpilled += 1
       for (const local of this.#locals) freed += this.#spillEntry(local, partition, spiller)
       this.#unlock(partition)
       this.partitionsSpilled += 1
@@ -96,6 +98,11 @@ export class PublishedPartitions {
     query.freePublished(chain.heapHead)
     writePublished(arena.view, address, { chain: emptyChain, spilled: spillTotals(next), isDistinct })
     return chain.rowPages + chain.heapPages
+  }
+
+  #isInMemory(partition: number): boolean {
+    const { view } = this.#context.arena
+    return this.#locals.every((local) => readPublished(view, this.#entry(local, partition)).spilled.blockCount === 0)
   }
 
   #holdsPages(partition: number): boolean {
