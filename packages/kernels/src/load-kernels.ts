@@ -16,6 +16,7 @@ import type { ZstdKernels } from './parquet-zstd-kernels.ts'
 import type { RowKernels } from './row-kernels.ts'
 import type { SortKernels } from './sort-kernels.ts'
 import type { SumKernels } from './sum-kernels.ts'
+import type { TouchKernels } from './touch-kernels.ts'
 import type { VerdictKernels } from './verdict-kernels.ts'
 
 /** Every export of kernels.wasm. */
@@ -33,6 +34,7 @@ export interface KernelExports
     ParquetDecodeKernels,
     ZstdKernels,
     SumKernels,
+    TouchKernels,
     VerdictKernels,
     InflateKernels,
     ParquetEncodeKernels {}

@@ -2,7 +2,7 @@
  * Compiles a group-by to a WebAssembly module: one function per step of GroupByExports, made for its keys and
  * aggregates. The sink drives them through GroupTable.
  */
-import { typeName } from '@spillway/columnar'
+import { physicalOf, typeName } from '@spillway/columnar'
 import { spillSchemaOf } from '../rows/row-layout.ts'
 import { addLoadRows, addSpillRows, transferRow } from '../rows/move-code.ts'
 import { addStoreFunctions } from '../rows/string-code.ts'
@@ -39,8 +39,14 @@ export function compileGroupBy(spec: GroupBySpec): CompiledGroupBy {
     spillSchema: spillSchemaOf(plan.layout),
     outputSchema: plan.outputSchema,
     keyCount: plan.keys.length,
+    stringColumns: stringColumnsOf(plan),
     nUniqueCount: plan.aggregates.filter((aggregate) => aggregate.kind > 0).length,
   }
+}
+
+function stringColumnsOf({ aggregates }: GroupByPlan): number[] {
+  const kept = aggregates.filter(({ value }) => value !== undefined && physicalOf(value.type) === 'view')
+  return [...new Set(kept.flatMap(({ column }) => column ?? []))]
 }
 
 function generateModule(plan: GroupByPlan): Uint8Array<ArrayBuffer> {

@@ -52,6 +52,8 @@ export interface CompiledGroupBy {
   /** Key columns, then aggregates. */
   readonly outputSchema: Schema
   readonly keyCount: number
+  /** Columns of batches of kind 0 whose strings the states may keep. */
+  readonly stringColumns: readonly number[]
   /** Number of nUnique aggregates: batches of kinds 1 … nUniqueCount feed them. */
   readonly nUniqueCount: number
 }

@@ -156,6 +156,7 @@ function makeSink(
     sinkId: lowering.nextSinkId(),
     shape: shapeOf(compiled, text, aggregateTexts),
     codedKeys,
+    stringColumns: compiled.stringColumns,
     partitionBits: keys.length === 0 ? 0 : sizing.partitionBits,
     directoryBits: sizing.directoryBits,
     batchRows: sizing.batchRows,

@@ -10,6 +10,7 @@ import type { TestingOptions } from './query-request.ts'
 /** `outputShare`: of a sink that encodes, as a share of what the limit suggests. */
 const levels = [
   // Where memory is plenty, a directory for millions of groups: rows that miss a smaller one are kept as duplicates.
+  { partitionBits: 6, batchRows: 8192, directoryBits: 24, windowBytes: 1 << 20, outputShare: 1 },
   { partitionBits: 6, batchRows: 8192, directoryBits: 22, windowBytes: 1 << 20, outputShare: 1 },
   { partitionBits: 6, batchRows: 8192, directoryBits: 18, windowBytes: 1 << 20, outputShare: 1 },
   { partitionBits: 6, batchRows: 8192, directoryBits: 16, windowBytes: 1 << 20, outputShare: 1 },
@@ -56,7 +57,7 @@ export function sizingTries(threads: number, limitBytes: number, testing: Testin
   })
   for (let count = threads; count >= 1; count = count > 4 ? Math.floor(count / 2) : count - 1) {
     for (const [index, level] of levels.entries()) {
-      tries.push({ sizing: make(level, count), share: index === 0 ? PLENTY_SHARE : COMFORTABLE_SHARE })
+      tries.push({ sizing: make(level, count), share: index <= 1 ? PLENTY_SHARE : COMFORTABLE_SHARE })
     }
     for (const level of levels.slice(1)) tries.push({ sizing: make(level, count), share: 1 })
   }

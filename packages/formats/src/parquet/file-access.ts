@@ -88,17 +88,39 @@ export function readExactly(
   }
 }
 
+/** What tells one version of a file from another. */
+export interface FileVersion {
+  readonly fileBytes: number
+  readonly modifiedNs: bigint
+  /**
+   * The file was left alone for longer than a step of its file system's clock when its version was looked up, so a
+   * version written since has another time. What was read of a file that is not settled may be used, but not kept.
+   */
+  readonly isSettled: boolean
+}
+
+// Linux counts times of files in steps of up to 10 ms; some file systems know whole, or every other, second only.
+const CLOCK_STEP_MS = 100
+const COARSE_CLOCK_STEP_MS = 2000
+
 /**
- * Size and modification time: what tells one version of a file from another.
  * @param descriptor undefined = of the file that the path names now
  * @throws DataError FILE_NOT_FOUND, FILE_UNREADABLE
  */
-export function fileVersion(descriptor: number | undefined, path: string): { fileBytes: number; modifiedNs: bigint } {
+export function fileVersion(descriptor: number | undefined, path: string): FileVersion {
   try {
     const stat = descriptor === undefined ? statSync(path, { bigint: true }) : fstatSync(descriptor, { bigint: true })
     if (stat.isDirectory()) throw Object.assign(new Error('is a directory'), { code: 'EISDIR' })
-    return { fileBytes: Number(stat.size), modifiedNs: stat.mtimeNs }
+    const modifiedNs = stat.mtimeNs
+    const step = modifiedNs % 1_000_000_000n === 0n ? COARSE_CLOCK_STEP_MS : CLOCK_STEP_MS
+    const isSettled = Date.now() - Number(modifiedNs / 1_000_000n) > step
+    return { fileBytes: Number(stat.size), modifiedNs, isSettled }
   } catch (cause) {
     throw fileError(path, cause)
   }
+}
+
+/** What was read of version `cached` of a file still holds now that it has version `now`. */
+export function isOfVersion(cached: FileVersion, now: FileVersion): boolean {
+  return cached.isSettled && cached.fileBytes === now.fileBytes && cached.modifiedNs === now.modifiedNs
 }

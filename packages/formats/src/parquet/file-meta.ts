@@ -6,6 +6,7 @@
 import type { DataType, Schema } from '@spillway/columnar'
 import { assert, makeError } from '@spillway/stdx'
 import type { SpillwayError } from '@spillway/stdx'
+import type { FileVersion } from './file-access.ts'
 
 export type ParquetCodec = 'uncompressed' | 'snappy' | 'gzip' | 'lzo' | 'brotli' | 'lz4' | 'zstd' | 'lz4Raw'
 
@@ -79,11 +80,9 @@ export interface ParquetStorage {
   readonly required: boolean
 }
 
-export interface ParquetFileMeta {
+/** With the version of the file that the footer belongs to. */
+export interface ParquetFileMeta extends FileVersion {
   readonly path: string
-  readonly fileBytes: number
-  /** Identifies the version of the file that the footer belongs to. */
-  readonly modifiedNs: bigint
   readonly schema: Schema
   /** By column name, as `schema`. */
   readonly storage: Readonly<Record<string, ParquetStorage>>

@@ -1,8 +1,8 @@
 /** A Parquet file's footer: from bytes to `ParquetFileMeta`, with a bounded cache; and the bytes of a new footer. */
 import { makeSchema } from '@spillway/columnar'
 import { makeError, SpillwayError } from '@spillway/stdx'
-import { corruptError, fileVersion, readFully, withFile } from './file-access.ts'
-import type { FilePlace } from './file-access.ts'
+import { corruptError, fileVersion, isOfVersion, readFully, withFile } from './file-access.ts'
+import type { FilePlace, FileVersion } from './file-access.ts'
 import type { ByteRange, ParquetChunk, ParquetCodec, ParquetFileMeta, ParquetRowGroup } from './file-meta.ts'
 import { parseSchemaElements } from './schema-elements.ts'
 import type { LeafColumn, ParsedSchema } from './schema-elements.ts'
@@ -49,7 +49,7 @@ const cache = new Map<string, ParquetFileMeta>()
 let cachedChunks = 0
 
 /**
- * Reads the footer of a file, or takes it from the cache when size and modification time are unchanged.
+ * Reads the footer of a file, or takes it from the cache when the file is certainly the same.
  * @throws DataError FILE_NOT_FOUND, FILE_UNREADABLE, NOT_PARQUET, PARQUET_CORRUPT
  */
 export function readFileMeta(path: string): ParquetFileMeta {
@@ -57,14 +57,9 @@ export function readFileMeta(path: string): ParquetFileMeta {
 }
 
 /** The same for a file that is open and of this version. */
-export function readOpenFileMeta(
-  descriptor: number,
-  path: string,
-  { fileBytes, modifiedNs }: { readonly fileBytes: number; readonly modifiedNs: bigint },
-): ParquetFileMeta {
+export function readOpenFileMeta(descriptor: number, path: string, version: FileVersion): ParquetFileMeta {
   const cached = cache.get(path)
-  const isFresh = cached?.fileBytes === fileBytes && cached.modifiedNs === modifiedNs
-  const meta = isFresh ? cached : readFooter(descriptor, path, fileBytes, modifiedNs)
+  const meta = cached !== undefined && isOfVersion(cached, version) ? cached : readFooter(descriptor, path, version)
   keep(meta)
   return meta
 }
@@ -97,7 +92,8 @@ function forget(path: string, meta: ParquetFileMeta): void {
 
 const chunkCount = (meta: ParquetFileMeta): number => 1 + meta.rowGroups.length * meta.schema.fields.length
 
-function readFooter(descriptor: number, path: string, fileBytes: number, modifiedNs: bigint): ParquetFileMeta {
+function readFooter(descriptor: number, path: string, version: FileVersion): ParquetFileMeta {
+  const { fileBytes } = version
   const place = { file: path }
   let tail = new Uint8Array(Math.min(fileBytes, TAIL_BYTES))
   readFully(descriptor, tail, fileBytes - tail.length, place)
@@ -108,7 +104,7 @@ function readFooter(descriptor: number, path: string, fileBytes: number, modifie
   }
   const meta = guardParsing(place, () => {
     const footer = new ThriftReader(tail, tail.length - 8 - footerBytes).readStruct()
-    return buildMeta(footer, path, fileBytes, modifiedNs)
+    return buildMeta(footer, path, version)
   })
   return { ...meta, hasPageChecksums: probeChecksum(descriptor, meta) }
 }
@@ -162,7 +158,8 @@ export function parseFooterStruct(file: Uint8Array, name: string): ThriftStruct 
   return guardParsing({ file: name }, () => new ThriftReader(file, file.length - 8 - length).readStruct())
 }
 
-function buildMeta(footer: ThriftStruct, path: string, fileBytes: number, modifiedNs: bigint): ParquetFileMeta {
+function buildMeta(footer: ThriftStruct, path: string, version: FileVersion): ParquetFileMeta {
+  const { fileBytes } = version
   const parsed = parseSchemaElements(footer)
   const { columns, leftOut } = parsed
   const rowGroups: ParquetRowGroup[] = []
@@ -180,8 +177,7 @@ function buildMeta(footer: ThriftStruct, path: string, fileBytes: number, modifi
   }
   return {
     path,
-    fileBytes,
-    modifiedNs,
+    ...version,
     schema: makeSchema(columns.map(({ name, type, storage }) => ({ name, type, nullable: !storage.required }))),
     storage: Object.fromEntries(columns.map(({ name, storage }) => [name, storage])),
     rowCount,

@@ -14,6 +14,7 @@ import { PublishedPartitions } from './published-groups.ts'
 import { noRoomError, Refusals } from './refusals.ts'
 import { chainBytes, type RowChain } from './row-chain.ts'
 import { RowSpiller, sizeRowSpiller } from './row-spiller.ts'
+import { CACHE_BYTES } from './touch-ahead.ts'
 
 const INITIAL_DIRECTORY_BITS = 12
 /** Share of the budget that published partitions may keep, when nothing was spilled and when something was. */
@@ -92,6 +93,8 @@ class GroupBySinkLocal implements Sink {
       levelShift: 0,
       keyCount: spec.shape.keyCount,
       codedKeys: spec.codedKeys,
+      stringColumns: spec.stringColumns,
+      cacheBytes: CACHE_BYTES,
       lookupWindowRows: undefined,
     })
     this.#spiller = new RowSpiller(context, spec.shape, exports, spec.batchRows)

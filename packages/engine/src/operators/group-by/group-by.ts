@@ -34,6 +34,8 @@ export interface GroupBySinkSpec extends OperatorBase {
   readonly shape: GroupByShape
   /** All key columns, if batches may have them as dictionary codes; else empty. */
   readonly codedKeys: readonly CodedKey[]
+  /** Columns whose strings the states may keep. */
+  readonly stringColumns: readonly number[]
   readonly partitionBits: number
   readonly directoryBits: number
   readonly batchRows: number

@@ -39,6 +39,7 @@ export interface Case {
   /** Split each partition once more before merging. */
   readonly split: boolean
   readonly lookupWindowRows: number | undefined
+  readonly cacheBytes: number
   /** Most key columns of kind 0 are dictionary codes. */
   readonly coded: boolean
 }
@@ -122,6 +123,8 @@ export class Run {
       codedKeys: this.input.spec.takesCodes
         ? this.input.spec.keys.map((key) => ({ column: key.column, width: widthOf(key.type) }))
         : [],
+      stringColumns: this.compiled.stringColumns,
+      cacheBytes: this.input.cacheBytes,
       lookupWindowRows: this.input.lookupWindowRows,
     })
   }
@@ -287,5 +290,6 @@ export const base = {
   refusals: 0,
   split: false,
   lookupWindowRows: undefined,
+  cacheBytes: Number.POSITIVE_INFINITY,
   coded: false,
 }

@@ -1,6 +1,6 @@
 /** What a group table is made with: sizes, generated functions, and where its memory comes from. */
 import { type GroupByExports, LOCAL_HEADER_BYTES, PARTITION_BYTES, type RowLayout } from '@spillway/codegen'
-import type { ArenaKernels, JoinKernels, RowKernels } from '@spillway/kernels'
+import type { ArenaKernels, JoinKernels, RowKernels, TouchKernels } from '@spillway/kernels'
 import type { DecodeKernels } from '../../pipeline/column-codes.ts'
 import type { PageSource } from './row-chain.ts'
 
@@ -25,7 +25,7 @@ export interface CodedKey {
 
 export interface GroupTableOptions extends GroupTableSizes {
   readonly memory: WebAssembly.Memory
-  readonly kernels: ArenaKernels & RowKernels & JoinKernels & DecodeKernels
+  readonly kernels: ArenaKernels & RowKernels & JoinKernels & DecodeKernels & TouchKernels
   readonly exports: GroupByExports
   readonly layout: RowLayout
   readonly pages: PageSource
@@ -37,6 +37,10 @@ export interface GroupTableOptions extends GroupTableSizes {
   readonly keyCount: number
   /** All key columns, if batches may have them as codes; else empty. */
   readonly codedKeys: readonly CodedKey[]
+  /** Columns of batches of kind 0 whose strings the states may keep. */
+  readonly stringColumns: readonly number[]
+  /** Look-ups in a larger table are prepared by touching what they need. */
+  readonly cacheBytes: number
   /** Rows looked up before it is decided whether look-ups pay; undefined = 2^20. */
   readonly lookupWindowRows: number | undefined
 }

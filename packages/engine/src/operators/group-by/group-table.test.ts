@@ -50,6 +50,20 @@ describe('GroupTable', () => {
     check({ ...base, spread: 4, spec: makeSpec(types, small, true), seed: 5 })
   })
 
+  it('touches ahead what a table larger than the cache needs, all types, selections, nulls, any refusal', () => {
+    for (let seed = 0; seed < 12; seed++) {
+      const shape = {
+        nullShare: seed % 2 === 0 ? 0.3 : 0,
+        selected: seed % 3 === 0,
+        refusals: seed % 4 === 0 ? 0.4 : 0,
+      }
+      const sizes = { rows: 1500, batchRows: 1100, spread: seed < 6 ? 30 : 1200, cacheBytes: seed % 5 === 0 ? 2000 : 0 }
+      const spec = makeSpec(seed % 2 === 0 ? [utf8, int32] : [int32], seed < 8 ? small : types, true)
+      const run = check({ ...base, ...shape, ...sizes, spec, seed })
+      expect(run.table.touchedRows).toBeGreaterThan(seed % 5 === 0 ? 0 : 900)
+    }
+  }, 60_000)
+
   it.each([
     ['with strings among the states', small],
     ['without', [int32, { kind: 'float64' } as const]],

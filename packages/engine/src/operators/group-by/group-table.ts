@@ -21,6 +21,7 @@ import { LookupPolicy } from './lookup-policy.ts'
 import { addHeapPages, addRowPage } from './partition-pages.ts'
 import { forEachRowRun, type RowChain, RowCursor, releasePages } from './row-chain.ts'
 import { StoreFields } from './store-fields.ts'
+import { tableBytes, TOUCH_ROWS, TouchAhead } from './touch-ahead.ts'
 
 export { type PageSource, type RowChain, releaseChain } from './row-chain.ts'
 
@@ -41,6 +42,9 @@ export class GroupTable {
   readonly #fields: StoreFields
   readonly #direct: DirectMap
   readonly #codes: CodeMap
+  readonly #touch: TouchAhead
+  /** Look-ups are worth touching ahead: the table is larger than the cache. */
+  #isLarge = false
   #directoryBits: number
   #job: (() => JobStatus) | undefined
   #isFrozen = false
@@ -69,6 +73,7 @@ export class GroupTable {
     this.#fields = new StoreFields(memory, workspace)
     this.#direct = new DirectMap(this.#fields)
     this.#codes = new CodeMap(this.#fields, options.codedKeys)
+    this.#touch = new TouchAhead(options.kernels, this.#fields, options.layout, options.stringColumns)
     this.#directoryBits = initialCapacityBits
     this.#fields.bytesAt(workspace, this.#hashes - workspace).fill(0)
     this.#fields.set(localStore.partitionBits, partitionBits)
@@ -86,7 +91,7 @@ export class GroupTable {
     assert(count <= this.#options.batchRows, 'a batch has at most batchRows rows')
     if (this.#options.keyCount === 0) return this.#start(this.#singleJob(batch, kind, count))
     const { exports, codedKeys } = this.#options
-    const isFused = kind === 0 && !this.#lookups.isAppending && exports.upsertUpdate0 !== undefined
+    const isFused = kind === 0 && !this.#lookups.isAppending && !this.#isLarge && exports.upsertUpdate0 !== undefined
     if (kind === 0 && codedKeys.length > 0) {
       const coded = exports.upsertUpdateCoded0
       if (isFused && coded !== undefined && this.#codes.tryOpen(batch)) {
@@ -182,6 +187,10 @@ export class GroupTable {
   /** Rows that were looked up by dictionary codes (a metric). */
   get codedRows(): number {
     return this.#codes.codedRows
+  }
+  /** Rows whose groups were touched before they were looked up (a metric). */
+  get touchedRows(): number {
+    return this.#touch.touchedRows
   }
   get partitionCount(): number {
     return this.#partitionCount
@@ -291,8 +300,9 @@ export class GroupTable {
       updatedAtEntry = updated
       while (updated < count) {
         const from = updated
-        const end = Math.min(count, from + window)
+        const end = Math.min(count, from + window, this.#isLarge ? from + TOUCH_ROWS : count)
         window *= 2
+        if (this.#isLarge) this.#touchAhead(batch, kind, from, end)
         const found = this.#findRows(batch, kind, from, end)
         const reason = this.#fields.get(localStore.stopReason)
         const partition = this.#fields.get(localStore.stopPartition)
@@ -350,6 +360,11 @@ export class GroupTable {
       this.#noteRows(count)
       return 'done'
     }
+  }
+
+  #touchAhead(batch: number, kind: number, start: number, end: number): void {
+    if (!this.#lookups.isAppending) this.#touch.groups(this.#hashes, start, end, this.#rows)
+    if (kind === 0) this.#touch.operands(batch, start, end)
   }
 
   /** Finds or makes the rows [start, end) of the batch; returns where it stopped. */
@@ -478,6 +493,7 @@ export class GroupTable {
     this.#fields.set(localStore.directoryBits, this.#directoryBits)
     this.#fields.set(localStore.rangeMask, slots - 1)
     this.#fields.set(localStore.rangeLimit, Math.max(1, Math.floor(slots * LOAD_FACTOR)))
+    this.#isLarge = tableBytes(this.#directoryBits, LOAD_FACTOR, this.#options.layout) > this.#options.cacheBytes
     const other = 1 - this.#area()
     const room = 8 * 2 ** (this.#options.maxCapacityBits - other)
     this.#direct.place(this.#directoryAreas[other] as number, room, this.#directoryBits)

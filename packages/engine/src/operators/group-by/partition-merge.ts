@@ -24,6 +24,7 @@ import { noRoomError } from './refusals.ts'
 import type { PageSource, RowChain } from './row-chain.ts'
 import { RowSpiller, rowSpillerRoomBytes, sizeRowSpiller, spillBlockRows } from './row-spiller.ts'
 import { SplitParts } from './split-parts.ts'
+import { CACHE_BYTES } from './touch-ahead.ts'
 
 /** A directory of the guaranteed size, always there; larger ones are asked for. */
 const GUARANTEED_DIRECTORY_BITS = 13
@@ -215,6 +216,8 @@ export class PartitionMerge {
       levelShift: hashBits,
       keyCount: this.#spec.shape.keyCount,
       codedKeys: [],
+      stringColumns: [],
+      cacheBytes: CACHE_BYTES,
       lookupWindowRows: undefined,
     })
   }

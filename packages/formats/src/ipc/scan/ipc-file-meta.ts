@@ -1,7 +1,7 @@
 /** What the engine knows about an Arrow IPC file before it reads a value: its footer and the heads of its messages. */
 import { makeSchema, type Schema } from '@spillway/columnar'
 import { makeError } from '@spillway/stdx'
-import { fileVersion, withFile } from '../../parquet/file-access.ts'
+import { fileVersion, type FileVersion, isOfVersion, withFile } from '../../parquet/file-access.ts'
 import { BLOCK_BYTES, footerSlot, MAGIC, METADATA_VERSION } from '../arrow-slots.ts'
 import { type FlatTable, findTable, readInt16, readVector, rootTable } from '../flat-table.ts'
 import { FOOTER_TRAILER_BYTES } from '../ipc-file.ts'
@@ -15,11 +15,9 @@ export interface IpcRecordBatch extends IpcPart {
   readonly codec: IpcCodec | undefined
 }
 
-export interface IpcFileMeta {
+/** With the version of the file that the footer belongs to. */
+export interface IpcFileMeta extends FileVersion {
   readonly path: string
-  readonly fileBytes: number
-  /** Identifies the version of the file that the footer belongs to. */
-  readonly modifiedNs: bigint
   readonly schema: Schema
   /** By column of `schema`. */
   readonly columns: readonly IpcColumn[]
@@ -40,18 +38,17 @@ const CACHE_BATCHES_MAX = 100_000
 const cache = new Map<string, IpcFileMeta>()
 
 /**
- * Reads the footer and the head of each record batch, or takes them from the cache when size and time are unchanged.
+ * Reads the footer and the head of each record batch, or takes them from the cache when the file is
+ * certainly the same.
  * @throws DataError FILE_NOT_FOUND, FILE_UNREADABLE, ARROW_INVALID
  */
 export function readIpcMeta(path: string): IpcFileMeta {
   return withFile(path, (descriptor) => {
-    const { fileBytes, modifiedNs } = fileVersion(descriptor, path)
+    const version = fileVersion(descriptor, path)
     const cached = cache.get(path)
     cache.delete(path)
-    const isFresh = cached?.fileBytes === fileBytes && cached.modifiedNs === modifiedNs
-    const meta = isFresh
-      ? cached
-      : guardIpcParsing({ file: path }, () => readMeta(descriptor, { path, fileBytes, modifiedNs }))
+    const isFresh = cached !== undefined && isOfVersion(cached, version)
+    const meta = isFresh ? cached : guardIpcParsing({ file: path }, () => readMeta(descriptor, { path, ...version }))
     // Inserted again, so that the map's order is the order of use.
     cache.set(path, meta)
     evictOldest()
@@ -69,7 +66,7 @@ function evictOldest(): void {
   }
 }
 
-type FileFacts = Pick<IpcFileMeta, 'path' | 'fileBytes' | 'modifiedNs'>
+type FileFacts = FileVersion & Pick<IpcFileMeta, 'path'>
 
 function readMeta(descriptor: number, facts: FileFacts): IpcFileMeta {
   const place = { file: facts.path }

@@ -1,5 +1,5 @@
 /** Decoding against DuckDB's answers: generated files of all types, and the format's public test files. */
-import { existsSync, mkdtempSync, statSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
@@ -9,6 +9,7 @@ import { SpillwayError } from '@spillway/stdx'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { allTypes, canonical, canonicalColumn } from './canonical-values.ts'
 import { ParquetDecoder } from './decoder.ts'
+import { fileVersion } from '../file-access.ts'
 import type { ParquetFileMeta } from '../file-meta.ts'
 import { readFileMeta } from '../footer.ts'
 import { parquetWasmModule } from './wasm-module.ts'
@@ -125,10 +126,6 @@ function growCodecMemory(): void {
   wasmMemory().grow(1)
 }
 
-function versionOf(path: string): { fileBytes: number; modifiedNs: bigint } {
-  const { size, mtimeNs } = statSync(path, { bigint: true })
-  return { fileBytes: Number(size), modifiedNs: mtimeNs }
-}
 const codecExports = await import('parquet-wasm/esm')
 
 const corpusFiles = existsSync(corpus) ? readdirSync(corpus).filter((name) => name.endsWith('.parquet')) : []
@@ -225,7 +222,7 @@ describe('damaged files', () => {
     const meta = readFileMeta(path)
     writeFileSync(path, bytes.subarray(0, 100))
     expect(() => decoder.decode(path, meta, 0, ['text_'], 100)).toThrow(/File changed while it was being read/)
-    const cut = { ...meta, ...versionOf(path) }
+    const cut = { ...meta, ...fileVersion(undefined, path) }
     expect(() => decoder.decode(path, cut, 0, ['text_'], 100)).toThrow(
       /Damaged Parquet file: the file ends .* row group 0, column "text_" of .*changing/,
     )
