@@ -3,6 +3,7 @@
 // build  key BIGINT (1 … rows, shuffled), payload VARCHAR of 64 random hexadecimal digits
 // probe  key BIGINT (uniform over the build keys), amount DOUBLE
 // sort   key BIGINT (uniform over 2⁶²), value DOUBLE, payload VARCHAR of 64 random hexadecimal digits
+// chain  key BIGINT (1 … rows, shuffled, another order in each part), payload of 96 random hexadecimal digits, p<part>
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, renameSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -11,7 +12,8 @@ import { fileURLToPath } from 'node:url'
 const script = fileURLToPath(import.meta.url)
 const folder = join(dirname(script), 'data')
 
-const hexDigits = (seed) => [1, 2, 3, 4].map((part) => `printf('%016x', hash(i * 4 + ${seed + part}))`).join(' || ')
+const hexDigits = (seed, words = [1, 2, 3, 4]) =>
+  words.map((word) => `printf('%016x', hash(i * ${words.length} + ${seed + word}))`).join(' || ')
 
 /** Multiplying by a prime modulo the row count is a permutation when they share no factor: unique keys, shuffled. */
 const shuffled = (rows) => `1 + (i * 2654435761) % ${rows}`
@@ -22,6 +24,8 @@ const tables = {
     (hash(i + 13) % 1000000)::DOUBLE / 100 AS amount`,
   sort: () => `SELECT (hash(i) >> 2)::BIGINT AS key, (hash(i + 17) % 1000000)::DOUBLE / 100 AS value,
     ${hexDigits(1000)} AS payload`,
+  chain: (rows, part) => `SELECT (1 + (i * 2654435761 + ${part * 12345}) % ${rows})::BIGINT AS key,
+    ${hexDigits(part * 100000007, [1, 2, 3, 4, 5, 6])} AS p${part}`,
 }
 
 /** Path of a table's file, which is made if it is not there yet. */

@@ -9,16 +9,16 @@ import { exprText, type LogicalNode, namedExprText, type Shared, type Sort, type
 import { queryCounter, SLICE_COUNTERS, TOP_COUNTERS } from '@spillway/scheduler'
 import { assert, makeError, unreachable } from '@spillway/stdx'
 import type { StageSpec } from '../operators/stage/stage.ts'
-import {
-  type PhysicalPipeline,
-  type PhysicalPlan,
-  type PhysicalRoot,
-  type PipelineBranch,
-  type PlannedModule,
-  type SinkSpec,
-  type SinkUse,
-  type Sizing,
-  type TransformSpec,
+import type {
+  PhysicalPipeline,
+  PhysicalPlan,
+  PhysicalRoot,
+  PipelineBranch,
+  PlannedModule,
+  SinkSpec,
+  SinkUse,
+  Sizing,
+  TransformSpec,
 } from '../physical/physical-plan.ts'
 import { lowerGroupBy } from './lower-group-by.ts'
 import { lowerJoin } from './lower-join.ts'
@@ -38,6 +38,7 @@ export interface LoweringContext {
   readonly tableIdOf: (table: object) => number
   /** Tells the workers the footers of a scan. */
   readonly shareFooters: (metas: readonly ParquetFileMeta[]) => void
+  readonly canSpill: boolean
   /** Test only: and-mask over group hashes. */
   readonly hashMask: bigint | undefined
   /** Test only: most runs that a sort merges at a time. */
@@ -265,7 +266,7 @@ export class Lowering {
       return { ...this.#chainOf(draft), pipelineId, source, isSerial, morselCount }
     })
     const { sizing } = this.context
-    const floor = planFloor(pipelines)
+    const floor = planFloor(pipelines, this.context.canSpill)
     const floorPagesPerWorker = floor.pagesFrom[0] ?? 0
     return {
       roots,

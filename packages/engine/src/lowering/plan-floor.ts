@@ -1,6 +1,6 @@
 /**
- * The pages that a plan is guaranteed, by lifetime. A sink's floor is needed from the first pipeline that feeds it until
- * it is published; then its buffers are gone, and what it gathered can be on disk. So a worker needs
+ * The pages that a plan is guaranteed, by lifetime. A sink's floor is needed from the first pipeline that feeds it
+ * until it is published; then its buffers are gone, and what it gathered can be on disk. So a worker needs
  *
  *   region + max over pipelines p of (pages of p + pages of the sinks that are open in p)
  *
@@ -33,7 +33,8 @@ interface Life {
   readonly read: number
 }
 
-export function planFloor(pipelines: readonly PhysicalPipeline[]): PlanFloor {
+/** @param canSpill what is published need not stay in memory; otherwise it keeps its sink's floor */
+export function planFloor(pipelines: readonly PhysicalPipeline[], canSpill: boolean): PlanFloor {
   const lives = livesOf(pipelines)
   const isIdle = ({ complete, read }: Life, at: number): boolean => complete < at && at < read
   const idle = pipelines.map((_, at) => lives.filter((life) => isIdle(life, at)).map(({ sink }) => sink.sinkId))
@@ -56,11 +57,18 @@ export function planFloor(pipelines: readonly PhysicalPipeline[]): PlanFloor {
   const offsets = floors.map(({ workspacePages }, at) => region.place(workspacePages, at, at))
   const beyond = (floor: Floor): number => floor.guaranteedPages - floor.workspacePages
   const need = floors.map((floor, at) => {
-    const open = lives.filter(({ opens, closes }) => opens <= at && at <= closes)
+    const open = lives.filter(({ opens, closes }) => opens <= at && (at <= closes || !canSpill))
     return open.reduce((sum, { sink }) => sum + beyond(sinkFloor(sink)), beyond(floor))
   })
   const pagesFrom = need.map((_, at) => region.pages + Math.max(...need.slice(at)))
-  return { regionPages: region.pages, store: { offset: storeOffset, pages: storePages }, sinks, offsets, pagesFrom, idle }
+  return {
+    regionPages: region.pages,
+    store: { offset: storeOffset, pages: storePages },
+    sinks,
+    offsets,
+    pagesFrom,
+    idle,
+  }
 }
 
 /** Pages that several take at different times; times are positions of pipelines. */

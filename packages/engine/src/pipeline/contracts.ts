@@ -82,8 +82,8 @@ export interface OpenContext {
   readonly workspace: Workspace
   /**
    * Frees about `pages` pages of the pipeline; returns the pages freed. First go rows on their way to disk in the
-   * transforms, which cost no further I/O. Then, for a source, while it is pulled: the sinks spill. For a transform or a
-   * sink, while it takes a batch: the source spills what does not belong to the batch, then the (other) sinks.
+   * transforms, which cost no further I/O. Then, for a source, while it is pulled: the sinks spill. For a transform or
+   * a sink, while it takes a batch: the source spills what does not belong to the batch, then the (other) sinks.
    */
   readonly makeRoom: (pages: number) => number
   /** Only the first of that: what the transforms hold in the pipeline's own reservation. */

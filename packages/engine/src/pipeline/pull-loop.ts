@@ -162,7 +162,7 @@ export class PullLoop implements RunningPipeline {
     return freed + this.#spillSinks(pages - freed, exceptSinkId)
   }
 
-  /** The published state that frees most with one spill gives it, if it is at least `pages`. Returns the pages freed. */
+  /** The published state that frees most with one spill gives it, if it is at least `pages`. Returns what it freed. */
   askBack(pages: number): number {
     let largest: OpenSink | undefined
     let most = Math.max(1, pages)

@@ -7,11 +7,11 @@ import { type ParquetFileMeta, rememberFileMeta } from '@spillway/formats'
 import { Reservation, type Workspace } from '@spillway/memory'
 import type { PipelineHost, RunningPipeline, StartPipeline, ToWorker } from '@spillway/scheduler'
 import { assert, unreachable } from '@spillway/stdx'
-import {
-  type OperatorBase,
-  type PhysicalPipeline,
-  type PipelineChain as PipelineChainSpec,
-  type SinkSpec,
+import type {
+  OperatorBase,
+  PhysicalPipeline,
+  PipelineChain as PipelineChainSpec,
+  SinkSpec,
 } from '../physical/physical-plan.ts'
 import type { OpenContext } from '../pipeline/contracts.ts'
 import { MorselClaims } from '../pipeline/morsel-claims.ts'
@@ -129,7 +129,7 @@ export class EngineHost implements PipelineHost {
     const start = message.pipeline as PipelineStart
     for (const module of message.modules) context.addInstance(module.key, this.#state.instantiate(module))
     for (const { sinkId, states } of start.published) context.setPublished(sinkId, states)
-    context.setIdle(start.idle)
+    context.startPipeline(start.pipeline.pipelineId, start.idle)
     query.loop = undefined
     return new OpeningPipeline({
       queryId: message.queryId,

@@ -75,6 +75,7 @@ export class QueryContext {
   readonly #usedPages = new Map<object, number>()
   #region = 0
   #idle: readonly number[] = []
+  #sparePages = 0
 
   constructor(queryId: number, setup: QuerySetup, worker: WorkerState, post: PostOutput) {
     this.queryId = queryId
@@ -180,14 +181,29 @@ export class QueryContext {
   }
 
   /**
-   * A sink's pages become the query's, all but its buffers. False: there is no promise left for them; spill some and ask
-   * again.
+   * A sink's pages become the query's, all but its buffers. False: there is no promise left for them; spill some and
+   * ask again.
    */
   tryPublish(reservation: Reservation, workspace: Workspace): boolean {
-    const held = reservation.tryDetach(workspace.pages)
-    if (held === undefined) return false
-    this.control.add(this.slot, queryWord.publishedPages, held)
+    // What cannot spill keeps its sink's floor: see planFloor.
+    const own = this.canSpill ? 0 : reservation.guaranteedPages - workspace.pages
+    const detached = reservation.tryDetach(workspace.pages, this.#sparePages + own)
+    if (detached === undefined) return false
+    const { heldPages, spareTaken } = detached
+    this.#sparePages -= Math.max(0, spareTaken - own)
+    this.control.add(this.slot, queryWord.floorPages, -spareTaken)
+    this.control.add(this.slot, queryWord.publishedPages, heldPages)
     return true
+  }
+  /** Pages that `tryPublish` would ask for now; negative: it would give some back. */
+  publishNeed(reservation: Reservation, workspace: Workspace): number {
+    return reservation.detachNeed(workspace.pages) - this.#sparePages
+  }
+  /** A pipeline starts: what this worker's floor has that no later one needs may stay with what is published. */
+  startPipeline(pipelineId: number, idle: readonly number[]): void {
+    const { pagesFrom } = this.setup.floor
+    this.#sparePages = (pagesFrom[pipelineId] ?? 0) - (pagesFrom[pipelineId + 1] ?? 0)
+    this.#idle = idle
   }
 
   /** Takes the region in which all buffers of the query on this worker lie; false = not now. */
@@ -218,10 +234,7 @@ export class QueryContext {
     const { offset, pages } = this.setup.floor.store
     return this.workspaceAt(offset, pages)
   }
-  /** Sinks whose published state nobody reads while the running pipeline does. */
-  setIdle(sinkIds: readonly number[]): void {
-    this.#idle = sinkIds
-  }
+  /** Nobody reads the sink's published state while the running pipeline does. */
   isIdle(sinkId: number): boolean {
     return this.#idle.includes(sinkId)
   }

@@ -128,24 +128,27 @@ export class Reservation {
   }
 
   /**
-   * Ends this worker's part: of the pages in use all but `freedPages`, which lie in a region, become the query's, with a
-   * promise of their own. The guaranteed pages stay promised to the query, whose next pipelines are made of them.
-   * @returns pages whose promise the query now holds; undefined: it was refused, and nothing has changed
+   * Ends this worker's part: of the pages in use all but `freedPages`, which lie in a region, become the query's, with
+   * a promise of their own. The guaranteed pages stay promised to the query, whose next pipelines are made of them.
+   * @param sparePages of the query's floor that no later pipeline needs: they are promised already
+   * @returns pages in use, and how many of the spare ones they took; undefined: a promise was refused, nothing changed
    */
-  tryDetach(freedPages: number): number | undefined {
+  tryDetach(freedPages: number, sparePages: number): { heldPages: number; spareTaken: number } | undefined {
     const { arena, onChange } = this.#options
     const heldPages = this.#usedPages - freedPages
-    const missing = this.detachNeed(freedPages)
+    const need = this.detachNeed(freedPages)
+    const spareTaken = Math.max(0, Math.min(need, sparePages))
+    const missing = need - spareTaken
     if (missing > 0 && arena.kernels.reserve(missing) === 0) return undefined
     if (missing < 0) arena.kernels.release(-missing)
     this.#guaranteedPages = 0
     this.#extraPages = 0
     this.#usedPages = 0
     onChange(0)
-    return heldPages
+    return { heldPages, spareTaken }
   }
 
-  /** Pages whose promise `tryDetach` would ask for; negative: it would give some back. */
+  /** Pages whose promise `tryDetach` would ask for without spare ones; negative: it would give some back. */
   detachNeed(freedPages: number): number {
     assert(freedPages <= this.#usedPages && this.#keptPages === 0, 'a reservation keeps or frees what it uses')
     return this.#usedPages - freedPages - this.#extraPages

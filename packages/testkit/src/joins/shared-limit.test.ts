@@ -1,6 +1,6 @@
 /**
- * Several blocking operators of one query under one limit: what plans are guaranteed, that published state is asked back
- * when a later operator needs its memory, and that a plan which finishes in little memory finishes in more. Results are
+ * Several blocking operators of one query under one limit: what plans are guaranteed, that published state is asked
+ * back when a later operator needs its memory, and that a plan which finishes in little memory finishes in more. Results are
  * written as Parquet and compared with DuckDB's by checksums over all rows. Budgets are counted from each plan's floor.
  */
 import { join } from 'node:path'
@@ -24,8 +24,11 @@ beforeAll(async () => {
   for (const n of tables) {
     // Keys of t1 are numbers without gaps, the others' are too far apart for an array by key.
     const text = [0, 1, 2, 3, 4].map((part) => `printf('%016x', hash(i * 8 + ${n * 1000003 + part}))`).join(' || ')
-    await stage.table(`t${n}`, `SELECT (i * 7919 + ${n}) % ${ROWS} AS d${n},
-      (i * 7919 + ${n}) % ${ROWS} * 1000003 AS k${n}, ${text} AS p${n} FROM range(${ROWS}) t(i)`)
+    await stage.table(
+      `t${n}`,
+      `SELECT (i * 7919 + ${n}) % ${ROWS} AS d${n},
+      (i * 7919 + ${n}) % ${ROWS} * 1000003 AS k${n}, ${text} AS p${n} FROM range(${ROWS}) t(i)`,
+    )
   }
 }, 60_000)
 afterAll(async () => {
@@ -163,7 +166,9 @@ function planOf(kinds: readonly string[]): Plan {
   return plan
 }
 
-it('a random plan that finishes in little memory finishes in more', { timeout: isSlow ? 1_800_000 : 120_000 }, async () => {
+it('a random plan that finishes in little memory finishes in more', {
+  timeout: isSlow ? 1_800_000 : 120_000,
+}, async () => {
   const cases = fc.record({ kinds: steps, threads: fc.constantFrom(1, 2), from: fc.nat({ max: 40 }) })
   await fc.assert(
     fc.asyncProperty(cases, async ({ kinds, threads, from }) => {

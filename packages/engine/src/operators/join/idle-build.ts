@@ -47,7 +47,8 @@ export class IdleBuild {
     const exports = query.instance(build.moduleKey) as unknown as JoinRowsExports
     const workspace = query.openStoreArea()
     const spiller = new RowSpiller({ ...this.#context, workspace }, build, exports, this.#spec.batchRows)
-    const freed = this.#build.findDirectMap() === undefined ? this.#spillLargest(pages, spiller) : this.#spillAll(spiller)
+    const freed =
+      this.#build.findDirectMap() === undefined ? this.#spillLargest(pages, spiller) : this.#spillAll(spiller)
     workspace.check(build.text)
     if (freed > 0) query.log(`equi-join: ${freed} pages asked back, arena-used=${arena.usedPages}`)
     return freed
