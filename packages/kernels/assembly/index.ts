@@ -20,6 +20,7 @@ export {
 } from './convert'
 export * from './decimal'
 export * from './join'
+export { addToFilter, divideFiltered } from './join-filter'
 export * from './ipc'
 export * from './parquet/byte-stream-split'
 export * from './parquet/crc32'

@@ -101,13 +101,23 @@ export function mergeReplay(state: u32): void {
 @inline
 function replay(state: u32, leaves: u32, heads: u32, order: u32): void {
   let winner = load<u32>(state, WINNER)
+  let high = load<u64>(heads + winner * HEAD)
+  let low = load<u32>(heads + winner * HEAD, 12)
   for (let node = (winner + leaves) >> 1; node >= 1; node >>= 1) {
     const slot = state + LOSERS + (node << 2)
     const other = load<u32>(slot)
-    if (isBefore(heads, other, winner, order)) {
-      store<u32>(slot, winner)
-      winner = other
-    }
+    const head = heads + other * HEAD
+    const otherHigh = load<u64>(head)
+    const otherLow = load<u32>(head, 12)
+    let isOther = u32(otherHigh < high) | (u32(otherHigh == high) & u32(otherLow < low))
+    if (otherHigh == high && otherLow == low) isOther = u32(isRowBefore(head, heads + winner * HEAD, order))
+    // Who wins is a coin toss that no branch predictor foresees: masks exchange the two.
+    const mask = 0 - isOther
+    const exchange = (winner ^ other) & mask
+    store<u32>(slot, other ^ exchange)
+    winner ^= exchange
+    high ^= (high ^ otherHigh) & (0 - <u64>isOther)
+    low ^= (low ^ otherLow) & mask
   }
   store<u32>(state, winner, WINNER)
 }

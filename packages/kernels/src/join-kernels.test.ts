@@ -15,7 +15,7 @@ const [rows, selection, target, other, cells] = [0, 1, 2, 3, 4].map((page) => ba
 const LENGTHS = Array.from({ length: 131 }, (_, n) => n)
 const ROW_BYTES = 40
 
-const words = (address: number, n: number): number[] => [...u32.subarray(address >>> 2, (address >>> 2) + n)]
+const wordsAt = (address: number, n: number): number[] => [...u32.subarray(address >>> 2, (address >>> 2) + n)]
 const bytes = (address: number, n: number): number[] => [...u8.subarray(address, address + n)]
 const isMissing = (k: number, n: number): boolean => (k * 11 + n) % 4 === 0
 
@@ -36,11 +36,11 @@ it('keeps rows with a match, and rows without', () => {
       const given = hasSelection ? selection : 0
       const missing = found.flatMap((row, k) => (row === 0 ? [index(k)] : []))
       expect(kernels.keepUnmatched(rows, given, n, target)).toBe(missing.length)
-      expect(words(target, missing.length)).toEqual(missing)
+      expect(wordsAt(target, missing.length)).toEqual(missing)
       const matched = found.flatMap((row, k) => (row === 0 ? [] : [{ row, at: index(k) }]))
       expect(kernels.keepMatched(rows, given, n, target)).toBe(matched.length)
-      expect(words(target, matched.length)).toEqual(matched.map(({ at }) => at))
-      expect(words(rows, matched.length)).toEqual(matched.map(({ row }) => row))
+      expect(wordsAt(target, matched.length)).toEqual(matched.map(({ at }) => at))
+      expect(wordsAt(rows, matched.length)).toEqual(matched.map(({ row }) => row))
     }
   }
 })
@@ -49,7 +49,7 @@ it('fills in for missing rows', () => {
   for (const n of LENGTHS) {
     const { found } = fill(n)
     expect(kernels.fillMissing(rows, n, 77)).toBe(found.filter((row) => row === 0).length)
-    expect(words(rows, n)).toEqual(found.map((row) => (row === 0 ? 77 : row)))
+    expect(wordsAt(rows, n)).toEqual(found.map((row) => (row === 0 ? 77 : row)))
   }
 })
 
@@ -63,9 +63,9 @@ it('marks rows, collects the marked ones, and follows links', () => {
     kernels.markRows(rows, n, 33)
     const marked = [...new Set(found)].filter((row) => row !== 0).sort((a, b) => a - b)
     expect(kernels.collectMarked(cells, 131, ROW_BYTES, 33, target)).toBe(marked.length)
-    expect(words(target, marked.length)).toEqual(marked)
+    expect(wordsAt(target, marked.length)).toEqual(marked)
     kernels.loadLinks(rows, n, 36, target)
-    expect(words(target, n)).toEqual(found.map((row) => (row === 0 ? 0 : (row - cells) / ROW_BYTES + 5)))
+    expect(wordsAt(target, n)).toEqual(found.map((row) => (row === 0 ? 0 : (row - cells) / ROW_BYTES + 5)))
   }
 })
 
@@ -123,8 +123,8 @@ it('divides rows by whether their partition is spilled', () => {
       )
       const [here, away] = [target + 8192, target + 16384]
       const stay = kernels.divideSpilled(target, selection, n, other, partitionBits, here, away)
-      expect(words(here, stay)).toEqual(selected.filter((_, k) => isAway[k] === false))
-      expect(words(away, n - stay)).toEqual(selected.filter((_, k) => isAway[k] === true))
+      expect(wordsAt(here, stay)).toEqual(selected.filter((_, k) => isAway[k] === false))
+      expect(wordsAt(away, n - stay)).toEqual(selected.filter((_, k) => isAway[k] === true))
     }
   }
 })
@@ -139,12 +139,12 @@ it('keeps what is known of replayed rows', () => {
       const after = found.map((row, k) => (row !== 0 || before[k] === 1 ? 1 : 0))
       expect(bytes(other, n)).toEqual(after)
       const left = found.map((row, k) => (dropsSeen === 1 && before[k] === 1 ? 0 : row))
-      expect(words(rows, n)).toEqual(left)
+      expect(wordsAt(rows, n)).toEqual(left)
       kernels.fillUnseen(rows, n, other, 99)
-      expect(words(rows, n)).toEqual(left.map((row, k) => (row === 0 && after[k] === 0 ? 99 : row)))
+      expect(wordsAt(rows, n)).toEqual(left.map((row, k) => (row === 0 && after[k] === 0 ? 99 : row)))
       const unseen = LENGTHS.slice(0, n).filter((k) => after[k] === 0)
       expect(kernels.keepUnseen(other, n, target)).toBe(unseen.length)
-      expect(words(target, unseen.length)).toEqual(unseen)
+      expect(wordsAt(target, unseen.length)).toEqual(unseen)
     }
   }
 })
@@ -159,6 +159,81 @@ it('counts rows by four bits of their hashes', () => {
     }
     u8.fill(0, target, target + 64)
     kernels.countHashBits(cells, n, ROW_BYTES, 6, target)
-    expect(words(target, 16)).toEqual(counts)
+    expect(wordsAt(target, 16)).toEqual(counts)
   }
+})
+
+/** The filter's words as the kernel makes them, in big integers. */
+function addInPlain(filter: bigint[], hash: bigint): void {
+  const { word, bits } = placeOf(filter.length, hash)
+  filter[word] = (filter[word] ?? 0n) | bits
+}
+function placeOf(count: number, hash: bigint): { word: number; bits: bigint } {
+  const x = BigInt.asUintN(64, (hash ^ (hash >> 32n)) * 0x9fb21c651e98df25n)
+  const bits = [8n, 14n, 20n, 26n].reduce((all, shift) => all | (1n << ((x >> shift) & 63n)), 0n)
+  return { word: Number(((x >> 32n) * BigInt(count)) >> 32n), bits }
+}
+const hashOf = (i: number): bigint => BigInt.asUintN(64, BigInt(i + 1) * 0x9e3779b97f4a7c15n)
+
+it('adds hashes to a filter, and divides rows by it', () => {
+  const u64 = new BigUint64Array(u8.buffer)
+  const words = 1024
+  for (const n of LENGTHS) {
+    const plain = new Array<bigint>(words).fill(0n)
+    u64.fill(0n, other >>> 3, (other >>> 3) + words)
+    for (let i = 0; i < n; i++) {
+      dataView.setBigUint64(cells + i * ROW_BYTES, hashOf(i * 2), true)
+      addInPlain(plain, hashOf(i * 2))
+    }
+    kernels.addToFilter(cells, n, ROW_BYTES, other, words)
+    expect([...u64.subarray(other >>> 3, (other >>> 3) + words)]).toEqual(plain)
+    const { selected } = fill(n)
+    const [hashes, table, here, away, counts] = [rows, cells + 8192, target, target + 1024, target + 2048] as const
+    // Four partitions; the second and the fourth one are on disk.
+    for (let partition = 0; partition < 4; partition++) {
+      u32.set([0, 0, partition % 2, 0], (table + partition * 16) >>> 2)
+    }
+    for (let k = 0; k < n; k++) u64[(hashes >>> 3) + k] = hashOf(k)
+    for (const given of [0, selection]) {
+      for (const keepsMisses of [0, 1]) {
+        const expected = { here: [] as number[], away: [] as number[], misses: 0 }
+        for (let k = 0; k < n; k++) {
+          const index = given === 0 ? k : (selected[k] ?? 0)
+          const isOnDisk = (hashOf(k) >> 62n) % 2n === 1n
+          const { word, bits } = placeOf(words, hashOf(k))
+          const isMissing = ((plain[word] ?? 0n) & bits) !== bits
+          if (isOnDisk && isMissing) expected.misses += 1
+          if (isOnDisk && !isMissing) expected.away.push(index)
+          else if (!isOnDisk || keepsMisses === 1) expected.here.push(index)
+        }
+        kernels.divideFiltered(hashes, given, n, table, 2, other, words, keepsMisses, here, away, counts)
+        const [stay = 0, leave = 0, misses] = wordsAt(counts, 3)
+        expect({ here: wordsAt(here, stay), away: wordsAt(away, leave), misses }).toEqual(expected)
+      }
+    }
+  }
+})
+
+it('a filter of twelve bits per row lets few others pass, and all that are in it', () => {
+  const rowCount = 5000
+  const words = (rowCount * 12) / 64
+  const [first, filter] = [rows, cells]
+  const u64 = new BigUint64Array(u8.buffer)
+  u64.fill(0n, filter >>> 3, (filter >>> 3) + Math.ceil(words))
+  const pass = (from: number): number => {
+    let passed = 0
+    for (let start = 0; start < rowCount; start += 100) {
+      for (let k = 0; k < 100; k++) u64[(first >>> 3) + k] = hashOf(from + start + k)
+      u32.set([0, 0, 1, 0], other >>> 2)
+      kernels.divideFiltered(first, 0, 100, other, 0, filter, Math.ceil(words), 0, target, target + 1024, selection)
+      passed += u32[(selection >>> 2) + 1] ?? 0
+    }
+    return passed
+  }
+  for (let start = 0; start < rowCount; start += 100) {
+    for (let k = 0; k < 100; k++) u64[(first >>> 3) + k] = hashOf(start + k)
+    kernels.addToFilter(first, 100, 8, filter, Math.ceil(words))
+  }
+  expect(pass(0)).toBe(rowCount)
+  expect(pass(1_000_000)).toBeLessThan(rowCount * 0.03)
 })

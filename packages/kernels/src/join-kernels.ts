@@ -1,6 +1,8 @@
 /**
- * Signatures of the kernels in assembly/join.ts. Arrays of rows (addresses, 0 = none) and of row indices are u32, one
- * element per selected row; a selection of 0 means that row k has index k.
+ * Signatures of the kernels in assembly/join.ts and join-filter.ts.
+ *
+ * Arrays of rows (addresses, 0 = none) and of row indices are u32, one element per selected row; a selection of 0 means
+ * that row k has index k.
  */
 export interface JoinKernels {
   /** Compacts `rows` to those that are not 0, and writes their indices. Returns how many. */
@@ -27,6 +29,25 @@ export interface JoinKernels {
     here: number,
     away: number,
   ): number
+  /** Adds adjacent rows, by their hash, to a Bloom filter of u64 × words. Several threads may at a time. */
+  addToFilter(first: number, rowCount: number, rowBytes: number, filter: number, words: number): void
+  /**
+   * As divideSpilled; but rows whose partition is on disk and that the filter rules out are in neither list, or, with
+   * keepsMisses 1, among those that stay. counts: u32 × 3, how many stay, leave, and were ruled out.
+   */
+  divideFiltered(
+    hashes: number,
+    selection: number,
+    n: number,
+    table: number,
+    partitionBits: number,
+    filter: number,
+    words: number,
+    keepsMisses: number,
+    here: number,
+    away: number,
+    counts: number,
+  ): void
   /**
    * Notes in seen[k] (one byte per row) that row k has a match. With dropsSeen 1 matches of rows that had one before
    * become 0.

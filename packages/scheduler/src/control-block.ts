@@ -13,13 +13,15 @@ export const QUERY_SLOTS = 256
 const HEADER_WORDS = 16
 const QUERY_WORDS = 16
 const LOCAL_WORDS = 2
-const QUERY_COUNTERS = 64
+const QUERY_COUNTERS = 80
 /** Slices over several workers or pipelines that one query may have. */
 export const SLICE_COUNTERS = 16
 /** Outputs of one query that may be files. */
 export const OUTPUT_COUNTERS = 32
 /** Top-k operators of a query that share a bound. */
 export const TOP_COUNTERS = 6
+/** Joins of a query whose rows on disk may have a filter. */
+export const JOIN_COUNTERS = 16
 
 const header = { wakeEpoch: 0, pressure: 1, faultCounter: 2, residentPages: 3, resultPages: 4 } as const
 
@@ -61,6 +63,8 @@ export const queryCounter = {
   sliceRows: 16,
   /** Next free byte of the file of output i: counter sinkOffset + i. */
   sinkOffset: 32,
+  /** Where the filter of join i stands: counter joinFilter + i. */
+  joinFilter: 64,
 } as const
 
 const localWord = { usedPages: 0, spillRequest: 1 } as const

@@ -7,7 +7,7 @@ import {
   fieldColumn,
   type Gather,
   type GatheredColumn,
-  gatherColumn,
+  gatherColumns,
   openGather,
   writeError,
   writeHeader,
@@ -30,10 +30,10 @@ export function addEmit(module: GroupModule): void {
   const { keys, aggregates } = module.plan
   body.emit(
     writeHeader(gather),
-    keys.map((key, index) => gatherColumn(gather, index, fieldColumn(key.field, gather.row))),
-    aggregates.map((aggregate, index) =>
-      gatherColumn(gather, keys.length + index, finalColumn(body, gather, aggregate, index)),
-    ),
+    gatherColumns(gather, [
+      ...keys.map((key) => fieldColumn(key.field, gather.row)),
+      ...aggregates.map((aggregate, index) => finalColumn(body, gather, aggregate, index)),
+    ]),
     i32.const(0),
   )
 }

@@ -5,7 +5,15 @@
 import { COLUMN_BYTES, column, type DataType, DESCRIPTOR_HEADER_BYTES, descriptor, widthOf } from '@spillway/columnar'
 import { createTestArena, PAGE_BYTES } from '@spillway/kernels'
 import { describe, expect, it } from 'vitest'
-import { LOCAL_HEADER_BYTES, localStore, PARTITION_BYTES, partitionStore } from '../rows/row-store-layout.ts'
+import {
+  joinStore,
+  KEY_RANGE_BYTES,
+  KEY_RANGES_MAX,
+  LOCAL_HEADER_BYTES,
+  localStore,
+  PARTITION_BYTES,
+  partitionStore,
+} from '../rows/row-store-layout.ts'
 import { rowsPerPage } from '../rows/row-layout.ts'
 import { compileJoinProbe } from './join-probe.ts'
 import { compileJoinRows } from './join-rows.ts'
@@ -93,9 +101,17 @@ interface Store {
   readonly firstRow: number
 }
 
+const rangesOf = (store: number): number => store + LOCAL_HEADER_BYTES + PARTITION_BYTES
+
 /** A store of one partition with room for `rowsMax` rows in adjacent pages. */
 function openStore(address: number, pages: number): Store {
   u8.fill(0, address, address + LOCAL_HEADER_BYTES + PARTITION_BYTES)
+  const ranges = rangesOf(address)
+  dataView.setUint32(address + joinStore.keyRanges, ranges, true)
+  for (let range = 0; range < KEY_RANGES_MAX; range++) {
+    dataView.setBigInt64(ranges + range * KEY_RANGE_BYTES, 2n ** 63n - 1n, true)
+    dataView.setBigInt64(ranges + range * KEY_RANGE_BYTES + 8, -(2n ** 63n), true)
+  }
   const partition = address + LOCAL_HEADER_BYTES
   dataView.setUint32(partition + partitionStore.rowCursor, pages, true)
   dataView.setUint32(partition + partitionStore.rowEnd, pages + PAGE_BYTES, true)
@@ -176,6 +192,29 @@ for (const { name, types, makeKey } of shapes) {
               return `${idAt(row)} ${keyText(key)}`
             })
             expect(found).toEqual(kept.map((index) => `${index} ${keyText(given[index]?.slice(1) ?? [])}`))
+          }
+        })
+
+        it('keeps the ranges of integer keys, over the rows that can match', () => {
+          for (let n = 0; n <= 130; n++) {
+            heap = page(200)
+            const given = makeRows(n, n)
+            const batch = writeBatch(page(0), all, given)
+            const kept = n % 2 === 0 ? given : select(batch, n, 1, page(9)).map((row) => given[row] ?? [])
+            const store = openStore(page(10), page(20))
+            rows.append(batch, store.address, 0)
+            const ranged = types.flatMap(({ kind }, index) => (kind.startsWith('int') ? [index] : []))
+            expect(compiled.rangedKeys).toEqual(ranged)
+            ranged.forEach((key, range) => {
+              const counted = kept.filter((row) => nullsEqual || row.every((value) => value !== null))
+              const values = counted.flatMap((row) => (row[key + 1] === null ? [] : [BigInt(row[key + 1] ?? 0)]))
+              const [least, greatest] = [2n ** 63n - 1n, -(2n ** 63n)]
+              const at = rangesOf(store.address) + range * KEY_RANGE_BYTES
+              expect([dataView.getBigInt64(at, true), dataView.getBigInt64(at + 8, true)]).toEqual([
+                values.sort((a, b) => Number(a - b)).at(0) ?? least,
+                values.at(-1) ?? greatest,
+              ])
+            })
           }
         })
 

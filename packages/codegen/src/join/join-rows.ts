@@ -21,7 +21,7 @@ import {
 import { forEachRow, openColumn, openRowLoop, validFlag } from '../rows/batch-code.ts'
 import { addLoadRows, addSpillRows } from '../rows/move-code.ts'
 import { makeRowLayout, type RowField, type RowFieldSpec, type RowLayout, spillSchemaOf } from '../rows/row-layout.ts'
-import { joinStore, localStore, stopReason } from '../rows/row-store-layout.ts'
+import { joinStore, KEY_RANGE_BYTES, KEY_RANGES_MAX, localStore, stopReason } from '../rows/row-store-layout.ts'
 import { addStoreFunctions, longLength, type StoreFunctions } from '../rows/string-code.ts'
 import { block, br, brIf, type Code, call, i32, i64, ifElse, local, loop, select } from '../wasm/instructions.ts'
 import { type FunctionBuilder, ModuleBuilder } from '../wasm/module-builder.ts'
@@ -49,6 +49,7 @@ export function compileJoinRows(spec: JoinRowsSpec): CompiledJoinRows {
     layout: plan.layout,
     spillSchema: spillSchemaOf(plan.layout),
     hasDirectKey: isDirect(plan),
+    rangedKeys: rangedKeys(plan),
     keyFields: plan.keys.map((key) => key.field),
     payloadFields: plan.payload.map(({ field }) => field),
   }
@@ -103,6 +104,12 @@ function generateModule(plan: RowsPlan): Uint8Array<ArrayBuffer> {
 const isDirect = ({ keys, spec }: RowsPlan): boolean =>
   hasDirectKey(keys) && !(spec.nullsEqual && keys.some((key) => key.nullable))
 
+/** Keys, by position, whose least and greatest values a store keeps: the first ones that are one integer word. */
+function rangedKeys({ keys }: RowsPlan): number[] {
+  const ranged = keys.flatMap((key, index) => (hasDirectKey([key]) ? [index] : []))
+  return ranged.slice(0, KEY_RANGES_MAX)
+}
+
 /** A single integer key as i64, for the direct map. */
 export function directKey([first]: readonly KeyLocals[]): Code {
   const word = first?.words[0]
@@ -143,11 +150,11 @@ function addAppend(builder: ModuleBuilder, plan: RowsPlan, store: StoreFunctions
   })
   const drops = !spec.nullsEqual && !spec.keepsNullKeys
   const isKept = drops ? allValid(keys) : i32.const(1)
-  const range = isDirect(plan) ? keyRange(body, storeLocal, keys) : undefined
+  const ranges = keyRanges(body, storeLocal, plan, keys)
   body.emit(
     i32.store(get(storeLocal), i32.const(stopReason.none), localStore.stopReason),
     set(rows.position, get(start)),
-    range?.open ?? [],
+    ranges.open,
     forEachRow(rows, [
       loadKeys(keys, keyColumns, get(rows.row), true, scratch),
       ifElse(isKept, [
@@ -159,30 +166,35 @@ function addAppend(builder: ModuleBuilder, plan: RowsPlan, store: StoreFunctions
         i32.store8(get(row), i32.const(0), layout.deadOffset),
         keys.map((key) => storeKey(key, row, partition, store)),
         storePayload,
-        range?.note ?? [],
+        ranges.note,
       ]),
     ]),
-    range?.close ?? [],
+    ranges.close,
     get(rows.position),
   )
 }
 
-/** Keeps the least and the greatest key of the store. */
-function keyRange(body: FunctionBuilder, store: number, keys: readonly KeyLocals[]) {
-  const [least, greatest] = [body.local('i64'), body.local('i64')]
-  const key = directKey(keys)
-  const keep = (bound: number, isBeyond: Code): Code =>
-    set(bound, select(key, get(bound), i32.and(isBeyond, allValid(keys))))
+/** Keeps the least and the greatest values of the keys that rows of the other side may be equal to. */
+function keyRanges(body: FunctionBuilder, store: number, plan: RowsPlan, keys: readonly KeyLocals[]) {
+  const address = body.local('i32')
+  const ranges = rangedKeys(plan).map((position, index) => {
+    const own = keys[position]
+    assert(own !== undefined, 'a key that has a range is a key')
+    const [least, greatest] = [body.local('i64'), body.local('i64')]
+    const key = directKey([own])
+    const counts = allValid(plan.spec.nullsEqual ? [own] : keys)
+    const keep = (bound: number, isBeyond: Code): Code => set(bound, select(key, get(bound), i32.and(isBeyond, counts)))
+    const at = index * KEY_RANGE_BYTES
+    return {
+      open: [set(least, i64.load(get(address), at)), set(greatest, i64.load(get(address), at + 8))],
+      note: [keep(least, i64.ltS(key, get(least))), keep(greatest, i64.gtS(key, get(greatest)))],
+      close: [i64.store(get(address), get(least), at), i64.store(get(address), get(greatest), at + 8)],
+    }
+  })
   return {
-    open: [
-      set(least, i64.load(get(store), joinStore.leastKey)),
-      set(greatest, i64.load(get(store), joinStore.greatestKey)),
-    ],
-    note: [keep(least, i64.ltS(key, get(least))), keep(greatest, i64.gtS(key, get(greatest)))],
-    close: [
-      i64.store(get(store), get(least), joinStore.leastKey),
-      i64.store(get(store), get(greatest), joinStore.greatestKey),
-    ],
+    open: [set(address, i32.load(get(store), joinStore.keyRanges)), ...ranges.map(({ open }) => open)],
+    note: ranges.map(({ note }) => note),
+    close: ranges.map(({ close }) => close),
   }
 }
 

@@ -40,6 +40,8 @@ export interface CompiledJoinRows extends CompiledModule {
   readonly spillSchema: Schema
   /** A single integer key: rows can be found by it without hashing, see linkDirect. */
   readonly hasDirectKey: boolean
+  /** Keys, by position, whose range `append` keeps, in the order of the ranges; see joinStore. */
+  readonly rangedKeys: readonly number[]
   readonly keyFields: readonly RowField[]
   readonly payloadFields: readonly RowField[]
 }

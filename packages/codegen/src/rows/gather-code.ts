@@ -1,14 +1,18 @@
 /**
- * Code that turns rows (u32 addresses) into dense columns of an output batch, one loop per column.
+ * Code that turns rows (u32 addresses) into dense columns of an output batch: a loop per column over a block of rows at
+ * a time, so that rows which lie anywhere in memory are missed in the cache once, not once per column.
  */
 import { column, type DataType, descriptor } from '@spillway/columnar'
 import { elementAddress, loadWords, storeWords } from '../expr/load-value.ts'
-import { block, br, brIf, type Code, i32, ifValue, local, loop } from '../wasm/instructions.ts'
+import { block, br, brIf, type Code, i32, ifElse, ifValue, local, loop } from '../wasm/instructions.ts'
 import type { FunctionBuilder } from '../wasm/module-builder.ts'
 import { columnEntry } from './batch-code.ts'
 import type { RowField } from './row-layout.ts'
 
 const { get, set } = local
+
+/** Rows of a block: their lines stay in the first level of the cache, their pages in the address translation's. */
+const BLOCK_ROWS = 128
 
 /** Locals of a gathering function. */
 export interface Gather {
@@ -18,6 +22,9 @@ export interface Gather {
   /** The row that is read, and its index. */
   readonly row: number
   readonly index: number
+  /** The block: its first row, and the one behind its last. */
+  readonly from: number
+  readonly to: number
   readonly values: number
   readonly validity: number
   readonly nulls: number
@@ -36,15 +43,9 @@ export interface GatheredColumn {
 
 /** Parameters of the function are (rows, n, outBatch). */
 export function openGather(body: FunctionBuilder): Gather {
-  const [row, index, values, validity, nulls, flag] = Array.from({ length: 6 }, () => body.local('i32')) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ]
-  return { rows: 0, count: 1, outBatch: 2, row, index, values, validity, nulls, flag }
+  const next = (): number => body.local('i32')
+  const block = { row: next(), index: next(), from: next(), to: next() }
+  return { rows: 0, count: 1, outBatch: 2, ...block, values: next(), validity: next(), nulls: next(), flag: next() }
 }
 
 /** A field as it lies in the row. */
@@ -57,11 +58,45 @@ export function fieldColumn(field: RowField, row: number): GatheredColumn {
   }
 }
 
-/** Statements: writes column `position` of the output batch. `br(1)` in `prepare` leaves the loop. */
-export function gatherColumn(gather: Gather, position: number, source: GatheredColumn): Code {
-  const { rows, count, outBatch, row, index, values, validity, nulls, flag } = gather
-  const entry = columnEntry(position)
-  const buffers = i32.load(get(outBatch), entry + column.buffers)
+/** Statements: writes the columns of the output batch, in order. A `prepare` may return from the function. */
+export function gatherColumns(gather: Gather, sources: readonly GatheredColumn[]): Code {
+  const { count, outBatch, from, to, nulls } = gather
+  const entryOf = (position: number, field: number): number => columnEntry(position) + field
+  return [
+    sources.map((_, position) => i32.store(get(outBatch), i32.const(0), entryOf(position, column.nullCount))),
+    set(from, i32.const(0)),
+    block(
+      loop([
+        brIf(1, i32.geU(get(from), get(count))),
+        set(to, i32.add(get(from), i32.const(BLOCK_ROWS))),
+        ifElse(i32.gtU(get(to), get(count)), set(to, get(count))),
+        sources.map((source, position) => [
+          set(nulls, i32.load(get(outBatch), entryOf(position, column.nullCount))),
+          gatherBlock(gather, position, source),
+          i32.store(get(outBatch), get(nulls), entryOf(position, column.nullCount)),
+        ]),
+        set(from, get(to)),
+        br(0),
+      ]),
+    ),
+    sources.map((_, position): Code => {
+      const buffers = i32.load(get(outBatch), entryOf(position, column.buffers))
+      const hasNulls = i32.load(get(outBatch), entryOf(position, column.nullCount))
+      return [
+        i32.store(get(outBatch), i32.load(buffers), entryOf(position, column.values)),
+        i32.store(
+          get(outBatch),
+          ifValue('i32', hasNulls, i32.load(buffers, 4), i32.const(0)),
+          entryOf(position, column.validity),
+        ),
+      ]
+    }),
+  ]
+}
+
+function gatherBlock(gather: Gather, position: number, source: GatheredColumn): Code {
+  const { rows, outBatch, row, index, from, to, values, validity, nulls, flag } = gather
+  const buffers = i32.load(get(outBatch), columnEntry(position) + column.buffers)
   const target = elementAddress(source.type, get(values), get(index))
   const noteValidity =
     source.valid === undefined
@@ -74,11 +109,10 @@ export function gatherColumn(gather: Gather, position: number, source: GatheredC
   return [
     set(values, i32.load(buffers)),
     set(validity, i32.load(buffers, 4)),
-    set(nulls, i32.const(0)),
-    set(index, i32.const(0)),
+    set(index, get(from)),
     block(
       loop([
-        brIf(1, i32.geU(get(index), get(count))),
+        brIf(1, i32.geU(get(index), get(to))),
         set(row, i32.load(i32.add(get(rows), i32.shl(get(index), i32.const(2))))),
         source.prepare,
         storeWords(source.type, target, source.words),
@@ -87,9 +121,6 @@ export function gatherColumn(gather: Gather, position: number, source: GatheredC
         br(0),
       ]),
     ),
-    i32.store(get(outBatch), get(values), entry + column.values),
-    i32.store(get(outBatch), ifValue('i32', get(nulls), get(validity), i32.const(0)), entry + column.validity),
-    i32.store(get(outBatch), get(nulls), entry + column.nullCount),
   ]
 }
 

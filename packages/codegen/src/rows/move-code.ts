@@ -6,7 +6,7 @@ import { elementAddress, loadWords, storeWords } from '../expr/load-value.ts'
 import { brIf, type Code, call, i32, i64, ifElse, local, memory, select } from '../wasm/instructions.ts'
 import type { FunctionBuilder, ModuleBuilder } from '../wasm/module-builder.ts'
 import { forEachRow, openColumn, openRowLoop, validFlag } from './batch-code.ts'
-import { fieldColumn, gatherColumn, openGather, writeHeader } from './gather-code.ts'
+import { fieldColumn, gatherColumns, openGather, writeHeader } from './gather-code.ts'
 import type { RowField, RowLayout } from './row-layout.ts'
 import { localStore, stopReason } from './row-store-layout.ts'
 import { isLong, longLength, type StoreFunctions } from './string-code.ts'
@@ -27,7 +27,10 @@ export function addSpillRows(builder: ModuleBuilder, layout: RowLayout): void {
   const gather = openGather(body)
   body.emit(
     writeHeader(gather),
-    layout.fields.map((field, index) => gatherColumn(gather, index, fieldColumn(field, gather.row))),
+    gatherColumns(
+      gather,
+      layout.fields.map((field) => fieldColumn(field, gather.row)),
+    ),
   )
 }
 

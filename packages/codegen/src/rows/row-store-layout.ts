@@ -44,10 +44,13 @@ export const localStore = {
 
 /** Byte offsets in the header of a store of join rows, in the place of the direct map of a group-by. */
 export const joinStore = {
-  /** i64: the least and the greatest key, if rows have a single integer key and there is a row. */
-  leastKey: 40,
-  greatestKey: 48,
+  /** Address of i64 × 2 per key that has a range (see rangedKeys): its least and its greatest value. */
+  keyRanges: 40,
 } as const
+
+/** So many keys of a row have ranges at most. */
+export const KEY_RANGES_MAX = 4
+export const KEY_RANGE_BYTES = 16
 
 /** Byte offsets in a partition. */
 export const partitionStore = {

@@ -5,7 +5,7 @@
 import { descriptor, makeSchema, typeName } from '@spillway/columnar'
 import { elementAddress, loadWords, storeWords, wordTypes } from '../expr/load-value.ts'
 import { type ColumnLocals, forEachRow, openColumn, openRowLoop, validFlag } from '../rows/batch-code.ts'
-import { fieldColumn, gatherColumn, openGather, writeHeader } from '../rows/gather-code.ts'
+import { fieldColumn, gatherColumns, openGather, writeHeader } from '../rows/gather-code.ts'
 import type { RowField } from '../rows/row-layout.ts'
 import { LOCAL_HEADER_BYTES, localStore, stopReason } from '../rows/row-store-layout.ts'
 import { addStoreFunctions, longLength, type StoreFunctions } from '../rows/string-code.ts'
@@ -60,7 +60,10 @@ function addGather(builder: ModuleBuilder, name: string, fields: readonly RowFie
   const gather = openGather(body)
   body.emit(
     writeHeader(gather),
-    fields.map((field, index) => gatherColumn(gather, index, fieldColumn(field, gather.row))),
+    gatherColumns(
+      gather,
+      fields.map((field) => fieldColumn(field, gather.row)),
+    ),
   )
 }
 

@@ -15,6 +15,7 @@ import type {
   JoinShape,
 } from '../operators/join/join.ts'
 import { estimateRows, keptRowBytes } from './estimate-rows.ts'
+import { limitToBuild } from './limit-to-build.ts'
 import type { Lowering } from './lower-plan.ts'
 import { addProject, type Stream } from './stream.ts'
 
@@ -32,7 +33,9 @@ export function lowerJoin(lowering: Lowering, node: Join): readonly Stream[] {
   const buildInput = layInput(lowering, node, buildSide)
   const { shape, probeModuleKey } = compileShape(lowering, node, { build: buildInput, probe: probeInput }, buildSide)
   const { partitionBits, batchRows } = lowering.context.sizing
-  const common = { shape, partitionBits, batchRows }
+  // Without keys all rows match.
+  const filterCounter = node.how === 'cross' ? -1 : lowering.nextFilterCounter()
+  const common = { shape, partitionBits, batchRows, filterCounter }
   const sink: JoinBuildSpec = {
     kind: 'joinBuild',
     operatorId: lowering.nextOperatorId(),
@@ -57,7 +60,8 @@ export function lowerJoin(lowering: Lowering, node: Join): readonly Stream[] {
     reason: choice.reason,
   }
   const pairs = { kind: 'joinPairs', operatorId: lowering.nextOperatorId(), sinkId, probeId, ...common } as const
-  const probed = probeInput.streams.map((stream): Stream => {
+  const probed = probeInput.streams.map((each): Stream => {
+    const stream = lowering.context.joinFilters ? limitToBuild(each, probe, probeInput.keys, node.nullsEqual) : each
     return { ...stream, steps: [...stream.steps, probe], schema: node.schema, isOrdered: false }
   })
   return [...probed, { ...flow, source: pairs }]
@@ -225,6 +229,7 @@ function compileShape(
     logName: 'equi-join',
     keyCount: leftKeys.length,
     hasDirectKey: rows[role].hasDirectKey,
+    rangedKeys: rows[role].rangedKeys,
     moduleKey: rows[role].key,
     probeModuleKey: pairs[role].key,
   })

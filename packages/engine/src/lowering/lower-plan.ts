@@ -6,7 +6,7 @@ import { compileStage } from '@spillway/codegen'
 import { type Schema, widthOf } from '@spillway/columnar'
 import type { ParquetFileMeta } from '@spillway/formats'
 import { exprText, type LogicalNode, namedExprText, type Shared, type Sort, type TypedExpr } from '@spillway/plan'
-import { queryCounter, SLICE_COUNTERS, TOP_COUNTERS } from '@spillway/scheduler'
+import { JOIN_COUNTERS, queryCounter, SLICE_COUNTERS, TOP_COUNTERS } from '@spillway/scheduler'
 import { assert, makeError, unreachable } from '@spillway/stdx'
 import type { StageSpec } from '../operators/stage/stage.ts'
 import type {
@@ -43,6 +43,8 @@ export interface LoweringContext {
   readonly hashMask: bigint | undefined
   /** Test only: most runs that a sort merges at a time. */
   readonly sortFanIn: number | undefined
+  /** Test only: false = joins make no filters. */
+  readonly joinFilters: boolean
 }
 
 /** Makes the query's last sink for its input. */
@@ -76,6 +78,7 @@ export class Lowering {
   #sinkCount = 0
   #rowCounters = 0
   #tops = 0
+  #joins = 0
 
   constructor(context: LoweringContext) {
     this.context = context
@@ -87,6 +90,10 @@ export class Lowering {
   /** Counter for the running bound of a top-k; -1 = all are taken. */
   nextTopCounter(): number {
     return this.#tops < TOP_COUNTERS ? queryCounter.topBound + this.#tops++ : -1
+  }
+  /** Counter for the filter of a join's rows on disk; -1 = there will be none. */
+  nextFilterCounter(): number {
+    return this.context.joinFilters && this.#joins < JOIN_COUNTERS ? this.#joins++ : -1
   }
   nextSinkId(): number {
     return this.#sinkCount++

@@ -48,6 +48,7 @@ export function lowerScanIpc(lowering: Lowering, node: ScanIpc): Stream {
       filterColumns: fields.flatMap(({ name }, index) => (filterColumns.has(name) ? [index] : [])),
       maxConcurrentFiles: node.reading.maxConcurrentFiles,
       top: undefined,
+      builds: [],
       demandedPages: demandedPages(node, metas, layouts),
     },
     morselCount: morsels.length,

@@ -84,6 +84,7 @@ export function lowerScanParquet(lowering: Lowering, node: ScanParquet): Stream 
       filterColumns: fields.flatMap(({ name }, index) => (filterColumns.has(name) ? [index] : [])),
       maxConcurrentFiles: node.reading.maxConcurrentFiles,
       top: undefined,
+      builds: [],
       filterOnlyColumns: fields.flatMap((_, index) => (index < node.schema.fields.length ? [] : [index])),
       dictionaryColumns: fields.flatMap(({ name }, index) =>
         morsels.some((morsel) => hasDictionary(metas, morsel, name)) ? [index] : [],

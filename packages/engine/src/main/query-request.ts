@@ -43,6 +43,8 @@ export interface TestingOptions {
     | undefined
   /** A sort merges at most so many runs at a time. */
   readonly sortFanIn: number | undefined
+  /** False: no filter of a join's build side is used. */
+  readonly joinFilters: boolean
   /** Arena pages at most, however high the limit is. */
   readonly budgetPages: number | undefined
 }
@@ -61,6 +63,7 @@ export const noTesting: TestingOptions = {
   refuseProbability: 0,
   workerFault: undefined,
   sortFanIn: undefined,
+  joinFilters: true,
   budgetPages: undefined,
 }
 

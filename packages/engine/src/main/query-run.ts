@@ -13,6 +13,7 @@ import {
   type JoinProbeSpec,
   type JoinTableSpec,
 } from '../operators/join/join.ts'
+import type { PublishedRows } from '../operators/join/published-build.ts'
 import { statesReadBy } from '../physical/operator-states.ts'
 import {
   type OperatorSpec,
@@ -25,6 +26,7 @@ import { emptyCounts, mergeCounts, type OperatorCounts } from '../pipeline/opera
 import type { PipelineSummary } from '../pipeline/pull-loop.ts'
 import type { QuerySetup } from '../worker/query-context.ts'
 import type { PipelineStart } from '../worker/pipeline-host.ts'
+import { boundByBuilds } from './bound-by-builds.ts'
 import { labelOf } from './labels.ts'
 import type { ModuleCache } from './module-cache.ts'
 import type { OperatorMetrics, Progress, QueryRequest } from './query-request.ts'
@@ -97,12 +99,13 @@ export class QueryRun {
     }
   }
 
-  #runPipeline(pipeline: PhysicalPipeline): Promise<void> {
+  #runPipeline(planned: PhysicalPipeline): Promise<void> {
     if (this.#error !== undefined) return Promise.resolve()
     const { queryId, physical, workers, budgetPages, setup } = this.facts
     this.#control.store(setup.slot, queryWord.nextMorsel, 0)
+    const pipeline = this.#boundByBuilds(planned)
     this.#log(`phase ${this.#phaseOf(pipeline)} morsels=${pipeline.morselCount} workers=${workers.length}`)
-    const modules = this.#modulesOf(pipeline).map((planned) => this.#modules.require(planned))
+    const modules = this.#modulesOf(pipeline).map((module) => this.#modules.require(module))
     const { floor, sizing } = physical
     this.facts.keepFloor((floor.pagesFrom[pipeline.pipelineId] ?? 0) * sizing.threads)
     const idle = floor.idle[pipeline.pipelineId] ?? []
@@ -138,6 +141,19 @@ export class QueryRun {
     })
     this.#control.wakeWorkers()
     return done
+  }
+
+  /** Without what its scan need not read; that counts as done. */
+  #boundByBuilds(planned: PhysicalPipeline): PhysicalPipeline {
+    const published = (sinkId: number) => (this.#published.get(sinkId) ?? []) as readonly PublishedRows[]
+    const { pipeline, rowGroupsSkipped } = boundByBuilds(planned, published)
+    if (pipeline === planned) return planned
+    this.#control.count(this.slot, queryCounter.morselsDone, planned.morselCount - pipeline.morselCount)
+    const { operatorId } = pipeline.source
+    const counts = this.#operators.get(operatorId) ?? emptyCounts()
+    counts.rowGroupsSkipped += rowGroupsSkipped
+    this.#operators.set(operatorId, counts)
+    return pipeline
   }
 
   #modulesOf(pipeline: PhysicalPipeline) {
@@ -288,6 +304,7 @@ export class QueryRun {
           partitionsAskedBack: counts.partitionsAskedBack,
           rowGroupsSkipped: counts.rowGroupsSkipped,
           codedRows: counts.codedRows,
+          filteredRows: counts.filteredRows,
           amplification,
         }
       })

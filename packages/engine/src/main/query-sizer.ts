@@ -27,14 +27,14 @@ export interface SizedPlan {
  */
 const FLOOR_MARGIN_BYTES = 4e6
 
-type CrewContext = Omit<LoweringContext, 'canSpill' | 'hashMask' | 'sortFanIn'>
+type CrewContext = Omit<LoweringContext, 'canSpill' | 'hashMask' | 'sortFanIn' | 'joinFilters'>
 
 function lowerFor(plans: readonly LogicalNode[], { options, roots }: QueryRequest, context: CrewContext): PhysicalPlan {
-  const { hashBits } = options.testing
+  const { hashBits, sortFanIn, joinFilters } = options.testing
   const hashMask = hashBits === undefined ? undefined : lowBitsMask(hashBits)
   const targets = roots.map(({ makeSink }, index) => ({ plan: plans[index] as LogicalNode, makeSink }))
   const canSpill = options.mode === 'streaming'
-  return lowerPlans(targets, { ...context, canSpill, hashMask, sortFanIn: options.testing.sortFanIn })
+  return lowerPlans(targets, { ...context, canSpill, hashMask, sortFanIn, joinFilters })
 }
 
 /**

@@ -13,10 +13,12 @@ export interface OperatorCounts {
   terminalChunks: number
   /** Partitions, runs or segments that were complete and waited to be read when their memory was asked back. */
   partitionsAskedBack: number
-  /** Of a scan below a top-k: row groups that the running bound ruled out. */
+  /** Of a scan: row groups that were ruled out while the query ran, by a top-k's bound or a join's keys. */
   rowGroupsSkipped: number
   /** Rows that were filtered or grouped by their dictionary codes, without looking at values. */
   codedRows: number
+  /** Rows that a filter of a join's other side ruled out: they have no match there. */
+  filteredRows: number
 }
 
 export class OperatorMeter {
@@ -49,6 +51,7 @@ export function emptyCounts(): OperatorCounts {
     partitionsAskedBack: 0,
     rowGroupsSkipped: 0,
     codedRows: 0,
+    filteredRows: 0,
   }
 }
 

@@ -30,6 +30,7 @@ const testingShape = () => ({
   refuseProbability: z.optional(z.number().check(z.minimum(0), z.maximum(1))),
   workerFault: z.optional(z.custom<TestingOptions['workerFault']>()),
   sortFanIn: z.optional(z.int().check(z.minimum(2))),
+  joinFilters: z.optional(z.boolean()),
   budgetPages: z.optional(z.int().check(z.positive())),
 })
 

@@ -83,6 +83,16 @@ export async function explainPhysical(
 const isSink = (spec: OperatorSpec, pipeline: PhysicalPipeline): boolean =>
   sinkUsesOf(pipeline).some((use) => use.sink === spec)
 
+/** Joins whose build side will rule out a part of what is scanned. */
+function limits({ builds }: Pick<Extract<OperatorSpec, { kind: 'scanParquet' }>, 'builds'>): string {
+  return builds
+    .map(({ keys, text }) => {
+      const names = keys.map(({ column }) => column.name).join(', ')
+      return names === '' ? `, nothing when ${text} has no build rows` : `, within the keys [${names}] of ${text}`
+    })
+    .join('')
+}
+
 function encoderOf(sink: ExplainedSink) {
   return sink === 'parquet' ? encoderNeed({}) : sink === 'ipc' ? ipcEncoderNeed : noEncoder
 }
@@ -99,7 +109,7 @@ function detailsOf(spec: OperatorSpec, pipeline: PhysicalPipeline): string {
         (sum, { ranges }) => sum + ranges.reduce((part, range) => part + range.rows, 0),
         0,
       )
-      return `files=${spec.files.length} columns=[${columns}] ${skipped}, rows ${rows}, ${checksums}`
+      return `files=${spec.files.length} columns=[${columns}] ${skipped}, rows ${rows}, ${checksums}${limits(spec)}`
     }
     case 'scanIpc': {
       const columns = spec.schema.fields.map((field) => field.name).join(', ')
@@ -107,7 +117,7 @@ function detailsOf(spec: OperatorSpec, pipeline: PhysicalPipeline): string {
         (sum, { ranges }) => sum + ranges.reduce((part, range) => part + range.rows, 0),
         0,
       )
-      return `files=${spec.files.length} columns=[${columns}] rows ${rows}`
+      return `files=${spec.files.length} columns=[${columns}] rows ${rows}${limits(spec)}`
     }
     case 'scanTable':
       return `columns=[${spec.schema.fields.map((field) => field.name).join(', ')}]`
@@ -134,7 +144,7 @@ function detailsOf(spec: OperatorSpec, pipeline: PhysicalPipeline): string {
     case 'joinBuild':
       return `${spec.shape.text} partitions=${2 ** spec.partitionBits}`
     case 'joinProbe':
-      return `${spec.shape.text} ${spec.reason}`
+      return `${spec.shape.text} ${spec.reason}${spec.filterCounter < 0 ? '' : ' filter of build rows on disk'}`
     case 'joinTable':
     case 'joinPairs':
     case 'sort':

@@ -10,6 +10,7 @@ import type { OpenContext } from '../../pipeline/contracts.ts'
 import { RowSpiller, sizeRowSpiller } from '../group-by/row-spiller.ts'
 import type { JoinBuildSpec } from './join.ts'
 import { PublishedBuild } from './published-build.ts'
+import { SpilledFilter } from './spilled-filter.ts'
 
 export function sizeIdleBuild(spec: JoinBuildSpec, size: WorkspaceSize): void {
   sizeRowSpiller(spec.shape.build, spec.batchRows, size)
@@ -19,11 +20,14 @@ export class IdleBuild {
   readonly #context: OpenContext
   readonly #spec: JoinBuildSpec
   readonly #build: PublishedBuild
+  readonly #filter: SpilledFilter
 
   constructor(context: OpenContext, spec: JoinBuildSpec) {
     this.#context = context
     this.#spec = spec
     this.#build = new PublishedBuild(context, spec)
+    // Rows that go to disk now must not be ruled out by it.
+    this.#filter = new SpilledFilter(context, spec.filterCounter)
   }
 
   /** Pages of the partition that frees most; 0 = nothing is left. */
@@ -79,6 +83,6 @@ export class IdleBuild {
     const { counts } = this.#context.meter
     if (this.#build.files(partition).length === 0) counts.partitionsSpilled += 1
     counts.partitionsAskedBack += 1
-    return this.#build.spill(partition, spiller)
+    return this.#build.spill(partition, spiller, this.#filter)
   }
 }

@@ -13,6 +13,7 @@ import { IdleBuild, sizeIdleBuild } from './idle-build.ts'
 import type { JoinBuildSpec } from './join.ts'
 import { buildFileName, directSlots, publishedPages, type PublishedRows } from './published-build.ts'
 import { RowStore, rowStoreBytes } from './row-store.ts'
+import { SpilledFilter } from './spilled-filter.ts'
 
 /** Share of the budget that the build side may keep in memory, directories included. */
 const KEPT_SHARE = 0.7
@@ -24,6 +25,10 @@ const FREE_SHARE = 0.12
 const DIRECTORY_BYTES_PER_ROW = 12
 /** Rows of a partition that is on disk in part are written in blocks of this size, if memory allows. */
 const WORTH_A_WRITE_BYTES = 256 * 1024
+/** With this share of the budget in the hands of all workers spilling is likely, and there is room for a filter yet. */
+const FORESEEN_SHARE = 1 / 4
+/** Rows expected at that point, of an input whose size is unknown, for each row that is there. */
+const UNKNOWN_ROWS_RATIO = 4
 /** Partitions with this share of the largest one's bytes are as good to spill: the last of them is. */
 const LARGE_SHARE = 0.5
 
@@ -60,6 +65,8 @@ class JoinBuildLocal implements Sink {
   /** The batch being offered was refused in part: the store goes on with it when it is offered again. */
   #isWaiting = false
   readonly #patience: HolderPatience
+  readonly #filter: SpilledFilter
+  #rowsSpilled = 0
   #rowsKept = 0
 
   constructor(spec: JoinBuildSpec, context: OpenContext) {
@@ -80,6 +87,7 @@ class JoinBuildLocal implements Sink {
       levelShift: 0,
     })
     this.#spiller = new RowSpiller(context, build, exports, spec.batchRows)
+    this.#filter = new SpilledFilter(context, spec.filterCounter)
     this.#files = new Array<SpillFileState | undefined>(2 ** spec.partitionBits).fill(undefined)
     const store = this.#store
     const chosen = {
@@ -110,6 +118,7 @@ class JoinBuildLocal implements Sink {
     }
     this.#rowsKept += this.#store.jobProgress - before
     if (this.#isWaiting) return 'blocked'
+    if (reservation.usedPages * query.setup.threads > reservation.maxPages * FORESEEN_SHARE) this.#makeFilter()
     if (query.setup.testing.forceSpill && this.#store.totalBytes() > 0) this.#spillLarge()
     meter.counts.peakBytes = Math.max(meter.counts.peakBytes, reservation.peakPages * PAGE_BYTES)
     return 'taken'
@@ -117,6 +126,12 @@ class JoinBuildLocal implements Sink {
 
   endMorsel(): 'taken' {
     return 'taken'
+  }
+
+  #makeFilter(): void {
+    if (!this.#context.query.canSpill || !this.#filter.isOpen) return
+    const seen = this.#rowsKept * this.#context.query.setup.threads
+    this.#filter.make(Math.max(seen, this.#spec.estimatedRows ?? seen * UNKNOWN_ROWS_RATIO))
   }
 
   #noRoom(): Error {
@@ -158,11 +173,14 @@ class JoinBuildLocal implements Sink {
   #spillPartition(partition: number): number {
     const { query, meter } = this.#context
     query.requireSpill(this.#spec.shape.text)
+    this.#makeFilter()
     const chain = this.#store.takePartition(partition)
+    this.#rowsSpilled += chain.rowCount
     const known = this.#files[partition]
     const name = buildFileName(this.#spec.sinkId, query.workerIndex, partition)
     const file = known ?? newSpillFile(query.spillPath(name), this.#spec.shape.build.spillSchema)
     try {
+      this.#filter.add(chain, this.#spec.shape.build.layout)
       this.#files[partition] = this.#spiller.write(file, chain, partition)
     } finally {
       this.#freeChain(chain)
@@ -202,6 +220,7 @@ class JoinBuildLocal implements Sink {
     this.#isPublished = true
     const { arena, query, reservation, meter, workspace } = this.#context
     this.#leaveRoomForProbing()
+    const rows = this.#rowsSpilled + this.#store.totalRows()
     for (let partition = 0; partition < this.#files.length; partition++) {
       // What is left in memory of a spilled partition would lie idle until its pair is joined.
       if (this.#files[partition] !== undefined && this.#store.partitionBytes(partition) > 0) {
@@ -223,9 +242,9 @@ class JoinBuildLocal implements Sink {
     meter.counts.inputBytes = this.#store.filledBytes
     this.#logComplete()
     meter.counts.peakBytes = Math.max(meter.counts.peakBytes, reservation.peakPages * PAGE_BYTES)
-    const { keyRange } = this.#store
+    const ranges = this.#spec.shape.build.rangedKeys.map((_, index) => this.#store.keyRange(index))
     workspace.check(this.#spec.shape.text)
-    return { worker: query.workerIndex, address: published, ...keyRange }
+    return { worker: query.workerIndex, address: published, rows, ranges }
   }
 
   #logComplete(): void {
@@ -259,7 +278,7 @@ class JoinBuildLocal implements Sink {
   /** What finding the rows in memory will take, as far as this worker knows. */
   #directoryBytes(): number {
     const rows = this.#store.totalRows()
-    const { leastKey, greatestKey } = this.#store.keyRange
+    const { leastKey, greatestKey } = this.#store.keyRange(0)
     const { threads } = this.#context.query.setup
     const slots = this.#spec.shape.build.hasDirectKey ? directSlots(leastKey, greatestKey, rows * threads) : 0
     return slots === 0 ? rows * DIRECTORY_BYTES_PER_ROW : (slots * 4) / threads

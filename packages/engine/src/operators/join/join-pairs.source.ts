@@ -7,6 +7,7 @@ import { buildRest, type JoinPairsSpec } from './join.ts'
 import type { PublishedProbe } from './join-probe.transform.ts'
 import { PairJoin, pairJoinFloorPages, sizePairJoin } from './pair-join.ts'
 import { PublishedBuild } from './published-build.ts'
+import { SpilledFilter } from './spilled-filter.ts'
 
 export function sizeJoinPairs(spec: JoinPairsSpec, size: WorkspaceSize): void {
   sizePairJoin(spec, size)
@@ -37,6 +38,7 @@ class JoinPairsSource implements Source {
     this.#claims = claims
     this.#published = new PublishedBuild(context, spec)
     this.#pairs = new PairJoin(spec, context)
+    new SpilledFilter(context, spec.filterCounter).drop()
   }
 
   pull(): PullStatus {

@@ -15,9 +15,16 @@ import { streamMatching } from './match-columns.ts'
 import { MatchBuffers, Matcher } from './matcher.ts'
 import { PublishedBuild, type SpilledFile } from './published-build.ts'
 import { RowStore, rowStoreBytes } from './row-store.ts'
+import { type FilterPlace, SpilledFilter } from './spilled-filter.ts'
 
 /** Share of the worker's memory for rows on their way to disk. */
 const PENDING_SHARE = 0.08
+/** A filter that rules out less than this share of so many rows is not asked any more. */
+const WORTH_FILTERING = 0.1
+const ROWS_TILL_JUDGED = 65_536
+/** What divideFiltered counts, u32 each. */
+const FILTER_COUNTS_BYTES = 16
+
 /** Times the least pages: makes blocks of a good size. */
 const PENDING_PAGES = 6
 /** A row, and its strings. */
@@ -35,6 +42,7 @@ export function sizeJoinProbe(spec: JoinProbeSpec, size: WorkspaceSize): void {
   sizeRowSpiller(shape.probe, batchRows, size)
   size.add(batchRows * 4).add(batchRows * 4)
   size.add(descriptorBytes(spec)).add(descriptorBytes(spec))
+  size.add(FILTER_COUNTS_BYTES)
 }
 
 /** With less than a row and a heap page per partition, nearly every row would send a partition to disk. */
@@ -73,6 +81,11 @@ class JoinProbeTransform implements Transform {
   readonly #away: { readonly selection: number; readonly batch: number }
   readonly #hasSpilled: boolean
   readonly #isAllSpilled: boolean
+  /** Tells which rows have no match on disk; undefined: there is none, or it rules out too little. */
+  #filter: FilterPlace | undefined
+  readonly #counts: number
+  #rowsAsked = 0
+  #rowsRuledOut = 0
   readonly #pendingPages: number
 
   constructor(spec: JoinProbeSpec, context: OpenContext) {
@@ -106,6 +119,7 @@ class JoinProbeTransform implements Transform {
     const place = () => ({ selection: workspace.take(batchRows * 4), batch: workspace.take(descriptorBytes(spec)) })
     this.#here = place()
     this.#away = place()
+    this.#counts = workspace.take(FILTER_COUNTS_BYTES)
     const entries = Array.from({ length: 2 ** partitionBits }, (_, partition) => this.#published.entry(partition))
     this.#hasSpilled = entries.some((entry) => entry.isSpilled)
     this.#matcher.setTable({
@@ -122,6 +136,9 @@ class JoinProbeTransform implements Transform {
     const spilled = entries.filter((entry) => entry.isSpilled).length
     query.log(`equi-join: probe phase start, ${spilled}/${entries.length} partitions on disk`)
     this.#isAllSpilled = spilled === entries.length
+    const filter = new SpilledFilter(context, spec.filterCounter)
+    if (this.#hasSpilled) this.#filter = filter.find()
+    else filter.drop()
   }
 
   /** Nothing was built, and rows without a match do not come out. */
@@ -152,27 +169,58 @@ class JoinProbeTransform implements Transform {
     const { arena } = this.#context
     const rows = selectedRows(arena, batch)
     if (rows === 0) return batch
-    if (this.#isAllSpilled) return this.#keep(batch)
-    const { hashes } = this.#buffers
-    this.#exports.hash(batch, hashes)
+    if (this.#isAllSpilled && this.#filter === undefined) return this.#keep(batch)
+    this.#exports.hash(batch, this.#buffers.hashes)
     const selection = arena.u32[(batch + descriptor.selection) >>> 2] as number
-    const { table } = this.#published
-    const [here, away] = [this.#here, this.#away]
-    const stay =
-      arena.kernels.divideSpilled(
-        hashes,
-        selection,
-        rows,
-        table,
-        this.#spec.partitionBits,
-        here.selection,
-        away.selection,
-      ) >>> 0
+    const { stay, leave } = this.#divide(selection, rows)
     if (stay === rows) return batch
-    this.#select(batch, away, rows - stay)
-    this.#keep(away.batch)
-    this.#select(batch, here, stay)
-    return here.batch
+    if (leave === rows) return this.#keep(batch)
+    if (leave > 0) {
+      this.#select(batch, this.#away, leave)
+      this.#keep(this.#away.batch)
+    }
+    if (stay === 0) return 0
+    this.#select(batch, this.#here, stay)
+    return this.#here.batch
+  }
+
+  /** Rows to join now and rows to keep; by the filter, those are less than all. */
+  #divide(selection: number, rows: number): { readonly stay: number; readonly leave: number } {
+    const { kernels, u32 } = this.#context.arena
+    const { hashes } = this.#buffers
+    const { table } = this.#published
+    const { partitionBits, shape } = this.#spec
+    const [here, away] = [this.#here.selection, this.#away.selection]
+    const filter = this.#filter
+    if (filter === undefined) {
+      const stay = kernels.divideSpilled(hashes, selection, rows, table, partitionBits, here, away) >>> 0
+      return { stay, leave: rows - stay }
+    }
+    const { address, words } = filter
+    // A row without a match finds none in memory either, and comes out as such where the kind asks for it.
+    const keeps = keepsProbeRows(shape) ? 1 : 0
+    const counts = this.#counts
+    kernels.divideFiltered(hashes, selection, rows, table, partitionBits, address, words, keeps, here, away, counts)
+    const at = counts >>> 2
+    const [stay, leave, misses] = [u32[at] as number, u32[at + 1] as number, u32[at + 2] as number]
+    this.#judgeFilter(leave + misses, misses)
+    return { stay, leave }
+  }
+
+  /** A filter that hardly rules anything out costs more than it saves. */
+  #judgeFilter(asked: number, ruledOut: number): void {
+    this.#context.meter.counts.filteredRows += ruledOut
+    this.#rowsAsked += asked
+    this.#rowsRuledOut += ruledOut
+    if (this.#rowsAsked < ROWS_TILL_JUDGED || this.#rowsRuledOut >= this.#rowsAsked * WORTH_FILTERING) return
+    this.#filter = undefined
+    this.#logFilter()
+  }
+
+  #logFilter(): void {
+    const [asked, ruledOut] = [this.#rowsAsked, this.#rowsRuledOut]
+    const end = this.#filter === undefined ? ', which is too few: it is not asked any more' : ''
+    this.#context.query.log(`equi-join: filter rows=${asked} dropped=${ruledOut}${end}`)
   }
 
   /** All rows of a batch go to disk. Returns 0: none is left. */
@@ -236,6 +284,7 @@ class JoinProbeTransform implements Transform {
       if (this.#store.partitionBytes(partition) > 0) this.#spillPartition(partition)
     }
     this.#context.meter.counts.inputBytes += this.#store.filledBytes
+    if (this.#filter !== undefined) this.#logFilter()
     const files = this.#files.flatMap((file, partition): (SpilledFile & { partition: number })[] =>
       file === undefined ? [] : [{ partition, path: file.path, totals: spillTotals(file) }],
     )

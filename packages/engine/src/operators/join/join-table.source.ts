@@ -10,6 +10,7 @@ import { RowSpiller, sizeRowSpiller } from '../group-by/row-spiller.ts'
 import { DirectoryPages } from './directory-page.ts'
 import type { JoinTableSpec } from './join.ts'
 import { type DirectMap, PublishedBuild } from './published-build.ts'
+import { SpilledFilter } from './spilled-filter.ts'
 
 const LEAST_BITS = 4
 const LARGEST_BITS = 28
@@ -41,6 +42,7 @@ class JoinTableSource implements Source {
   readonly #exports: JoinRowsExports
   readonly #spiller: RowSpiller
   readonly #published: PublishedBuild
+  readonly #filter: SpilledFilter
   #work: Generator<'working'> | undefined
   readonly #pages: DirectoryPages
 
@@ -52,6 +54,7 @@ class JoinTableSource implements Source {
     this.#spiller = new RowSpiller(context, spec.shape.build, this.#exports, spec.batchRows)
     this.#published = new PublishedBuild(context, spec)
     this.#pages = new DirectoryPages(context)
+    this.#filter = new SpilledFilter(context, spec.filterCounter)
   }
 
   pull(): PullStatus {
@@ -127,7 +130,8 @@ class JoinTableSource implements Source {
   #spill(partition: number): void {
     const { meter } = this.#context
     meter.counts.partitionsSpilled += this.#published.files(partition).length === 0 ? 1 : 0
-    this.#published.spill(partition, this.#spiller)
+    this.#filter.make(this.#published.totalRows())
+    this.#published.spill(partition, this.#spiller, this.#filter)
   }
 
   /** Slots for the rows, or somewhat fewer; undefined = refused. */

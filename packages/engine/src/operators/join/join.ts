@@ -34,6 +34,8 @@ export interface JoinSideShape extends RowShape {
   readonly keyCount: number
   /** Rows can be found by a single integer key, without hashing. */
   readonly hasDirectKey: boolean
+  /** Keys, by position, whose least and greatest values are kept. */
+  readonly rangedKeys: readonly number[]
   readonly moduleKey: string
   /** Probes the rows of the other side with batches of this side's spillSchema. */
   readonly probeModuleKey: string
@@ -65,6 +67,8 @@ export interface JoinShape {
 export interface JoinBuildSpec extends OperatorBase {
   readonly kind: 'joinBuild'
   readonly sinkId: number
+  /** Which of the query's filters tells what is on disk, see spilled-filter.ts; -1 = none. */
+  readonly filterCounter: number
   readonly shape: JoinShape
   readonly partitionBits: number
   readonly batchRows: number
@@ -76,6 +80,7 @@ export interface JoinBuildSpec extends OperatorBase {
 export interface JoinTableSpec extends OperatorBase {
   readonly kind: 'joinTable'
   readonly sinkId: number
+  readonly filterCounter: number
   readonly shape: JoinShape
   readonly partitionBits: number
   readonly batchRows: number
@@ -84,6 +89,7 @@ export interface JoinTableSpec extends OperatorBase {
 export interface JoinProbeSpec extends OperatorBase {
   readonly kind: 'joinProbe'
   readonly sinkId: number
+  readonly filterCounter: number
   /** Under which what is left to joinPairs is published. */
   readonly probeId: number
   readonly shape: JoinShape
@@ -101,6 +107,7 @@ export interface JoinProbeSpec extends OperatorBase {
 export interface JoinPairsSpec extends OperatorBase {
   readonly kind: 'joinPairs'
   readonly sinkId: number
+  readonly filterCounter: number
   readonly probeId: number
   readonly shape: JoinShape
   readonly partitionBits: number

@@ -24,6 +24,8 @@ import { emptyChain, type RowChain } from '../group-by/row-chain.ts'
 import type { RowSpiller } from '../group-by/row-spiller.ts'
 import { leaveDirectoryPage } from './directory-page.ts'
 import type { JoinShape } from './join.ts'
+import type { KeyRange } from './row-store.ts'
+import type { SpilledFilter } from './spilled-filter.ts'
 
 const ZERO_BYTES = 64
 const DIRECT_BYTES = 64
@@ -40,9 +42,10 @@ const EMPTY_SHIFT = 63
 export interface PublishedRows {
   readonly worker: number
   readonly address: number
-  /** Of a single integer key, over all rows of the worker; least > greatest without any. */
-  readonly leastKey: bigint
-  readonly greatestKey: bigint
+  /** In memory and on disk. */
+  readonly rows: number
+  /** Of the keys that have one (see rangedKeys), over all rows of the worker that can match. */
+  readonly ranges: readonly KeyRange[]
 }
 
 /** An array of rows by key. */
@@ -68,6 +71,18 @@ export function directSlots(leastKey: bigint, greatestKey: bigint, rows: number)
   if (leastKey > greatestKey) return 0
   const slots = greatestKey - leastKey + 1n
   return slots <= BigInt(Math.max(DIRECT_KEYS_LEAST, rows * DIRECT_KEYS_PER_ROW)) ? Number(slots) : 0
+}
+
+/** The range of a key over what all workers published. */
+export function rangeOf(locals: readonly PublishedRows[], index: number): KeyRange {
+  let [leastKey, greatestKey] = [2n ** 63n - 1n, -(2n ** 63n)]
+  for (const { ranges } of locals) {
+    const range = ranges[index]
+    assert(range !== undefined, 'every worker publishes the same ranges')
+    if (range.leastKey < leastKey) leastKey = range.leastKey
+    if (range.greatestKey > greatestKey) greatestKey = range.greatestKey
+  }
+  return { leastKey, greatestKey }
 }
 
 /** Name of the spill file of a worker's part of a partition. */
@@ -115,8 +130,12 @@ export class PublishedBuild {
     return this.files(partition).reduce((sum, { totals }) => sum + totals.rows, inMemory)
   }
 
+  totalRows(): number {
+    return this.#locals.reduce((sum, { rows }) => sum + rows, 0)
+  }
+
   /** Writes what is in memory of a partition to disk. Returns the pages freed. */
-  spill(partition: number, spiller: RowSpiller): number {
+  spill(partition: number, spiller: RowSpiller, filter: SpilledFilter): number {
     const { arena, query } = this.#context
     let freed = this.#freeDirectory(partition)
     for (const local of this.#locals) {
@@ -126,6 +145,7 @@ export class PublishedBuild {
       const spill = query.requireSpill(this.#spec.shape.text)
       const { spillSchema } = this.#spec.shape.build
       const file = openSpillFile(spill, this.#path(local, partition), spilled, spillSchema)
+      filter.add(chain, this.#spec.shape.build.layout)
       const next = spiller.write(file, chain, partition)
       this.#free(chain)
       writePublished(arena.view, address, { chain: emptyChain, spilled: spillTotals(next), isDistinct: false })
@@ -256,13 +276,8 @@ export class PublishedBuild {
     return { address: u32[base + 1] as number, leastKey: this.#keyRange().leastKey, slots: u32[base + 4] as number }
   }
 
-  #keyRange(): { readonly leastKey: bigint; readonly greatestKey: bigint } {
-    let [leastKey, greatestKey] = [2n ** 63n - 1n, -(2n ** 63n)]
-    for (const local of this.#locals) {
-      if (local.leastKey < leastKey) leastKey = local.leastKey
-      if (local.greatestKey > greatestKey) greatestKey = local.greatestKey
-    }
-    return { leastKey, greatestKey }
+  #keyRange(): KeyRange {
+    return rangeOf(this.#locals, 0)
   }
 
   /** Keys of the map; 0: it would have too many for the rows in memory, or there are none. */

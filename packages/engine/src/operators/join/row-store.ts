@@ -8,6 +8,8 @@
 import {
   joinStore,
   type JoinRowsExports,
+  KEY_RANGE_BYTES,
+  KEY_RANGES_MAX,
   LOCAL_HEADER_BYTES,
   localStore,
   PARTITION_BYTES,
@@ -39,16 +41,25 @@ export interface RowStoreOptions {
 const NO_LEAST_KEY = 2n ** 63n - 1n
 const NO_GREATEST_KEY = -(2n ** 63n)
 
+/** The least and the greatest value of a key, as its word reads when signed; least > greatest without any. */
+export interface KeyRange {
+  readonly leastKey: bigint
+  readonly greatestKey: bigint
+}
+
 /** Bytes of workspace that a store needs. */
 export function rowStoreBytes(partitionBits: number): number {
-  return LOCAL_HEADER_BYTES + PARTITION_BYTES * 2 ** partitionBits
+  return keyRangesOffset(partitionBits) + KEY_RANGES_MAX * KEY_RANGE_BYTES
 }
+
+/** The ranges of keys lie behind the partitions. */
+const keyRangesOffset = (partitionBits: number): number => LOCAL_HEADER_BYTES + PARTITION_BYTES * 2 ** partitionBits
 
 export class RowStore implements RowHolder {
   readonly #options: RowStoreOptions
   readonly #fields: StoreFields
   readonly partitionCount: number
-  readonly #header: BigInt64Array
+  readonly #ranges: BigInt64Array
   #job: (() => JobStatus) | undefined
   #takenBytes = 0
   jobProgress = 0
@@ -62,10 +73,10 @@ export class RowStore implements RowHolder {
     this.#fields.bytesAt(workspace, rowStoreBytes(partitionBits)).fill(0)
     this.#fields.set(localStore.partitionBits, partitionBits)
     this.#fields.set(localStore.levelShift, levelShift)
-    const header = new BigInt64Array(memory.buffer, workspace, LOCAL_HEADER_BYTES / 8)
-    header[joinStore.leastKey / 8] = NO_LEAST_KEY
-    header[joinStore.greatestKey / 8] = NO_GREATEST_KEY
-    this.#header = header
+    const ranges = workspace + keyRangesOffset(partitionBits)
+    this.#fields.set(joinStore.keyRanges, ranges)
+    this.#ranges = new BigInt64Array(memory.buffer, ranges, (KEY_RANGES_MAX * KEY_RANGE_BYTES) / 8)
+    for (let range = 0; range < KEY_RANGES_MAX; range++) this.#ranges.set([NO_LEAST_KEY, NO_GREATEST_KEY], range * 2)
   }
 
   /** Appends the selected rows of a batch, which must stay as it is until the job is done. */
@@ -113,12 +124,10 @@ export class RowStore implements RowHolder {
     return bytes
   }
 
-  /** Of rows with a single integer key: the bounds of the keys that `append` met; least > greatest without any. */
-  get keyRange(): { readonly leastKey: bigint; readonly greatestKey: bigint } {
-    return {
-      leastKey: this.#header[joinStore.leastKey / 8] ?? 0n,
-      greatestKey: this.#header[joinStore.greatestKey / 8] ?? 0n,
-    }
+  /** Of the keys that `append` met: the range of the index-th one that has a range. */
+  keyRange(index: number): KeyRange {
+    assert(index < KEY_RANGES_MAX, 'a key that has a range is one of few')
+    return { leastKey: this.#ranges[index * 2] as bigint, greatestKey: this.#ranges[index * 2 + 1] as bigint }
   }
 
   /** Bytes of all pages. */

@@ -1,5 +1,5 @@
 /** What scans of all file formats have in common: morsels, the batch, and a filter that runs inside. Plain data. */
-import type { Schema } from '@spillway/columnar'
+import type { Field, Schema } from '@spillway/columnar'
 import type { RowRange } from '@spillway/formats'
 import type { OperatorBase } from '../../physical/physical-plan.ts'
 import type { StageSpec } from '../stage/stage.ts'
@@ -28,6 +28,21 @@ export interface ScanTop {
   readonly sequences: Uint32Array
 }
 
+/**
+ * A join that all rows of the scan go to, and that puts out none of them without a match. Its build side is complete
+ * when the scan starts: what it holds limits what is read.
+ */
+export interface ScanBuild {
+  /** Under which the build side is published. */
+  readonly sinkId: number
+  /** Columns of the scan that are keys as they are, and which of the published ranges is theirs. */
+  readonly keys: readonly { readonly column: Field; readonly range: number }[]
+  /** Null matches null. */
+  readonly nullsEqual: boolean
+  /** `inner join(id = customer)`: for explain. */
+  readonly text: string
+}
+
 export interface ScanFileSpec<M extends FileMorsel> extends OperatorBase {
   readonly files: readonly string[]
   /** By file: what the morsels were listed from; a worker that finds another version ends the query. */
@@ -47,6 +62,7 @@ export interface ScanFileSpec<M extends FileMorsel> extends OperatorBase {
   readonly maxConcurrentFiles: number | undefined
   /** A top-k above, which may turn out to need no row of a morsel. */
   readonly top: ScanTop | undefined
+  readonly builds: readonly ScanBuild[]
   /** Those of them that nobody reads behind the filter. */
   readonly filterOnlyColumns: readonly number[]
   /**

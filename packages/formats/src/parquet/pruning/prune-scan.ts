@@ -21,16 +21,26 @@ export interface RowRange {
 /** Row ranges that are closer than this are read as one: a seek costs more than decoding a few values. */
 const GAP_ROWS_MIN = 256
 
+/** Row groups whose indexes are read: all that may have a wanted row, or those that also have a row that fails. */
+export type AskedIndexes = 'all' | 'mixed'
+
 /** For each row group of the file: the rows for which `predicate` may be true, ascending; none = skipped. */
-export function pruneScan(meta: ParquetFileMeta, predicate: TypedExpr): readonly (readonly RowRange[])[] {
+export function pruneScan(
+  meta: ParquetFileMeta,
+  predicate: TypedExpr,
+  asked: AskedIndexes = 'all',
+): readonly (readonly RowRange[])[] {
   const columns = [...columnsUsed(predicate)]
-  const may = meta.rowGroups.map((rowGroup) => rowGroup.rowCount > 0 && judge(predicate, rowGroup).canBeTrue)
-  const isIndexed = meta.rowGroups.some((rowGroup, index) => may[index] && hasIndex(rowGroup, columns))
+  const judged = meta.rowGroups.map((rowGroup) => judge(predicate, rowGroup))
+  const may = meta.rowGroups.map(({ rowCount }, index) => rowCount > 0 && judged[index]?.canBeTrue === true)
+  const asks = judged.map(({ canBeFalse }) => asked === 'all' || canBeFalse)
+  const isIndexed = meta.rowGroups.some((rowGroup, index) => may[index] && asks[index] && hasIndex(rowGroup, columns))
   const whole = (index: number): RowRange => ({ start: 0, rows: requireRowGroup(meta, index).rowCount })
   if (!isIndexed) return may.map((wanted, index) => (wanted ? [whole(index)] : []))
   return withFile(meta.path, (descriptor) =>
     may.map((wanted, index) => {
       if (!wanted) return []
+      if (!asks[index]) return [whole(index)]
       const rowGroup = requireRowGroup(meta, index)
       const filters = new BloomFilters(descriptor, meta, index)
       const mayContain = filters.mayContain.bind(filters)
