@@ -1,6 +1,6 @@
 /**
  * Several blocking operators of one query under one limit: what plans are guaranteed, that published state is asked
- * back when a later operator needs its memory, and that a plan which finishes in little memory finishes in more. Results are
+ * back when a later operator needs its memory, and that what finishes in little memory finishes in more. Results are
  * written as Parquet and compared with DuckDB's by checksums over all rows. Budgets are counted from each plan's floor.
  */
 import { join } from 'node:path'

@@ -271,7 +271,8 @@ class JoinBuildLocal implements Sink {
     const directories = (): number => this.#directoryBytes() / PAGE_BYTES
     while (reservation.usedPages + directories() > most && this.#spillLarge() > 0);
     // What is published is promised beside the floor, which later pipelines need.
-    const freeSoon = (): number => arena.reservablePages - arena.reservedPages - query.publishNeed(reservation, workspace)
+    const freeSoon = (): number =>
+      arena.reservablePages - arena.reservedPages - query.publishNeed(reservation, workspace)
     while (freeSoon() < directories() + free && (this.#askBack() > 0 || this.#spillLarge() > 0));
   }
 
