@@ -6,6 +6,7 @@
 // hot    h_id BIGINT (77 in nine of ten rows), h_text (the key as text of 120 characters and more), h_number BIGINT,
 //        h_payload VARCHAR of 112 random hexadecimal digits
 // cold   the same with c_ instead of h_: c_id is 77 in 200 rows, null in one of 97
+// chain  key BIGINT (1 … rows, shuffled, another order in each part), payload of 96 random hexadecimal digits, p<part>
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, renameSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -14,7 +15,8 @@ import { fileURLToPath } from 'node:url'
 const script = fileURLToPath(import.meta.url)
 const folder = join(dirname(script), 'data')
 
-const hexDigits = (seed) => [1, 2, 3, 4].map((part) => `printf('%016x', hash(i * 4 + ${seed + part}))`).join(' || ')
+const hexDigits = (seed, words = [1, 2, 3, 4]) =>
+  words.map((word) => `printf('%016x', hash(i * ${words.length} + ${seed + word}))`).join(' || ')
 
 const numbered = (rows) => `FROM (SELECT range AS i FROM range(${rows}))`
 
@@ -45,6 +47,8 @@ const tables = {
     ELSE 401000 + hash(i + 2) % 1200000 END`,
       2 ** 41,
     ),
+  chain: (rows, part) => `SELECT (1 + (i * 2654435761 + ${part * 12345}) % ${rows})::BIGINT AS key,
+    ${hexDigits(part * 100000007, [1, 2, 3, 4, 5, 6])} AS p${part} ${numbered(rows)}`,
 }
 
 /** Path of a table's file, which is made if it is not there yet. */

@@ -38,9 +38,31 @@ const sort = {
   orderedBy: ['key', 'value'],
 }
 
+/** Five joins in a row, every table about 400 MB and wholly used: all of them live under one limit. */
+const CHAIN_PARTS = [1, 2, 3, 4, 5, 6]
+const chain = {
+  files: async () => CHAIN_PARTS.map((part) => spillTable('chain', 4e6, part)),
+  sql: ([first, ...others]) => `SELECT sum(key) AS key,
+    ${CHAIN_PARTS.map((part) => `min(p${part}) AS min${part}, max(p${part}) AS max${part}`).join(', ')}
+    FROM ${quote(first)} ${others.map((path) => `JOIN ${quote(path)} USING (key)`).join(' ')}`,
+  build: (scan, files, { col }) =>
+    files
+      .map((path) => scan(path))
+      .reduce((joined, each) => joined.join(each, { on: 'key', how: 'inner' }))
+      .select(
+        col('key').sum(),
+        ...CHAIN_PARTS.flatMap((part) => [
+          col(`p${part}`).min().alias(`min${part}`),
+          col(`p${part}`).max().alias(`max${part}`),
+        ]),
+      ),
+  sums: ['key'],
+}
+
 export const spillQueries = new Map([
   ['q10', q10],
   ['join', joinOf(4e6, 2e7)],
   ['sort', sort],
+  ['chain', chain],
   ['join-large', joinOf(4e7, 2e8)],
 ])

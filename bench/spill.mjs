@@ -3,7 +3,7 @@
 // same memory_limit and nodejs-polars (which gets the limit as its spill budget). Reported: median time, peak resident
 // memory of the process as the kernel counted it, bytes spilled. Answers are compared between the engines.
 //
-// node bench/spill.mjs [--runs 3] [--threads 2] [--only q10,join,sort] [--engine spillway,duckdb,polars]
+// node bench/spill.mjs [--runs 3] [--threads 2] [--only q10,join,sort,chain] [--engine spillway,duckdb,polars]
 //                      [--limit 400MB] [--large] [--oracle 8GB] [--open-files 64]
 //
 // --oracle: the answer to compare with is computed by DuckDB first, with so much memory, outside the measurement.

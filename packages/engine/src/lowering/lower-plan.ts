@@ -9,25 +9,24 @@ import { exprText, type LogicalNode, namedExprText, type Shared, type Sort, type
 import { JOIN_COUNTERS, queryCounter, SLICE_COUNTERS, TOP_COUNTERS } from '@spillway/scheduler'
 import { assert, makeError, unreachable } from '@spillway/stdx'
 import type { StageSpec } from '../operators/stage/stage.ts'
-import {
-  type PhysicalPipeline,
-  type PhysicalPlan,
-  type PhysicalRoot,
-  type PipelineBranch,
-  type PlannedModule,
-  type SinkSpec,
-  type SinkUse,
-  type Sizing,
-  sinkUsesOf,
-  type TransformSpec,
+import type {
+  PhysicalPipeline,
+  PhysicalPlan,
+  PhysicalRoot,
+  PipelineBranch,
+  PlannedModule,
+  SinkSpec,
+  SinkUse,
+  Sizing,
+  TransformSpec,
 } from '../physical/physical-plan.ts'
-import { pipelineFloor, sinkFloor } from '../pipeline/pipeline-floor.ts'
 import { lowerGroupBy } from './lower-group-by.ts'
 import { lowerJoin } from './lower-join.ts'
 import { lowerGuard, lowerOrdinal } from './lower-ordinal.ts'
 import { lowerScanIpc } from './lower-scan-ipc.ts'
 import { lowerGenerated, lowerInMemory, lowerScanParquet } from './lower-scan.ts'
 import { type DraftPipeline, isCheapToRead, type SharedGroup } from './shared-group.ts'
+import { planFloor } from './plan-floor.ts'
 import { resolveTaps } from './resolve-taps.ts'
 import { addFilter, addProject, addSelection, mergeDrafts, type StageDraft, type Stream } from './stream.ts'
 import { lowerSort } from './lower-sort.ts'
@@ -39,6 +38,7 @@ export interface LoweringContext {
   readonly tableIdOf: (table: object) => number
   /** Tells the workers the footers of a scan. */
   readonly shareFooters: (metas: readonly ParquetFileMeta[]) => void
+  readonly canSpill: boolean
   /** Test only: and-mask over group hashes. */
   readonly hashMask: bigint | undefined
   /** Test only: most runs that a sort merges at a time. */
@@ -273,10 +273,8 @@ export class Lowering {
       return { ...this.#chainOf(draft), pipelineId, source, isSerial, morselCount }
     })
     const { sizing } = this.context
-    const sinks = new Set(pipelines.flatMap((pipeline) => sinkUsesOf(pipeline).map((use) => use.sink)))
-    const sinkPages = [...sinks].reduce((sum, each) => sum + sinkFloor(each).guaranteedPages, 0)
-    const pipelinePages = Math.max(...pipelines.map((each) => pipelineFloor(each).guaranteedPages))
-    const floorPagesPerWorker = sinkPages + pipelinePages
+    const floor = planFloor(pipelines, this.context.canSpill)
+    const floorPagesPerWorker = floor.pagesFrom[0] ?? 0
     return {
       roots,
       pipelines,
@@ -284,6 +282,7 @@ export class Lowering {
       sizing,
       floorPages: floorPagesPerWorker * sizing.threads,
       floorPagesPerWorker,
+      floor,
     }
   }
 

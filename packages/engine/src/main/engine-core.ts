@@ -6,7 +6,7 @@
  * Admission is first come, first served. Floors are never lent: a query starts when all of its floor is reserved.
  */
 import { PAGE_BYTES } from '@spillway/kernels'
-import { makeSpillQuota } from '@spillway/memory'
+import { type Arena, makeSpillQuota } from '@spillway/memory'
 import { optimizeAll, ruleNames } from '@spillway/optimizer'
 import type { LogicalNode } from '@spillway/plan'
 import { queryCounter, queryWord } from '@spillway/scheduler'
@@ -330,6 +330,7 @@ export class EngineCore {
       owner: 1 + slot,
       firstWorker: workers[0] as number,
       threads,
+      floor: physical.floor,
       spillPrefix: place?.prefix,
       spillQuota: makeSpillQuota(place?.maxSpillBytes ?? 0),
       limitText: megabytes(options.memoryLimitBytes),
@@ -342,7 +343,10 @@ export class EngineCore {
     crew.control.resetSlot(slot)
     crew.control.store(slot, queryWord.floorPages, physical.floorPages)
     const run = new QueryRun(
-      { queryId, setup, physical, request, workers, budgetPages: budget, floorBytes, outsideBytes },
+      {
+        ...{ queryId, setup, physical, request, workers, budgetPages: budget, floorBytes, outsideBytes },
+        keepFloor: (pages) => this.#keepFloor(crew, slot, arena, pages),
+      },
       crew.pool,
       crew.control,
       this.#modules,
@@ -351,6 +355,15 @@ export class EngineCore {
     this.#running.add(run)
     crew.pool.setBusy(true)
     return { run, place }
+  }
+
+  /** A query's later pipelines need less: the promise of the rest is for others. */
+  #keepFloor({ control }: Crew, slot: number, arena: Arena, pages: number): void {
+    const surplus = control.load(slot, queryWord.floorPages) - pages
+    if (surplus <= 0) return
+    control.add(slot, queryWord.floorPages, -surplus)
+    arena.kernels.release(surplus)
+    this.#wakeWaiting()
   }
 
   /** Whatever happened, nothing of the query is left afterwards. */

@@ -44,6 +44,8 @@ export interface RunFacts {
   readonly floorBytes: number
   /** What the process was expected to hold outside the arena while it runs. */
   readonly outsideBytes: number
+  /** Gives back what is promised for floors beyond `pages`. */
+  readonly keepFloor: (pages: number) => void
 }
 
 /**
@@ -104,7 +106,10 @@ export class QueryRun {
     const pipeline = this.#boundByBuilds(planned)
     this.#log(`phase ${this.#phaseOf(pipeline)} morsels=${pipeline.morselCount} workers=${workers.length}`)
     const modules = this.#modulesOf(pipeline).map((module) => this.#modules.require(module))
-    const published = [...new Set(operatorsOf(pipeline).flatMap(statesReadBy))].map((sinkId) => ({
+    const { floor, sizing } = physical
+    this.facts.keepFloor((floor.pagesFrom[pipeline.pipelineId] ?? 0) * sizing.threads)
+    const idle = floor.idle[pipeline.pipelineId] ?? []
+    const published = [...new Set([...operatorsOf(pipeline).flatMap(statesReadBy), ...idle])].map((sinkId) => ({
       sinkId,
       states: this.#published.get(sinkId) ?? [],
     }))
@@ -112,7 +117,8 @@ export class QueryRun {
     const start: PipelineStart = {
       pipeline,
       published,
-      pipelinePagesMax: Math.floor((budgetPages * pinnedShare) / physical.sizing.threads),
+      idle,
+      pipelinePagesMax: Math.floor((budgetPages * pinnedShare) / sizing.threads),
       sinkPagesMax: budgetPages,
     }
     this.#waiting = new Set(workers)
@@ -205,10 +211,10 @@ export class QueryRun {
   }
 
   #addSummary(summary: PipelineSummary): void {
-    for (const { sinkId, state } of summary.published) {
+    for (const { sinkId, state, replaces } of summary.published) {
       const states = this.#published.get(sinkId) ?? []
-      states.push(state)
-      this.#published.set(sinkId, states)
+      const kept = states.filter((each) => replaces === undefined || (each as { worker: number }).worker !== replaces)
+      this.#published.set(sinkId, [...kept, state])
     }
     for (const { operatorId, counts } of summary.operators) {
       const total = this.#operators.get(operatorId) ?? emptyCounts()
@@ -315,6 +321,7 @@ export class QueryRun {
           partitionsSpilled: counts.partitionsSpilled,
           recursionDepth: counts.recursionDepth,
           terminalChunks: counts.terminalChunks,
+          partitionsAskedBack: counts.partitionsAskedBack,
           rowGroupsSkipped: counts.rowGroupsSkipped,
           codedRows: counts.codedRows,
           filteredRows: counts.filteredRows,

@@ -27,13 +27,14 @@ export interface SizedPlan {
  */
 const FLOOR_MARGIN_BYTES = 4e6
 
-type CrewContext = Omit<LoweringContext, 'hashMask' | 'sortFanIn' | 'joinFilters'>
+type CrewContext = Omit<LoweringContext, 'canSpill' | 'hashMask' | 'sortFanIn' | 'joinFilters'>
 
 function lowerFor(plans: readonly LogicalNode[], { options, roots }: QueryRequest, context: CrewContext): PhysicalPlan {
   const { hashBits, sortFanIn, joinFilters } = options.testing
   const hashMask = hashBits === undefined ? undefined : lowBitsMask(hashBits)
   const targets = roots.map(({ makeSink }, index) => ({ plan: plans[index] as LogicalNode, makeSink }))
-  return lowerPlans(targets, { ...context, hashMask, sortFanIn, joinFilters })
+  const canSpill = options.mode === 'streaming'
+  return lowerPlans(targets, { ...context, canSpill, hashMask, sortFanIn, joinFilters })
 }
 
 /**

@@ -30,6 +30,8 @@ const MORSEL_ROWS = 131_072
 
 /** A plan above its floor works better: the floor takes at most this share while a smaller sizing is left. */
 const COMFORTABLE_SHARE = 0.5
+/** Before a floor takes all: what is published is promised beside the floor. */
+const TIGHT_SHARE = 0.75
 /** The same for the best sizing of all. */
 const PLENTY_SHARE = 0.15
 
@@ -59,7 +61,9 @@ export function sizingTries(threads: number, limitBytes: number, testing: Testin
     for (const [index, level] of levels.entries()) {
       tries.push({ sizing: make(level, count), share: index <= 1 ? PLENTY_SHARE : COMFORTABLE_SHARE })
     }
-    for (const level of levels.slice(1)) tries.push({ sizing: make(level, count), share: 1 })
+    for (const share of [TIGHT_SHARE, 1]) {
+      for (const level of levels.slice(1)) tries.push({ sizing: make(level, count), share })
+    }
   }
   return tries
 }

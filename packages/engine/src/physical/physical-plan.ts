@@ -122,6 +122,31 @@ export interface PhysicalPlan {
   /** Arena pages that must be reserved before the query starts, for all workers together. */
   readonly floorPages: number
   readonly floorPagesPerWorker: number
+  /** See plan-floor.ts; all of it per worker. */
+  readonly floor: PlanFloor
+}
+
+/** Where a sink's buffers lie in a worker's region, in pages. */
+export interface SinkPlace {
+  readonly sinkId: number
+  readonly offset: number
+  /** Of what it keeps after publishing; -1: nothing. */
+  readonly resident: number
+}
+
+/** What a worker needs when, in pages. */
+export interface PlanFloor {
+  /** One run of pages for all buffers, from the query's start to its end. */
+  readonly regionPages: number
+  /** The buffers in which a worker spills what was published and is not read yet. */
+  readonly store: { readonly offset: number; readonly pages: number }
+  readonly sinks: readonly SinkPlace[]
+  /** Where the buffers of each pipeline lie. */
+  readonly offsets: readonly number[]
+  /** By pipeline: pages that are needed from its start on, with the region. Never more than for the one before. */
+  readonly pagesFrom: readonly number[]
+  /** By pipeline: sinks that are published and not read yet. */
+  readonly idle: readonly (readonly number[])[]
 }
 
 /** How much room a plan is made for. Smaller sizings are tried until the floor fits the budget. */

@@ -43,6 +43,8 @@ export interface Transform {
   resume?(): number
   /** At the end of the pipeline: state that later pipelines read. Own worker, once. */
   publish?(): { readonly sinkId: number; readonly state: unknown }
+  /** Frees about `pages` pages by writing rows that are to be written anyway; returns the pages freed. */
+  spill?(pages: number): number
   close(): void
 }
 
@@ -64,6 +66,10 @@ export interface Sink {
   spill(pages: number): number
   /** What it published can still be spilled by `spill`, while other pipelines run. */
   readonly keepsSpilling?: boolean
+  /** Of that: pages that its next spill would free, 0 = nothing is left. */
+  readonly nextSpillPages?: number
+  /** After spilling what was published: the state that replaces this worker's, if it is another one. */
+  republish?(): { readonly worker: number } | undefined
   close(): void
 }
 
@@ -75,11 +81,20 @@ export interface OpenContext {
   readonly reservation: Reservation
   readonly workspace: Workspace
   /**
-   * Frees about `pages` pages of the pipeline; returns the pages freed. For a source, while it is pulled: the sinks
-   * spill. For a sink, while it takes a batch: the source spills what does not belong to the batch, then the other
-   * sinks.
+   * Frees about `pages` pages of the pipeline; returns the pages freed. First go rows on their way to disk in the
+   * transforms, which cost no further I/O. Then, for a source, while it is pulled: the sinks spill. For a transform or
+   * a sink, while it takes a batch: the source spills what does not belong to the batch, then the (other) sinks.
    */
   readonly makeRoom: (pages: number) => number
+  /** Only the first of that: what the transforms hold in the pipeline's own reservation. */
+  readonly writePending: (pages: number) => number
+  /**
+   * For a sink that was refused pages: has a published state that nobody reads yet spill its largest partition, if that
+   * frees at least `pages`, which the sink could free itself. Returns the pages freed.
+   */
+  readonly askBack: (pages: number) => number
+  /** Address of a sink's resident pages; 0 without any. */
+  readonly resident: number
   readonly meter: OperatorMeter
   readonly sequenceBase: number
   readonly morselCount: number

@@ -11,6 +11,8 @@ export interface OperatorCounts {
   partitionsSpilled: number
   recursionDepth: number
   terminalChunks: number
+  /** Partitions, runs or segments that were complete and waited to be read when their memory was asked back. */
+  partitionsAskedBack: number
   /** Of a scan: row groups that were ruled out while the query ran, by a top-k's bound or a join's keys. */
   rowGroupsSkipped: number
   /** Rows that were filtered or grouped by their dictionary codes, without looking at values. */
@@ -46,6 +48,7 @@ export function emptyCounts(): OperatorCounts {
     partitionsSpilled: 0,
     recursionDepth: 0,
     terminalChunks: 0,
+    partitionsAskedBack: 0,
     rowGroupsSkipped: 0,
     codedRows: 0,
     filteredRows: 0,

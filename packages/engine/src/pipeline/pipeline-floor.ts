@@ -37,6 +37,13 @@ export function sinkFloor(spec: SinkSpec): Floor {
   return { workspacePages: size.pages, guaranteedPages: size.pages + sink.floorPages(spec) }
 }
 
+/** Pages of the buffers in which a sink spills what it has published. */
+export function storeFloor(spec: SinkSpec): number {
+  const size = new WorkspaceSize()
+  sinkOf(spec).sizeStore?.(spec, size)
+  return size.pages
+}
+
 /** Of the descriptor through which a branch sees a batch. */
 export function branchDescriptorBytes(columns: number): number {
   return DESCRIPTOR_HEADER_BYTES + columns * COLUMN_BYTES

@@ -29,9 +29,16 @@ export interface PipelineParts {
   readonly close: () => void
 }
 
+export interface PublishedByWorker {
+  readonly sinkId: number
+  readonly state: unknown
+  /** The worker whose earlier state it takes the place of. */
+  readonly replaces?: number
+}
+
 /** What `pipelineFinished` carries. */
 export interface PipelineSummary {
-  readonly published: readonly { readonly sinkId: number; readonly state: unknown }[]
+  readonly published: readonly PublishedByWorker[]
   readonly operators: readonly { readonly operatorId: number; readonly counts: OperatorCounts }[]
 }
 
@@ -71,7 +78,7 @@ export class PullLoop implements RunningPipeline {
     if (context.isCancelled()) throw makeError('CANCELLED', 'The query was cancelled.')
     this.#serveSpillRequest()
     // Not at the ends of morsels only: merging or joining one partition of spilled rows leaves tens of megabytes.
-    context.worker.limitHeap()
+    context.worker.limitHeap('step')
     const end = performance.now() + STEP_BUDGET_MS
     do {
       const status = this.#parts.chain.advance()
@@ -124,6 +131,7 @@ export class PullLoop implements RunningPipeline {
       case 'morselEnd':
         chain.endMorsel(operator.sequence)
         context.control.count(context.slot, queryCounter.morselsDone, 1)
+        context.worker.limitHeap('morselEnd')
         return 'pulled'
       default:
     }
@@ -168,15 +176,43 @@ export class PullLoop implements RunningPipeline {
     return this.#polls % every === 0 ? 1 : 0
   }
 
-  /** Spills about `pages` pages of the sinks, which hold no batch now. Returns the pages freed. */
+  /** Spills about `pages` pages of the transforms and sinks, which hold no batch now. Returns the pages freed. */
   makeRoom(pages: number): number {
-    return this.#spillSinks(pages, undefined)
+    const freed = this.writePending(pages)
+    return freed + this.#spillSinks(pages - freed, undefined)
   }
 
-  /** The same for a sink that takes a batch now: from the source's shared state, then from the other sinks. */
-  makeRoomForSink(sinkId: number, pages: number): number {
-    const freed = this.#parts.source.operator.spill(pages)
-    return freed + this.#spillSinks(pages - freed, sinkId)
+  /**
+   * The same for a transform or a sink that takes a batch now: from the source's shared state too, but not from the
+   * sink itself.
+   */
+  makeRoomForTaker(pages: number, exceptSinkId: number | undefined): number {
+    let freed = this.writePending(pages)
+    if (freed < pages) freed += this.#parts.source.operator.spill(pages - freed)
+    return freed + this.#spillSinks(pages - freed, exceptSinkId)
+  }
+
+  /** The published state that frees most with one spill gives it, if it is at least `pages`. Returns what it freed. */
+  askBack(pages: number): number {
+    let largest: OpenSink | undefined
+    let most = Math.max(1, pages)
+    for (const store of this.#parts.stores) {
+      const next = store.operator.nextSpillPages ?? 0
+      if (next < most) continue
+      most = next
+      largest = store
+    }
+    return largest?.operator.spill(1) ?? 0
+  }
+
+  /** Rows on their way to disk cost no further I/O. Returns the pages freed. */
+  writePending(pages: number): number {
+    let freed = 0
+    for (const { operator } of this.#transforms) {
+      if (freed >= pages) break
+      freed += operator.spill?.(pages - freed) ?? 0
+    }
+    return freed
   }
 
   /** What is kept for later pipelines goes first. */
@@ -192,7 +228,14 @@ export class PullLoop implements RunningPipeline {
   #finish(): 'finished' {
     const { source, stores } = this.#parts
     const ending = this.#sinks.filter((sink) => sink.publishes)
-    const published = ending.map((sink) => ({ sinkId: sink.sinkId, state: sink.operator.publish() }))
+    const published: PublishedByWorker[] = ending.map((sink) => ({
+      sinkId: sink.sinkId,
+      state: sink.operator.publish(),
+    }))
+    for (const { operator, sinkId } of stores) {
+      const state = operator.republish?.()
+      if (state !== undefined) published.push({ sinkId, state, replaces: state.worker })
+    }
     for (const { operator } of this.#transforms) if (operator.publish !== undefined) published.push(operator.publish())
     this.close()
     this.#parts.close()

@@ -7,13 +7,25 @@ import { openCollect } from '../operators/collect/collect.sink.ts'
 import { sizeCollect } from '../operators/collect/size-collect.ts'
 import { openGenerate, sizeGenerate } from '../operators/generate/generate.source.ts'
 import { groupByOutputFloorPages, openGroupByOutput, sizeGroupByOutput } from '../operators/group-by/group-by.output.ts'
-import { groupBySinkFloorPages, openGroupBySink, sizeGroupBySink } from '../operators/group-by/group-by.sink.ts'
-import { joinBuildFloorPages, openJoinBuild, sizeJoinBuild } from '../operators/join/join-build.sink.ts'
+import {
+  groupByResidentPages,
+  groupBySinkFloorPages,
+  openGroupBySink,
+  sizeGroupBySink,
+  sizeGroupByStore,
+} from '../operators/group-by/group-by.sink.ts'
+import {
+  joinBuildFloorPages,
+  joinBuildResidentPages,
+  openJoinBuild,
+  sizeJoinBuild,
+  sizeJoinBuildStore,
+} from '../operators/join/join-build.sink.ts'
 import { joinPairsFloorPages, openJoinPairs, sizeJoinPairs } from '../operators/join/join-pairs.source.ts'
 import { joinProbeFloorPages, openJoinProbe, sizeJoinProbe } from '../operators/join/join-probe.transform.ts'
 import { joinTableFloorPages, openJoinTable, sizeJoinTable } from '../operators/join/join-table.source.ts'
 import { openMultiplexerOutput, sizeMultiplexerOutput } from '../operators/multiplexer/multiplexer.output.ts'
-import { multiplexerFloorPages, openMultiplexer, sizeMultiplexer } from '../operators/multiplexer/multiplexer.sink.ts'
+import { firstEntryPages, openMultiplexer, sizeMultiplexer } from '../operators/multiplexer/multiplexer.sink.ts'
 import { openScanIpc, scanIpcFloorPages, sizeScanIpc } from '../operators/scan-ipc/scan-ipc.source.ts'
 import { openScanParquet, scanParquetFloorPages, sizeScanParquet } from '../operators/scan-parquet/open-scan-parquet.ts'
 import { openScanTable, sizeScanTable } from '../operators/scan-table/scan-table.source.ts'
@@ -24,7 +36,7 @@ import { openOrdinal, sizeOrdinal } from '../operators/ordinal/ordinal.transform
 import { openRaise, sizeRaise } from '../operators/raise/raise.sink.ts'
 import { openSlice, sizeSlice } from '../operators/slice/slice.transform.ts'
 import { openSortOutput, sizeSortOutput, sortOutputFloorPages } from '../operators/sort/sort.output.ts'
-import { openSortSink, sizeSortSink, sortSinkFloorPages } from '../operators/sort/sort.sink.ts'
+import { openSortSink, sizeSortSink, sizeSortStore, sortSinkFloorPages } from '../operators/sort/sort.sink.ts'
 import { openStage, sizeStage } from '../operators/stage/stage.transform.ts'
 import type { SinkSpec, SourceSpec, TransformSpec } from '../physical/physical-plan.ts'
 import type { OpenContext, Sink, Source, Transform } from './contracts.ts'
@@ -43,6 +55,13 @@ interface TransformDef<S> extends Sized<S> {
   readonly open: (spec: S, context: OpenContext) => Transform
 }
 interface SinkDef<S> extends Sized<S> {
+  /**
+   * Pages, beside its floor, that a published state keeps whatever can be spilled is on disk. Left out: it has no such
+   * state, and keeps its floor until the query ends.
+   */
+  readonly residentPages?: (spec: S) => number
+  /** Counts the buffers in which it spills what it has published. Left out: it takes none from elsewhere. */
+  readonly sizeStore?: (spec: S, size: WorkspaceSize) => void
   readonly open: (spec: S, context: OpenContext) => Sink
 }
 type Of<U extends { readonly kind: string }, K extends U['kind']> = Extract<U, { readonly kind: K }>
@@ -69,10 +88,19 @@ export const transforms: { readonly [K in TransformSpec['kind']]: TransformDef<O
 }
 
 export const sinks: { readonly [K in SinkSpec['kind']]: SinkDef<Of<SinkSpec, K>> } = {
-  sort: { size: sizeSortSink, floorPages: sortSinkFloorPages, open: openSortSink },
-  groupBy: { size: sizeGroupBySink, floorPages: groupBySinkFloorPages, open: openGroupBySink },
-  joinBuild: { size: sizeJoinBuild, floorPages: joinBuildFloorPages, open: openJoinBuild },
-  multiplexer: { size: sizeMultiplexer, floorPages: multiplexerFloorPages, open: openMultiplexer },
+  sort: {
+    ...{ size: sizeSortSink, floorPages: sortSinkFloorPages, open: openSortSink },
+    ...{ residentPages: none, sizeStore: sizeSortStore },
+  },
+  groupBy: {
+    ...{ size: sizeGroupBySink, floorPages: groupBySinkFloorPages, open: openGroupBySink },
+    ...{ residentPages: groupByResidentPages, sizeStore: sizeGroupByStore },
+  },
+  joinBuild: {
+    ...{ size: sizeJoinBuild, floorPages: joinBuildFloorPages, open: openJoinBuild },
+    ...{ residentPages: joinBuildResidentPages, sizeStore: sizeJoinBuildStore },
+  },
+  multiplexer: { size: sizeMultiplexer, floorPages: none, open: openMultiplexer, residentPages: firstEntryPages },
   collect: { size: sizeCollect, floorPages: none, open: openCollect },
   sinkParquet: { size: sizeSinkParquet, floorPages: none, open: openSinkParquet },
   raise: { size: sizeRaise, floorPages: none, open: openRaise },

@@ -1,26 +1,17 @@
 /**
- * A pipeline that is about to open on a worker. Its floor is promised, but the contiguous regions for its buffers may
- * be held by other queries for the moment: then it is parked like any other, the others are asked to spill, and it
- * tries again. All regions are taken or none, so two opening pipelines never wait for each other's parts.
+ * A pipeline that is about to open on a worker. The first one of a query takes the region for all its buffers, whose
+ * pages are promised, but may be held by other queries for the moment: then it is parked like any other, the others are
+ * asked to spill, and it tries again.
  */
 import { PAGE_BYTES } from '@spillway/kernels'
-import { type Reservation, Workspace } from '@spillway/memory'
 import type { RunningPipeline, StepStatus } from '@spillway/scheduler'
 import { makeError } from '@spillway/stdx'
 import type { QueryContext } from './query-context.ts'
-
-/** A region of the arena for one owner of buffers. */
-export interface Area {
-  readonly reservation: Reservation
-  readonly pages: number
-  workspace: Workspace | undefined
-}
 
 export interface OpeningParts {
   readonly queryId: number
   readonly pipelineId: number
   readonly context: QueryContext
-  readonly areas: readonly Area[]
   /** Asks other queries on this worker to spill; returns how many there are. */
   readonly askOthers: (pages: number) => number
   readonly open: () => RunningPipeline
@@ -47,28 +38,14 @@ export class OpeningPipeline implements RunningPipeline {
   step(): StepStatus {
     if (this.#opened !== undefined) return this.#opened.step()
     this.#parts.context.throwIfCancelled()
-    if (!this.#takeAreas()) return this.#wait()
+    if (!this.#parts.context.tryTakeRegion()) return this.#wait()
     this.#opened = this.#parts.open()
     return 'progressed'
   }
 
-  #takeAreas(): boolean {
-    const { areas, context } = this.#parts
-    for (const area of areas) {
-      area.workspace = Workspace.tryOpen(context.arena, area.reservation, area.pages, context.setup.testing.poison)
-      if (area.workspace !== undefined) continue
-      for (const { reservation, workspace } of areas) {
-        if (workspace !== undefined) reservation.give(workspace.address, workspace.pages)
-      }
-      for (const each of areas) each.workspace = undefined
-      return false
-    }
-    return true
-  }
-
   #wait(): StepStatus {
-    const { areas, context, askOthers } = this.#parts
-    const pages = areas.reduce((sum, area) => sum + area.pages, 0)
+    const { context, askOthers } = this.#parts
+    const pages = context.setup.floor.regionPages
     const patienceMs = askOthers(pages) > 0 ? GIVE_UP_AFTER_MS : GIVE_UP_ALONE_AFTER_MS
     if (performance.now() - this.#started < patienceMs) return 'blocked'
     throw makeError(
@@ -85,9 +62,9 @@ export class OpeningPipeline implements RunningPipeline {
 
   describe(): string {
     if (this.#opened !== undefined) return this.#opened.describe()
-    const { queryId, areas } = this.#parts
+    const { queryId, context } = this.#parts
     const waitedMs = Math.round(performance.now() - this.#started)
-    const pages = areas.map((area) => area.pages)
+    const pages = context.setup.floor.regionPages
     return `q${queryId} pipeline ${this.pipelineId} is opening: waits for ${pages} pages since ${waitedMs} ms`
   }
 

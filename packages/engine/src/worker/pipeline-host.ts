@@ -13,7 +13,6 @@ import {
   chainsOf,
   type PipelineChain as PipelineChainSpec,
   type SinkSpec,
-  sinkUsesOf,
 } from '../physical/physical-plan.ts'
 import type { OpenContext } from '../pipeline/contracts.ts'
 import { MorselClaims } from '../pipeline/morsel-claims.ts'
@@ -22,7 +21,7 @@ import { type OpenSink, PipelineChain } from '../pipeline/pipeline-chain.ts'
 import { branchDescriptorBytes, type Floor, pipelineFloor, sinkFloor } from '../pipeline/pipeline-floor.ts'
 import { PullLoop } from '../pipeline/pull-loop.ts'
 import { sinkOf, sourceOf, transformOf } from '../pipeline/worker-operators.ts'
-import { type Area, OpeningPipeline } from './opening-pipeline.ts'
+import { OpeningPipeline } from './opening-pipeline.ts'
 import { type PostOutput, QueryContext, type QuerySetup } from './query-context.ts'
 import type { WorkerState } from './worker-state.ts'
 
@@ -31,6 +30,8 @@ export interface PipelineStart {
   readonly pipeline: PhysicalPipeline
   /** Global states that the pipeline reads: sink id → what each worker published. */
   readonly published: readonly { readonly sinkId: number; readonly states: readonly unknown[] }[]
+  /** Sinks whose published state nobody reads now: any worker may spill it. */
+  readonly idle: readonly number[]
   /** Most pages one worker may hold in the pipeline (merges) and in each sink. */
   readonly pipelinePagesMax: number
   readonly sinkPagesMax: number
@@ -44,11 +45,20 @@ interface OpenQuery {
   readonly reservations: Reservation[]
 }
 
+/** Memory of a pipeline or of a sink. */
+interface Area {
+  readonly reservation: Reservation
+  readonly workspace: Workspace
+}
+
 /** Where an operator stands. */
 interface ChainOfPipeline {
   readonly pipeline: PhysicalPipeline
   readonly chain: PipelineChainSpec
 }
+
+/** What an operator is lent that depends on where it stands. */
+type Lent = Pick<OpenContext, 'makeRoom' | 'writePending' | 'askBack' | 'resident'>
 
 type HostMessage = Exclude<ToWorker, StartPipeline | { kind: 'shutdown' | 'rest' | 'describe' }>
 
@@ -120,37 +130,29 @@ export class EngineHost implements PipelineHost {
     const start = message.pipeline as PipelineStart
     for (const module of message.modules) context.addInstance(module.key, this.#state.instantiate(module))
     for (const { sinkId, states } of start.published) context.setPublished(sinkId, states)
-    const areas = this.#areasOf(query, start)
+    context.startPipeline(start.pipeline.pipelineId, start.idle)
+    query.loop = undefined
     return new OpeningPipeline({
       queryId: message.queryId,
       pipelineId: message.pipelineId,
       context,
-      areas,
       askOthers: (pages) => this.#askOthers(message.queryId, pages),
-      open: () => this.#open(query, start, areas, message),
+      open: () => this.#open(query, start, message),
     })
   }
 
-  /** The regions that a pipeline opens with: its own, and one for each sink that no pipeline has opened yet. */
-  #areasOf(query: OpenQuery, start: PipelineStart): Area[] {
-    const { pipeline } = start
-    const floor = pipelineFloor(pipeline)
-    const chains = chainsOf(pipeline)
-    const kinds = [pipeline.source.kind, ...chains.flatMap(({ transforms }) => transforms.map(({ kind }) => kind))]
-    const areas = [this.#area(query, kinds, floor, start.pipelinePagesMax, () => false)]
-    // Sinks gather rows and spill: they leave what is free to a query that waits. A merge is over sooner with memory.
-    const isPressed = (): boolean => this.#state.control.pressure > 0
-    for (const { sink } of sinkUsesOf(pipeline)) {
-      if (!query.sinks.has(sink.sinkId)) {
-        areas.push(this.#area(query, [sink.kind], sinkFloor(sink), start.sinkPagesMax, isPressed))
-      }
-    }
-    return areas
-  }
-
-  #area(query: OpenQuery, kinds: readonly string[], floor: Floor, pagesMax: number, isPressed: () => boolean): Area {
+  /** Memory of a pipeline, or of a sink that opens: a place in the query's region, and pages beyond. */
+  #area(
+    query: OpenQuery,
+    kinds: readonly string[],
+    floor: Floor,
+    offset: number,
+    pagesMax: number,
+    isPressed: () => boolean,
+  ): Area {
     const reservation = this.#reserve(query, kinds, floor.guaranteedPages, pagesMax, isPressed)
-    return { reservation, pages: Math.max(1, floor.workspacePages), workspace: undefined }
+    reservation.useRegion(floor.workspacePages)
+    return { reservation, workspace: query.context.workspaceAt(offset, floor.workspacePages) }
   }
 
   /** Other queries on this worker hold what a guaranteed region needs, or lie across it: they are asked to spill. */
@@ -162,29 +164,36 @@ export class EngineHost implements PipelineHost {
     return this.#queries.size - 1
   }
 
-  #open(query: OpenQuery, start: PipelineStart, areas: readonly Area[], message: StartPipeline): PullLoop {
+  #open(query: OpenQuery, start: PipelineStart, message: StartPipeline): PullLoop {
     const { context } = query
     const { pipeline } = start
     const claims = new MorselClaims(context.control, context.slot, pipeline.morselCount, message.pulls)
-    const left = [...areas]
-    const own = left.shift()
-    assert(own?.workspace !== undefined, 'a pipeline opens with its workspace')
+    const offset = context.setup.floor.offsets[pipeline.pipelineId] as number
+    const chains = chainsOf(pipeline)
+    const kinds = [pipeline.source.kind, ...chains.flatMap(({ transforms }) => transforms.map(({ kind }) => kind))]
+    const own = this.#area(query, kinds, pipelineFloor(pipeline), offset, start.pipelinePagesMax, () => false)
     const { reservation, workspace } = own
     let loop: PullLoop | undefined
-    const makeRoom = (pages: number): number => loop?.makeRoom(pages) ?? 0
-    const opener = (chain: PipelineChainSpec) =>
-      this.#opener(context, reservation, workspace, { pipeline, chain }, makeRoom)
-    const source = opener(pipeline)(pipeline.source, (with_) =>
+    const forSource: Lent = {
+      makeRoom: (pages) => loop?.makeRoom(pages) ?? 0,
+      writePending: (pages) => loop?.writePending(pages) ?? 0,
+      askBack: (pages) => loop?.askBack(pages) ?? 0,
+      resident: 0,
+    }
+    const forTransform = { ...forSource, makeRoom: (pages: number) => loop?.makeRoomForTaker(pages, undefined) ?? 0 }
+    const opener = (chain: PipelineChainSpec, lent: Lent) =>
+      this.#opener(context, reservation, workspace, { pipeline, chain }, lent)
+    const source = opener(pipeline, forSource)(pipeline.source, (with_) =>
       sourceOf(pipeline.source).open(pipeline.source, with_, claims),
     )
-    const stores = [...query.sinks.values()].filter(({ operator }) => operator.keepsSpilling === true)
+    const stores = storesOf(query)
     const openChain = (chain: PipelineChainSpec, inputColumns: number, inputBase: number): PipelineChain => {
-      const open = opener(chain)
+      const open = opener(chain, forTransform)
       const own = inputColumns === 0 ? 0 : workspace.take(branchDescriptorBytes(inputColumns))
       const transforms = chain.transforms.map((spec) => open(spec, (with_) => transformOf(spec).open(spec, with_)))
       const sinks = chain.sinks.map((use): OpenSink => {
         const sink =
-          query.sinks.get(use.sink.sinkId) ?? this.#openSink(query, use.sink, { pipeline, chain }, left.shift())
+          query.sinks.get(use.sink.sinkId) ?? this.#openSink(query, use.sink, { pipeline, chain }, start.sinkPagesMax)
         sink.operator.setClaims(claims)
         return { ...sink, inputKind: use.inputKind, publishes: use.publishes }
       })
@@ -203,7 +212,7 @@ export class EngineHost implements PipelineHost {
       exhaust: () => claims.exhaust(),
       close: () => {
         workspace.check('the pipeline')
-        reservation.give(workspace.address, workspace.pages)
+        reservation.leaveRegion(workspace.pages)
       },
     })
     query.loop = loop
@@ -243,7 +252,7 @@ export class EngineHost implements PipelineHost {
     reservation: Reservation,
     workspace: Workspace,
     { pipeline, chain }: ChainOfPipeline,
-    makeRoom: (pages: number) => number,
+    lent: Lent,
   ) {
     return <T>(spec: OperatorBase, build: (context: OpenContext) => T): Metered<T> => {
       const meter = new OperatorMeter(spec.operatorId)
@@ -253,7 +262,7 @@ export class EngineHost implements PipelineHost {
         control: context.control,
         reservation,
         workspace,
-        makeRoom,
+        ...lent,
         meter,
         sequenceBase: chain.sequenceBase,
         morselCount: pipeline.morselCount,
@@ -262,11 +271,19 @@ export class EngineHost implements PipelineHost {
     }
   }
 
-  #openSink(query: OpenQuery, spec: SinkSpec, place: ChainOfPipeline, area: Area | undefined): OpenSink {
-    assert(area?.workspace !== undefined, 'a sink opens with its workspace')
+  #openSink(query: OpenQuery, spec: SinkSpec, place: ChainOfPipeline, pagesMax: number): OpenSink {
+    // Sinks gather rows and spill: they leave what is free to a query that waits. A merge is over sooner with memory.
+    const isPressed = (): boolean => this.#state.control.pressure > 0
+    const { offset } = query.context.placeOf(spec.sinkId)
+    const area = this.#area(query, [spec.kind], sinkFloor(spec), offset, pagesMax, isPressed)
     // A sink asks itself first and knows its state better.
-    const makeRoom = (pages: number): number => query.loop?.makeRoomForSink(spec.sinkId, pages) ?? 0
-    const open = this.#opener(query.context, area.reservation, area.workspace, place, makeRoom)
+    const lent: Lent = {
+      makeRoom: (pages) => query.loop?.makeRoomForTaker(pages, spec.sinkId) ?? 0,
+      writePending: (pages) => query.loop?.writePending(pages) ?? 0,
+      askBack: (pages) => query.loop?.askBack(pages) ?? 0,
+      resident: query.context.residentOf(spec.sinkId),
+    }
+    const open = this.#opener(query.context, area.reservation, area.workspace, place, lent)
     const { operator, meter } = open(spec, (with_) => sinkOf(spec).open(spec, with_))
     const sink: OpenSink = { operator, meter, sinkId: spec.sinkId, inputKind: 0, publishes: false }
     query.sinks.set(spec.sinkId, sink)
@@ -284,4 +301,9 @@ export class EngineHost implements PipelineHost {
     query.context.close()
     this.#state.trimHeap()
   }
+}
+
+/** Sinks with published state that can be spilled while the running pipeline does. */
+function storesOf(query: OpenQuery): OpenSink[] {
+  return [...query.sinks.values()].filter(({ operator }) => operator.keepsSpilling === true)
 }

@@ -11,9 +11,12 @@ import {
   type Reservation,
   type SpillContext,
   SpillQuota,
+  Workspace,
 } from '@spillway/memory'
+import { PAGE_BYTES } from '@spillway/kernels'
 import { type ControlBlock, queryCounter, queryWord } from '@spillway/scheduler'
 import { assert, makeError } from '@spillway/stdx'
+import type { PlanFloor, SinkPlace } from '../physical/physical-plan.ts'
 import { strikeWorker, type WorkerFault } from './worker-fault.ts'
 import type { WorkerState } from './worker-state.ts'
 
@@ -52,6 +55,7 @@ export interface QuerySetup {
   readonly owner: number
   readonly firstWorker: number
   readonly threads: number
+  readonly floor: PlanFloor
   /** Undefined: the query may not spill (`engine: "in-memory"`). */
   readonly spillPrefix: string | undefined
   readonly spillQuota: SharedArrayBuffer
@@ -77,6 +81,9 @@ export class QueryContext {
   readonly #published = new Map<number, readonly unknown[]>()
   #spill: SpillContext | undefined
   readonly #usedPages = new Map<object, number>()
+  #region = 0
+  #idle: readonly number[] = []
+  #sparePages = 0
 
   constructor(queryId: number, setup: QuerySetup, worker: WorkerState, post: PostOutput) {
     this.queryId = queryId
@@ -181,10 +188,63 @@ export class QueryContext {
     return true
   }
 
-  /** A sink's pages become the query's: see Reservation.detach. */
-  publishPages(detached: { readonly heldPages: number; readonly formerFloorPages: number }): void {
-    this.control.add(this.slot, queryWord.publishedPages, detached.heldPages)
-    this.control.add(this.slot, queryWord.floorPages, -detached.formerFloorPages)
+  /**
+   * A sink's pages become the query's, all but its buffers. False: there is no promise left for them; spill some and
+   * ask again.
+   */
+  tryPublish(reservation: Reservation, workspace: Workspace): boolean {
+    // What cannot spill keeps its sink's floor: see planFloor.
+    const own = this.canSpill ? 0 : reservation.guaranteedPages - workspace.pages
+    const detached = reservation.tryDetach(workspace.pages, this.#sparePages + own)
+    if (detached === undefined) return false
+    const { heldPages, spareTaken } = detached
+    this.#sparePages -= Math.max(0, spareTaken - own)
+    this.control.add(this.slot, queryWord.floorPages, -spareTaken)
+    this.control.add(this.slot, queryWord.publishedPages, heldPages)
+    return true
+  }
+  /** Pages that `tryPublish` would ask for now; negative: it would give some back. */
+  publishNeed(reservation: Reservation, workspace: Workspace): number {
+    return reservation.detachNeed(workspace.pages) - this.#sparePages
+  }
+  /** A pipeline starts: what this worker's floor has that no later one needs may stay with what is published. */
+  startPipeline(pipelineId: number, idle: readonly number[]): void {
+    const { pagesFrom } = this.setup.floor
+    this.#sparePages = (pagesFrom[pipelineId] ?? 0) - (pagesFrom[pipelineId + 1] ?? 0)
+    this.#idle = idle
+  }
+
+  /** Takes the region in which all buffers of the query on this worker lie; false = not now. */
+  tryTakeRegion(): boolean {
+    const { floor, owner } = this.setup
+    if (this.#region === 0 && floor.regionPages > 0) {
+      this.#region = this.arena.kernels.pageAlloc(owner, floor.regionPages) >>> 0
+    }
+    return this.#region !== 0 || floor.regionPages === 0
+  }
+  /** Buffers in the region, `offset` pages from its begin. */
+  workspaceAt(offset: number, pages: number): Workspace {
+    assert(offset + pages <= this.setup.floor.regionPages, 'buffers lie in the region')
+    return Workspace.over(this.arena, this.#region + offset * PAGE_BYTES, pages, this.setup.testing.poison)
+  }
+  placeOf(sinkId: number): SinkPlace {
+    const place = this.setup.floor.sinks.find((each) => each.sinkId === sinkId)
+    assert(place !== undefined, 'every sink has a place in the region')
+    return place
+  }
+  /** Address of what a sink keeps after publishing; 0 = nothing. */
+  residentOf(sinkId: number): number {
+    const { resident } = this.placeOf(sinkId)
+    return resident < 0 ? 0 : this.#region + resident * PAGE_BYTES
+  }
+  /** The buffers in which published state is spilled: one caller at a time, within one call. */
+  openStoreArea(): Workspace {
+    const { offset, pages } = this.setup.floor.store
+    return this.workspaceAt(offset, pages)
+  }
+  /** Nobody reads the sink's published state while the running pipeline does. */
+  isIdle(sinkId: number): boolean {
+    return this.#idle.includes(sinkId)
   }
 
   /** `count` contiguous pages that become the query's at once. 0 = refused. */

@@ -71,6 +71,19 @@ export class Reservation {
     return address
   }
 
+  /** `count` guaranteed pages are in use that lie in a region which somebody else took. */
+  useRegion(count: number): void {
+    assert(this.#usedPages + count <= this.#guaranteedPages, 'only guaranteed pages can lie in a region')
+    this.#usedPages += count
+    this.#peakPages = Math.max(this.#peakPages, this.#usedPages)
+    this.#options.onChange(this.#usedPages)
+  }
+
+  leaveRegion(count: number): void {
+    this.#shrink(count)
+    this.#options.onChange(this.#usedPages)
+  }
+
   /**
    * Keeps `count` of the guaranteed pages out of use until `takeBack`: what is granted meanwhile leaves them for a
    * later phase that must not be refused. That phase ends with `endAside`.
@@ -115,21 +128,30 @@ export class Reservation {
   }
 
   /**
-   * Ends this worker's part: the pages in use become the query's, with a promise that covers exactly them, and what was
-   * promised beyond, the guaranteed pages included, goes back to the pool.
-   * @returns pages whose promise the query now holds, and the guaranteed pages that are part of its floor no more
+   * Ends this worker's part: of the pages in use all but `freedPages`, which lie in a region, become the query's, with
+   * a promise of their own. The guaranteed pages stay promised to the query, whose next pipelines are made of them.
+   * @param sparePages of the query's floor that no later pipeline needs: they are promised already
+   * @returns pages in use, and how many of the spare ones they took; undefined: a promise was refused, nothing changed
    */
-  detach(): { readonly heldPages: number; readonly formerFloorPages: number } {
-    const formerFloorPages = this.#guaranteedPages
-    const heldPages = this.#usedPages
-    const surplus = formerFloorPages + this.#extraPages - heldPages
-    assert(surplus >= 0, 'a reservation promises at least what it uses')
-    if (surplus > 0) this.#options.arena.kernels.release(surplus)
+  tryDetach(freedPages: number, sparePages: number): { heldPages: number; spareTaken: number } | undefined {
+    const { arena, onChange } = this.#options
+    const heldPages = this.#usedPages - freedPages
+    const need = this.detachNeed(freedPages)
+    const spareTaken = Math.max(0, Math.min(need, sparePages))
+    const missing = need - spareTaken
+    if (missing > 0 && arena.kernels.reserve(missing) === 0) return undefined
+    if (missing < 0) arena.kernels.release(-missing)
     this.#guaranteedPages = 0
     this.#extraPages = 0
     this.#usedPages = 0
-    this.#options.onChange(0)
-    return { heldPages, formerFloorPages }
+    onChange(0)
+    return { heldPages, spareTaken }
+  }
+
+  /** Pages whose promise `tryDetach` would ask for without spare ones; negative: it would give some back. */
+  detachNeed(freedPages: number): number {
+    assert(freedPages <= this.#usedPages && this.#keptPages === 0, 'a reservation keeps or frees what it uses')
+    return this.#usedPages - freedPages - this.#extraPages
   }
 
   /**

@@ -7,7 +7,6 @@
 import { PAGE_BYTES } from '@spillway/kernels'
 import { assert } from '@spillway/stdx'
 import type { Arena } from './arena.ts'
-import type { Reservation } from './reservation.ts'
 
 /** Every buffer is readable (and, for kernels that store whole words, writable) this far past its end. */
 export const BUFFER_PADDING_BYTES = 64
@@ -43,10 +42,10 @@ export class Workspace {
     this.#poison = poison
   }
 
-  /** Takes the region from `reservation`; undefined when it is refused or no such run of pages is free right now. */
-  static tryOpen(arena: Arena, reservation: Reservation, pages: number, poison: boolean): Workspace | undefined {
-    const address = reservation.take(pages)
-    return address === 0 ? undefined : new Workspace(arena, address, pages, poison)
+  /** @param address of `pages` pages that are the caller's, and nobody else's while the workspace is in use */
+  static over(arena: Arena, address: number, pages: number, poison: boolean): Workspace {
+    if (poison) arena.u8.fill(RED_ZONE_BYTE, address, address + pages * PAGE_BYTES)
+    return new Workspace(arena, address, pages, poison)
   }
 
   /** Cuts a buffer of `byteCount` bytes; its contents are undefined. */

@@ -7,7 +7,7 @@ import { col, collectAll, createEngine, type Engine, LazyFrame, len } from '../i
 
 const ROWS = 60_000
 /** The stream's floor takes about half of these pages, as the best sizing of the inner query would. */
-const testing = { budgetPages: 400 }
+const testing = { budgetPages: 320 }
 
 describe('a query in the loop over the batches of another one', () => {
   let engine: Engine

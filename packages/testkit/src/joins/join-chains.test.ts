@@ -65,7 +65,7 @@ describe('five joins in a row', () => {
       options: { threads: 2, testing: { forceSpill: true, batchRows: 1024, partitionBits: 2 } },
       spills: true,
     },
-    { name: 'in little memory', options: { threads: 1, testing: { budgetPages: 520, batchRows: 512 } }, spills: true },
+    { name: 'in little memory', options: { threads: 1, testing: { budgetPages: 400, batchRows: 512 } }, spills: true },
     {
       name: 'two workers in little memory',
       options: { threads: 2, testing: { budgetPages: 700, batchRows: 512, poison: true } },

@@ -301,7 +301,7 @@ describe('rows without a match are not written', () => {
       tables: ['large'],
       kinds: ['inner', 'left', 'right', 'full'],
       threads: 1,
-      testing: { budgetPages: 340, batchRows: 256, partitionBits: 3, poison: true },
+      testing: { budgetPages: 300, batchRows: 256, partitionBits: 3, poison: true },
     },
     {
       name: 'two workers',

@@ -10,6 +10,7 @@ import type { GroupBySinkSpec, PublishedGroups } from './group-by.ts'
 import { GroupTable } from './group-table.ts'
 import type { GroupTableSizes } from './group-table-options.ts'
 import { PUBLISHED_PARTITION_BYTES, writePublished } from './published-partition.ts'
+import { PublishedPartitions } from './published-groups.ts'
 import { noRoomError, Refusals } from './refusals.ts'
 import { chainBytes, type RowChain } from './row-chain.ts'
 import { RowSpiller, sizeRowSpiller } from './row-spiller.ts'
@@ -47,6 +48,15 @@ export function sizeGroupBySink(spec: GroupBySinkSpec, size: WorkspaceSize): voi
 export function groupBySinkFloorPages(spec: GroupBySinkSpec): number {
   const hasStrings = spec.shape.layout.fields.some((field) => field.type.kind === 'utf8')
   return 2 ** spec.partitionBits * (hasStrings ? 2 : 1) + 5
+}
+
+/** The table of the published partitions. */
+export function groupByResidentPages(spec: GroupBySinkSpec): number {
+  return Math.ceil((PUBLISHED_PARTITION_BYTES * 2 ** spec.partitionBits) / PAGE_BYTES)
+}
+
+export function sizeGroupByStore(spec: GroupBySinkSpec, size: WorkspaceSize): void {
+  sizeRowSpiller(spec.shape, spec.batchRows, size)
 }
 
 export function openGroupBySink(spec: GroupBySinkSpec, context: OpenContext): Sink {
@@ -102,7 +112,8 @@ class GroupBySinkLocal implements Sink {
 
   consume(batch: number, _sequence: number, inputKind: number): 'taken' | 'blocked' {
     const { meter, query, arena, reservation } = this.#context
-    const status = this.#isWaiting ? this.#table.resume() : this.#table.consume(batch, inputKind)
+    let status = this.#isWaiting ? this.#table.resume() : this.#table.consume(batch, inputKind)
+    while (status === 'refused' && this.#askBack() > 0) status = this.#table.resume()
     this.#isWaiting = status === 'refused' && this.#patience.mayWait()
     if (this.#isWaiting) return 'blocked'
     this.#refusals.settle(status)
@@ -120,6 +131,13 @@ class GroupBySinkLocal implements Sink {
   #noRoom(): Error {
     const what = 'one more page was refused and nothing is left to spill'
     return noRoomError(this.#context, this.#spec.shape.text, what)
+  }
+
+  /** Published partitions that nobody reads yet go before smaller ones of the same share of the groups here. */
+  #askBack(): number {
+    const largest = this.#table.largestPartition()
+    const bytes = largest < 0 ? 0 : this.#table.partitionBytes(largest)
+    return this.#context.askBack((bytes * this.#context.query.setup.threads) / PAGE_BYTES)
   }
 
   /** Returns the pages freed. */
@@ -160,7 +178,32 @@ class GroupBySinkLocal implements Sink {
     return query.spillPath(`s${this.#spec.sinkId}-w${query.workerIndex}-p${partition}`)
   }
 
+  get keepsSpilling(): boolean {
+    const { query } = this.#context
+    return this.#isPublished && query.canSpill && query.isIdle(this.#spec.sinkId)
+  }
+
+  get nextSpillPages(): number {
+    return new PublishedPartitions(this.#context, this.#spec).nextSpillPages
+  }
+
+  /** Of published partitions that nobody reads yet. */
+  #spillPublished(pages: number): number {
+    const { query, meter } = this.#context
+    const { shape, batchRows } = this.#spec
+    const workspace = query.openStoreArea()
+    const exports = query.instance(shape.moduleKey) as unknown as GroupByExports
+    const spiller = new RowSpiller({ ...this.#context, workspace }, shape, exports, batchRows)
+    const published = new PublishedPartitions(this.#context, this.#spec)
+    const freed = published.spill(pages, spiller)
+    meter.counts.partitionsAskedBack += published.partitionsSpilled
+    meter.counts.partitionsSpilled += published.newPartitionsSpilled
+    workspace.check(shape.text)
+    return freed
+  }
+
   spill(pages: number): number {
+    if (this.keepsSpilling) return this.#spillPublished(pages)
     if (this.#isPublished || !this.#context.query.canSpill) return 0
     let freed = 0
     while (freed < pages) {
@@ -179,7 +222,10 @@ class GroupBySinkLocal implements Sink {
     meter.counts.codedRows += this.#table.codedRows
     this.#leaveRoomForMerging()
     const isDistinct = this.#table.abandonedRanges === 0 && this.#table.appendedRows === 0
-    const published = this.#takePublished()
+    while (!query.tryPublish(reservation, workspace)) {
+      if (this.#askBack() === 0 && this.#spillLargest() === 0) throw this.#noRoom()
+    }
+    const published = this.#context.resident
     arena.u8.fill(0, published, published + PUBLISHED_PARTITION_BYTES * this.#files.length)
     for (let partition = 0; partition < this.#files.length; partition++) {
       // A partition that was never spilled has totals of zero and no file, so its path is never asked for.
@@ -195,8 +241,6 @@ class GroupBySinkLocal implements Sink {
     }
     meter.counts.peakBytes = Math.max(meter.counts.peakBytes, reservation.peakPages * PAGE_BYTES)
     workspace.check(this.#spec.shape.text)
-    reservation.give(workspace.address, workspace.pages)
-    query.publishPages(reservation.detach())
     return { worker: query.workerIndex, address: published }
   }
 
@@ -236,16 +280,6 @@ class GroupBySinkLocal implements Sink {
 
   #ensureSingle(): void {
     this.#refusals.settle(this.#table.ensureSingle())
-  }
-
-  /** Pages for the published table; they outlive the workspace. */
-  #takePublished(): number {
-    const pages = Math.ceil((PUBLISHED_PARTITION_BYTES * 2 ** this.#spec.partitionBits) / PAGE_BYTES)
-    for (;;) {
-      const address = this.#context.reservation.take(pages)
-      if (address !== 0) return address
-      if (this.#spillLargest() === 0) throw this.#noRoom()
-    }
   }
 
   close(): void {

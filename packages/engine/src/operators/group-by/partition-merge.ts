@@ -15,6 +15,7 @@ import { newSpillFile, type SpillFileState, spillTotals, type WorkspaceSize } fr
 import { assert } from '@spillway/stdx'
 import { ArrowImporter, sizeImporter } from '../../pipeline/arrow-importer.ts'
 import type { OpenContext } from '../../pipeline/contracts.ts'
+import { setPagesAside } from '../../pipeline/pages-aside.ts'
 import { type BlockBuffer, BlockLoader } from './block-loader.ts'
 import { type GroupByOutputSpec, SPLIT_BITS } from './group-by.ts'
 import type { PartitionInput } from './group-by.output.ts'
@@ -112,6 +113,10 @@ export class PartitionMerge {
     return reservation.usedPages + count <= most
   }
 
+  #setAside(): number {
+    return setPagesAside(this.#context, PAGES_SET_ASIDE, mergeFloorPages(this.#spec))
+  }
+
   /** Its buffers are free whenever `run` has yielded. */
   get spiller(): RowSpiller {
     return this.#spiller
@@ -132,12 +137,12 @@ export class PartitionMerge {
     const chains: OwnedChain[] = input.chains.map((chain) => ({ chain, isPublished: input.depth === 0 }))
     const loader = this.#openLoader(input)
     const { reservation } = this.#context
-    reservation.setAside(PAGES_SET_ASIDE)
+    const aside = this.#setAside()
     let fits: boolean
     try {
       fits = yield* this.#mergeInMemory(input, chains, loader)
     } finally {
-      reservation.takeBack(PAGES_SET_ASIDE)
+      reservation.takeBack(aside)
     }
     if (fits) {
       reservation.endAside()
@@ -274,7 +279,7 @@ export class PartitionMerge {
       meter.counts.terminalChunks += 1
       query.log(`group-by: partition ${current.label} in chunks, pass ${meter.counts.terminalChunks}`)
       const loader = this.#openLoader(current)
-      reservation.setAside(PAGES_SET_ASIDE)
+      const aside = this.#setAside()
       const directory = this.#openDirectory(loader.rows)
       const pass: ChunkPass = new ChunkPass({
         context: this.#context,
@@ -292,7 +297,7 @@ export class PartitionMerge {
         if (loader.wasRefused || pass.roomForGroups === 0) pass.freeze()
         yield 'working'
       }
-      reservation.takeBack(PAGES_SET_ASIDE)
+      reservation.takeBack(aside)
       while (!loader.isDone) {
         const isFirst = pass.kept.length === 0
         const load = this.#openLoadTable(input.hashBits, reservation)

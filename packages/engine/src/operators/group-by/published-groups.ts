@@ -27,12 +27,18 @@ export interface ClaimedPartition {
   readonly isDistinct: boolean
 }
 
+/** What phases that meet published groups have in common. */
+type PublishedSpec = Pick<GroupByOutputSpec, 'sinkId' | 'shape' | 'partitionBits'>
+
 export class PublishedPartitions {
   readonly #context: OpenContext
-  readonly #spec: GroupByOutputSpec
+  readonly #spec: PublishedSpec
+  /** By this worker; new ones had no rows on disk before. */
+  partitionsSpilled = 0
+  newPartitionsSpilled = 0
   readonly #locals: readonly PublishedGroups[]
 
-  constructor(context: OpenContext, spec: GroupByOutputSpec) {
+  constructor(context: OpenContext, spec: PublishedSpec) {
     this.#context = context
     this.#spec = spec
     this.#locals = context.query.published(spec.sinkId) as readonly PublishedGroups[]
@@ -61,10 +67,23 @@ export class PublishedPartitions {
     let freed = 0
     for (let partition = 2 ** this.#spec.partitionBits - 1; partition >= 0 && freed < pages; partition--) {
       if (!this.#holdsPages(partition) || !this.#tryLock(partition, partitionLock.spilling)) continue
+      if (this.#isInMemory(partition)) this.newPartitionsSpilled += 1
       for (const local of this.#locals) freed += this.#spillEntry(local, partition, spiller)
       this.#unlock(partition)
+      this.partitionsSpilled += 1
     }
     return freed
+  }
+
+  /** Pages of what `spill` would write first; 0 = nothing is left. */
+  get nextSpillPages(): number {
+    const { view } = this.#context.arena
+    for (let partition = 2 ** this.#spec.partitionBits - 1; partition >= 0; partition--) {
+      if (!this.#holdsPages(partition)) continue
+      const chains = this.#locals.map((local) => readPublished(view, this.#entry(local, partition)).chain)
+      return chains.reduce((sum, { rowPages, heapPages }) => sum + rowPages + heapPages, 0)
+    }
+    return 0
   }
 
   #spillEntry(local: PublishedGroups, partition: number, spiller: RowSpiller): number {
@@ -79,6 +98,11 @@ export class PublishedPartitions {
     query.freePublished(chain.heapHead)
     writePublished(arena.view, address, { chain: emptyChain, spilled: spillTotals(next), isDistinct })
     return chain.rowPages + chain.heapPages
+  }
+
+  #isInMemory(partition: number): boolean {
+    const { view } = this.#context.arena
+    return this.#locals.every((local) => readPublished(view, this.#entry(local, partition)).spilled.blockCount === 0)
   }
 
   #holdsPages(partition: number): boolean {

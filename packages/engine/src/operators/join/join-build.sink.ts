@@ -9,6 +9,7 @@ import { PUBLISHED_PARTITION_BYTES, writePublished } from '../group-by/published
 import { noRoomError, Refusals } from '../group-by/refusals.ts'
 import type { RowChain } from '../group-by/row-chain.ts'
 import { RowSpiller, sizeRowSpiller } from '../group-by/row-spiller.ts'
+import { IdleBuild, sizeIdleBuild } from './idle-build.ts'
 import type { JoinBuildSpec } from './join.ts'
 import { buildFileName, directSlots, publishedPages, type PublishedRows } from './published-build.ts'
 import { RowStore, rowStoreBytes } from './row-store.ts'
@@ -36,11 +37,18 @@ export function sizeJoinBuild(spec: JoinBuildSpec, size: WorkspaceSize): void {
   sizeRowSpiller(spec.shape.build, spec.batchRows, size)
 }
 
-/** Pages beyond the workspace that make progress certain: a row and a heap page per partition, the published state. */
+/** Pages beyond the workspace that make progress certain: a row and a heap page per partition. */
 export function joinBuildFloorPages(spec: JoinBuildSpec): number {
   const hasStrings = spec.shape.build.layout.fields.some((field) => field.type.kind === 'utf8')
-  return 2 ** spec.partitionBits * (hasStrings ? 2 : 1) + 5 + publishedPages(spec.partitionBits)
+  return 2 ** spec.partitionBits * (hasStrings ? 2 : 1) + 5
 }
+
+/** The table of the published partitions. */
+export function joinBuildResidentPages(spec: JoinBuildSpec): number {
+  return publishedPages(spec.partitionBits)
+}
+
+export const sizeJoinBuildStore = sizeIdleBuild
 
 export function openJoinBuild(spec: JoinBuildSpec, context: OpenContext): Sink {
   return new JoinBuildLocal(spec, context)
@@ -101,7 +109,8 @@ class JoinBuildLocal implements Sink {
   consume(batch: number): 'taken' | 'blocked' {
     const { meter, query, reservation } = this.#context
     const before = this.#store.jobProgress
-    const status = this.#isWaiting ? this.#store.resume() : this.#store.append(batch)
+    let status = this.#isWaiting ? this.#store.resume() : this.#store.append(batch)
+    while (status === 'refused' && this.#askBack() > 0) status = this.#store.resume()
     this.#isWaiting = status === 'refused' && this.#patience.mayWait()
     if (!this.#isWaiting) {
       this.#refusals.settle(status)
@@ -148,6 +157,13 @@ class JoinBuildLocal implements Sink {
     return fullest < 0 ? fresh : fullest
   }
 
+  /** Published partitions that nobody reads yet go before smaller ones of the same share of the rows here. */
+  #askBack(): number {
+    const next = this.#nextToSpill()
+    const bytes = next < 0 ? 0 : this.#store.partitionBytes(next)
+    return this.#context.askBack((bytes * this.#context.query.setup.threads) / PAGE_BYTES)
+  }
+
   /** Returns the pages freed. */
   #spillLarge(): number {
     const partition = this.#nextToSpill()
@@ -178,7 +194,17 @@ class JoinBuildLocal implements Sink {
     this.#context.reservation.giveChain(chain.heapHead)
   }
 
+  get keepsSpilling(): boolean {
+    const { query } = this.#context
+    return this.#isPublished && query.canSpill && query.isIdle(this.#spec.sinkId)
+  }
+
+  get nextSpillPages(): number {
+    return new IdleBuild(this.#context, this.#spec).nextSpillPages
+  }
+
   spill(pages: number): number {
+    if (this.keepsSpilling) return new IdleBuild(this.#context, this.#spec).spill(pages)
     if (this.#isPublished || !this.#context.query.canSpill) return 0
     let freed = 0
     while (freed < pages) {
@@ -195,13 +221,18 @@ class JoinBuildLocal implements Sink {
     const { arena, query, reservation, meter, workspace } = this.#context
     this.#leaveRoomForProbing()
     const rows = this.#rowsSpilled + this.#store.totalRows()
-    const published = this.#takePublished()
-    arena.u8.fill(0, published, published + publishedPages(this.#spec.partitionBits) * PAGE_BYTES)
     for (let partition = 0; partition < this.#files.length; partition++) {
       // What is left in memory of a spilled partition would lie idle until its pair is joined.
       if (this.#files[partition] !== undefined && this.#store.partitionBytes(partition) > 0) {
         this.#spillPartition(partition)
       }
+    }
+    while (!query.tryPublish(reservation, workspace)) {
+      if (this.#askBack() === 0 && this.#spillLarge() === 0) throw this.#noRoom()
+    }
+    const published = this.#context.resident
+    arena.u8.fill(0, published, published + publishedPages(this.#spec.partitionBits) * PAGE_BYTES)
+    for (let partition = 0; partition < this.#files.length; partition++) {
       // A partition that was never spilled has totals of zero and no file, so its path is never asked for.
       const file = this.#files[partition] ?? newSpillFile('', this.#spec.shape.build.spillSchema)
       const chain = this.#store.takePartition(partition)
@@ -213,8 +244,6 @@ class JoinBuildLocal implements Sink {
     meter.counts.peakBytes = Math.max(meter.counts.peakBytes, reservation.peakPages * PAGE_BYTES)
     const ranges = this.#spec.shape.build.rangedKeys.map((_, index) => this.#store.keyRange(index))
     workspace.check(this.#spec.shape.text)
-    reservation.give(workspace.address, workspace.pages)
-    query.publishPages(reservation.detach())
     return { worker: query.workerIndex, address: published, rows, ranges }
   }
 
@@ -231,7 +260,7 @@ class JoinBuildLocal implements Sink {
 
   /** Directories, probing and what follows need memory beside the rows that stay. */
   #leaveRoomForProbing(): void {
-    const { arena, query, reservation } = this.#context
+    const { arena, query, reservation, workspace } = this.#context
     if (!query.canSpill) return
     if (query.setup.testing.forceSpill) while (this.#spillLarge() > 0);
     const hasSpilled = this.#files.some((file) => file !== undefined)
@@ -239,14 +268,12 @@ class JoinBuildLocal implements Sink {
     const kept = query.setup.isStreamed ? Math.min(share, KEPT_SHARE_STREAMED) : share
     const most = (reservation.maxPages * kept) / query.setup.threads
     const free = reservation.maxPages * FREE_SHARE
-    const isTooMuch = (): boolean => {
-      const directories = this.#directoryBytes() / PAGE_BYTES
-      // The guaranteed pages that are not in use are given back with the rest.
-      const unused = Math.max(0, reservation.guaranteedPages - reservation.usedPages)
-      const freeSoon = arena.reservablePages - arena.reservedPages + unused
-      return reservation.usedPages + directories > most || freeSoon < directories + free
-    }
-    while (isTooMuch() && this.#spillLarge() > 0);
+    const directories = (): number => this.#directoryBytes() / PAGE_BYTES
+    while (reservation.usedPages + directories() > most && this.#spillLarge() > 0);
+    // What is published is promised beside the floor, which later pipelines need.
+    const freeSoon = (): number =>
+      arena.reservablePages - arena.reservedPages - query.publishNeed(reservation, workspace)
+    while (freeSoon() < directories() + free && (this.#askBack() > 0 || this.#spillLarge() > 0));
   }
 
   /** What finding the rows in memory will take, as far as this worker knows. */
@@ -256,15 +283,6 @@ class JoinBuildLocal implements Sink {
     const { threads } = this.#context.query.setup
     const slots = this.#spec.shape.build.hasDirectKey ? directSlots(leastKey, greatestKey, rows * threads) : 0
     return slots === 0 ? rows * DIRECTORY_BYTES_PER_ROW : (slots * 4) / threads
-  }
-
-  /** Pages for the published state; they outlive the workspace. */
-  #takePublished(): number {
-    for (;;) {
-      const address = this.#context.reservation.take(publishedPages(this.#spec.partitionBits))
-      if (address !== 0) return address
-      if (this.#spillLarge() === 0) throw this.#noRoom()
-    }
   }
 
   close(): void {

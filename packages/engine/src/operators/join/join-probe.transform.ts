@@ -27,6 +27,8 @@ const FILTER_COUNTS_BYTES = 16
 
 /** Times the least pages: makes blocks of a good size. */
 const PENDING_PAGES = 6
+/** A row, and its strings. */
+const PAGES_ASKED = 2
 
 /** What is left to joinPairs: plain data for the coordinator. */
 export interface PublishedProbe {
@@ -224,7 +226,12 @@ class JoinProbeTransform implements Transform {
   /** All rows of a batch go to disk. Returns 0: none is left. */
   #keep(batch: number): 0 {
     const { meter, reservation } = this.#context
-    this.#refusals.settle(this.#store.append(batch))
+    let status = this.#store.append(batch)
+    // Nothing is held here, so somebody else must give what one row needs.
+    while (status === 'refused' && this.#store.totalBytes() === 0 && this.#context.makeRoom(PAGES_ASKED) > 0) {
+      status = this.#store.resume()
+    }
+    this.#refusals.settle(status)
     if (this.#store.totalBytes() > this.#pendingPages * PAGE_BYTES) this.#spillLargest()
     meter.counts.peakBytes = Math.max(meter.counts.peakBytes, reservation.peakPages * PAGE_BYTES)
     return 0
@@ -238,12 +245,23 @@ class JoinProbeTransform implements Transform {
     arena.u32[(place.batch + descriptor.selectionCount) >>> 2] = count
   }
 
-  #spillLargest(): void {
+  /** Returns the pages freed; 0: there are none. */
+  #spillLargest(): number {
     const largest = this.#store.largestPartition()
-    if (largest >= 0) this.#spillPartition(largest)
+    return largest >= 0 ? this.#spillPartition(largest) : 0
   }
 
-  #spillPartition(partition: number): void {
+  spill(pages: number): number {
+    let freed = 0
+    while (freed < pages) {
+      const freedNow = this.#spillLargest()
+      if (freedNow === 0) break
+      freed += freedNow
+    }
+    return freed
+  }
+
+  #spillPartition(partition: number): number {
     const { query, reservation, meter } = this.#context
     const chain = this.#store.takePartition(partition)
     const known = this.#files[partition]
@@ -257,6 +275,7 @@ class JoinProbeTransform implements Transform {
       reservation.giveChain(chain.heapHead)
     }
     if (known === undefined) meter.counts.partitionsSpilled += 1
+    return chain.rowPages + chain.heapPages
   }
 
   /** Partitions that were put aside go to disk: their pairs are joined later. */

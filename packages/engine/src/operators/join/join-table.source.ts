@@ -7,6 +7,7 @@ import type { OpenContext, PullStatus, Source } from '../../pipeline/contracts.t
 import type { MorselClaims } from '../../pipeline/morsel-claims.ts'
 import { forEachRowRun, type RowChain } from '../group-by/row-chain.ts'
 import { RowSpiller, sizeRowSpiller } from '../group-by/row-spiller.ts'
+import { DirectoryPages } from './directory-page.ts'
 import type { JoinTableSpec } from './join.ts'
 import { type DirectMap, PublishedBuild } from './published-build.ts'
 import { SpilledFilter } from './spilled-filter.ts'
@@ -43,9 +44,7 @@ class JoinTableSource implements Source {
   readonly #published: PublishedBuild
   readonly #filter: SpilledFilter
   #work: Generator<'working'> | undefined
-  /** Small directories are cut out of a page of their own. */
-  #cursor = 0
-  #end = 0
+  readonly #pages: DirectoryPages
 
   constructor(spec: JoinTableSpec, context: OpenContext, claims: MorselClaims) {
     this.#spec = spec
@@ -54,6 +53,7 @@ class JoinTableSource implements Source {
     this.#exports = context.query.instance(spec.shape.build.moduleKey) as unknown as JoinRowsExports
     this.#spiller = new RowSpiller(context, spec.shape.build, this.#exports, spec.batchRows)
     this.#published = new PublishedBuild(context, spec)
+    this.#pages = new DirectoryPages(context)
     this.#filter = new SpilledFilter(context, spec.filterCounter)
   }
 
@@ -145,14 +145,8 @@ class JoinTableSource implements Source {
         if (address !== 0) return { address, bits }
         continue
       }
-      if (this.#end - this.#cursor < bytes) {
-        const page = query.takePublishedPages(reservation, 1)
-        if (page === 0) continue
-        this.#cursor = page
-        this.#end = page + PAGE_BYTES
-      }
-      this.#cursor += bytes
-      return { address: this.#cursor - bytes, bits }
+      const address = this.#pages.take(bytes)
+      if (address !== 0) return { address, bits }
     }
     // The query may not spill: this says so.
     if (!query.canSpill) query.requireSpill(this.#spec.shape.text)
@@ -164,6 +158,7 @@ class JoinTableSource implements Source {
   }
 
   close(): void {
+    this.#pages.close()
     this.#context.workspace.check(this.#spec.shape.text)
   }
 }

@@ -15,6 +15,7 @@ import { PAGE_BYTES } from '@spillway/kernels'
 import { formatBytes, removeSpillFile, type SpillFileState, spillTotals, type WorkspaceSize } from '@spillway/memory'
 import { ArrowImporter, sizeImporter } from '../../pipeline/arrow-importer.ts'
 import type { OpenContext } from '../../pipeline/contracts.ts'
+import { setPagesAside } from '../../pipeline/pages-aside.ts'
 import { type BlockBuffer, BlockLoader } from '../group-by/block-loader.ts'
 import { noRoomError } from '../group-by/refusals.ts'
 import { forEachRowRun, type PageSource, type RowChain, RowCursor } from '../group-by/row-chain.ts'
@@ -219,9 +220,7 @@ export class PairJoin {
   /** Loads rows until there is no more room, or none is left. Returns a directory for them. */
   *#load(input: PairInput, kept: JoinRole, loader: BlockLoader, chains: RowChain[]): Generator<'working', Directory> {
     const { reservation } = this.#context
-    // A later join in this pipeline may hold some of the guaranteed pages for rows on their way to disk.
-    const aside = Math.max(0, Math.min(PAGES_SET_ASIDE, reservation.guaranteedPages - reservation.usedPages))
-    reservation.setAside(aside)
+    const aside = setPagesAside(this.#context, PAGES_SET_ASIDE, pairJoinFloorPages())
     try {
       const directory = this.#openDirectory(loader.rowsLeft, bytesOf(input[kept]) / Math.max(1, loader.rows))
       while (!loader.isDone) {

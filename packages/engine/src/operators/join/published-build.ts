@@ -13,9 +13,16 @@ import { PAGE_BYTES } from '@spillway/kernels'
 import { openSpillFile, type SpillTotals, spillTotals } from '@spillway/memory'
 import { assert } from '@spillway/stdx'
 import type { OpenContext } from '../../pipeline/contracts.ts'
-import { PUBLISHED_PARTITION_BYTES, readPublished, writePublished } from '../group-by/published-partition.ts'
+import {
+  lockWord,
+  PUBLISHED_PARTITION_BYTES,
+  partitionLock,
+  readPublished,
+  writePublished,
+} from '../group-by/published-partition.ts'
 import { emptyChain, type RowChain } from '../group-by/row-chain.ts'
 import type { RowSpiller } from '../group-by/row-spiller.ts'
+import { leaveDirectoryPage } from './directory-page.ts'
 import type { JoinShape } from './join.ts'
 import type { KeyRange } from './row-store.ts'
 import type { SpilledFilter } from './spilled-filter.ts'
@@ -130,7 +137,7 @@ export class PublishedBuild {
   /** Writes what is in memory of a partition to disk. Returns the pages freed. */
   spill(partition: number, spiller: RowSpiller, filter: SpilledFilter): number {
     const { arena, query } = this.#context
-    let freed = 0
+    let freed = this.#freeDirectory(partition)
     for (const local of this.#locals) {
       const address = this.#entry(local, partition)
       const { chain, spilled } = readPublished(arena.view, address)
@@ -150,18 +157,45 @@ export class PublishedBuild {
 
   /** Frees chains and directory of a partition; its files are the caller's. */
   free(partition: number): void {
-    const { arena, query } = this.#context
+    const { arena } = this.#context
     for (const local of this.#locals) {
       const address = this.#entry(local, partition)
       const { chain, spilled } = readPublished(arena.view, address)
       this.#free(chain)
       writePublished(arena.view, address, { chain: emptyChain, spilled, isDistinct: false })
     }
-    const { directory, shift } = this.entry(partition)
-    const bytes = 8 * 2 ** (64 - shift)
-    if (bytes >= PAGE_BYTES) query.freePublishedPages(directory, bytes / PAGE_BYTES)
-    this.#leaveDirectMap()
+    this.#freeDirectory(partition)
+    this.leaveDirectMap()
     this.setEmpty(partition)
+  }
+
+  /** Pages of the partition's directory; one that is not a whole page counts as none. */
+  #directoryPages(partition: number): number {
+    const { directory, shift } = this.entry(partition)
+    return directory === 0 || directory === this.#zeroes() ? 0 : Math.floor((8 * 2 ** (64 - shift)) / PAGE_BYTES)
+  }
+
+  /** Returns the pages freed. */
+  #freeDirectory(partition: number): number {
+    const { directory } = this.entry(partition)
+    if (directory === 0 || directory === this.#zeroes()) return 0
+    const pages = this.#directoryPages(partition)
+    if (pages === 0) return leaveDirectoryPage(this.#context, directory)
+    this.#context.query.freePublishedPages(directory, pages)
+    return pages
+  }
+
+  /** Pages that spilling the partition would free, about. */
+  pagesOf(partition: number): number {
+    const chains = this.chains(partition)
+    return chains.reduce((sum, chain) => sum + chain.rowPages + chain.heapPages, this.#directoryPages(partition))
+  }
+
+  /** Takes a partition that nobody reads yet, for good. False: somebody else has. */
+  tryClaim(partition: number): boolean {
+    const word = lockWord(this.#entry(this.#locals[0] as PublishedRows, partition))
+    const { free, claimed } = partitionLock
+    return Atomics.compareExchange(this.#context.arena.u32, word, free, claimed) === free
   }
 
   #free(chain: RowChain): void {
@@ -257,7 +291,7 @@ export class PublishedBuild {
   }
 
   /** A partition is done with the map; the last one frees it. */
-  #leaveDirectMap(): void {
+  leaveDirectMap(): void {
     const { u32 } = this.#context.arena
     const base = this.#direct() >>> 2
     if (Atomics.load(u32, base) !== directState.ready || Atomics.sub(u32, base + 3, 1) !== 1) return

@@ -34,7 +34,7 @@ export function sizeMultiplexer(spec: MultiplexerSpec, size: WorkspaceSize): voi
 }
 
 /** The first page of entries: with it everything can go to disk. */
-export function multiplexerFloorPages(): number {
+export function firstEntryPages(): number {
   return 1
 }
 
@@ -70,9 +70,7 @@ class MultiplexerLocal implements Sink {
     this.#gather = new BatchGather(context, spec.schema, this.#blockRows)
     const makeRoom = (pages: number): number => this.spill(pages) + context.makeRoom(pages)
     this.#export = new BatchExport({ ...context, makeRoom }, spec.schema, this.#blockRows, OPERATOR)
-    const page = context.reservation.take(1)
-    assert(page !== 0, 'the first page of entries is guaranteed')
-    this.#entryPages.push(page)
+    this.#entryPages.push(context.resident)
   }
 
   setClaims(): void {}
@@ -171,13 +169,18 @@ class MultiplexerLocal implements Sink {
   }
 
   #takeEntryPage(): number {
-    const { reservation, makeRoom, query } = this.#context
+    const { reservation, makeRoom } = this.#context
     for (;;) {
       const page = reservation.take(1)
       if (page !== 0) return page
       if (this.spill(1) === 0 && makeRoom(1) === 0) break
     }
-    throw makeError(
+    throw this.#noRoom()
+  }
+
+  #noRoom(): Error {
+    const { query } = this.#context
+    return makeError(
       'MEMORY_LIMIT',
       `Not enough memory in ${OPERATOR} within ${query.setup.limitText}: a page that lists what was stored was ` +
         `refused. The query needs at least ${query.setup.floorText}. Raise memoryLimit.`,
@@ -250,10 +253,11 @@ class MultiplexerLocal implements Sink {
     const most = workspace.pages + (reservation.maxPages * share) / query.setup.threads
     const excess = Math.ceil(reservation.usedPages - most)
     if (excess > 0) this.spill(excess)
+    while (!query.tryPublish(reservation, workspace)) {
+      if (this.spill(1) === 0) throw this.#noRoom()
+    }
     this.#isPublished = true
     workspace.check(OPERATOR)
-    reservation.give(workspace.address, workspace.pages)
-    query.publishPages(reservation.detach())
     return { worker: query.workerIndex, pages: this.#entryPages, count: this.#count }
   }
 

@@ -6,10 +6,11 @@ import { queryCounter } from '@spillway/scheduler'
 import { assert, makeError } from '@spillway/stdx'
 import type { OpenContext, Sink } from '../../pipeline/contracts.ts'
 import { HolderPatience } from '../../pipeline/holder-patience.ts'
-import { budgetPages, mergeBudget } from './merge-budget.ts'
+import { ChunkPieces } from './chunk-pieces.ts'
+import { budgetPages, type MergeBudget, mergeBudget } from './merge-budget.ts'
 import { RunMaker, sizeRunMaker } from './run-maker.ts'
 import { sizeSortOutput } from './sort.output.ts'
-import type { PublishedSort, SortSinkSpec } from './sort.ts'
+import type { PublishedSort, SortedChunk, SortSinkSpec } from './sort.ts'
 import { SortedRows, sizeSortedRows } from './sorted-rows.ts'
 import { sizeTopBound, TopBound } from './top-bound.ts'
 
@@ -22,6 +23,8 @@ const KEPT_SHARE = 0.65
 const ROOM_PAGES_MAX = 8192
 /** A streamed query stands still while the program runs others. */
 const KEPT_SHARE_STREAMED = 0.15
+/** A merge of so many needs no pages. */
+const CHUNKS_PER_RUN = 1000
 /** Beyond places and rows: a merge's tree, strings longer than a page. */
 const EXTRA_PAGES = 4
 
@@ -35,8 +38,21 @@ export function sortSinkFloorPages(spec: SortSinkSpec): number {
   return spec.sizes.placePages + EXTRA_PAGES
 }
 
+export function sizeSortStore(spec: SortSinkSpec, size: WorkspaceSize): void {
+  sizeRunMaker(spec.shape, spec.sizes, size)
+  size.add(spec.shape.layout.order.byteLength)
+}
+
 export function openSortSink(spec: SortSinkSpec, context: OpenContext): Sink {
   return new SortSinkLocal(spec, context)
+}
+
+/** Pages of published rows, and what they are. */
+interface KeptRows {
+  readonly chunks: readonly SortedChunk[]
+  /** Of chains of pages. */
+  readonly heads: readonly number[]
+  readonly pages: number
 }
 
 class SortSinkLocal implements Sink {
@@ -44,6 +60,7 @@ class SortSinkLocal implements Sink {
   readonly #context: OpenContext
   readonly #rows: SortedRows
   readonly #maker: RunMaker
+  readonly #budget: MergeBudget
   readonly #top: TopBound | undefined
   /** Spilling under way, a block at a time. */
   #work: Iterator<void> | undefined
@@ -51,6 +68,9 @@ class SortSinkLocal implements Sink {
   readonly #patience: HolderPatience
   #settling: Iterator<void> | undefined
   #isPublished = false
+  /** Sorted rows that are published and in memory. */
+  #kept: KeptRows | undefined
+  #hasChanged = false
 
   constructor(spec: SortSinkSpec, context: OpenContext) {
     this.#spec = spec
@@ -60,8 +80,8 @@ class SortSinkLocal implements Sink {
     this.#rows = new SortedRows(context, spec.shape, spec.sizes, exports)
     const next = new WorkspaceSize()
     sizeSortOutput(spec, next)
-    const budget = mergeBudget(context, spec.sizes, next.pages)
-    this.#maker = new RunMaker(context, spec, exports, this.#rows.order, budget)
+    this.#budget = mergeBudget(context, spec.sizes, next.pages)
+    this.#maker = new RunMaker(context, spec, exports, this.#rows.order, this.#budget)
     this.#top = spec.top === undefined ? undefined : new TopBound(context, spec, spec.top, exports)
   }
 
@@ -115,6 +135,7 @@ class SortSinkLocal implements Sink {
 
   /** Others that hold much more are asked to spill, a few times; then all rows go to disk. */
   #refused(): 'blocked' | 'working' {
+    if (this.#context.askBack(this.#context.reservation.usedPages) > 0) return 'working'
     if (this.#patience.mayWait()) return 'blocked'
     if (this.#rows.rows > 0) this.#work = this.#spillRows()
     else if (this.#context.makeRoom(this.#rows.wantedPages) === 0) throw this.#noRoom()
@@ -153,7 +174,45 @@ class SortSinkLocal implements Sink {
     return 'taken'
   }
 
+  get keepsSpilling(): boolean {
+    const { query } = this.#context
+    return this.#kept !== undefined && query.canSpill && query.isIdle(this.#spec.sinkId)
+  }
+
+  get nextSpillPages(): number {
+    return this.keepsSpilling ? (this.#kept?.pages ?? 0) : 0
+  }
+
+  /** What this worker published becomes a run on disk. */
+  #spillKept(kept: KeptRows): number {
+    const { query, meter, arena } = this.#context
+    const workspace = query.openStoreArea()
+    const context = { ...this.#context, workspace }
+    const exports = query.instance(this.#spec.shape.moduleKey) as unknown as SortExports
+    const order = workspace.take(this.#spec.shape.layout.order.byteLength)
+    arena.u32.set(this.#spec.shape.layout.order, order >>> 2)
+    const maker = new RunMaker(context, this.#spec, exports, order, this.#budget)
+    for (let first = 0; first < kept.chunks.length; first += CHUNKS_PER_RUN) {
+      const some = kept.chunks.slice(first, first + CHUNKS_PER_RUN)
+      for (const _ of maker.spillRows(some.map((chunk) => new ChunkPieces(chunk))));
+    }
+    workspace.check(this.#spec.shape.text)
+    for (const head of kept.heads) query.freePublished(head)
+    meter.counts.partitionsAskedBack += 1
+    this.#maker.runs.push(...maker.runs)
+    this.#kept = undefined
+    this.#hasChanged = true
+    return kept.pages
+  }
+
+  republish(): PublishedSort | undefined {
+    if (!this.#hasChanged) return undefined
+    this.#hasChanged = false
+    return { worker: this.#context.query.workerIndex, chunks: [], runs: this.#maker.runs }
+  }
+
   spill(): number {
+    if (this.keepsSpilling && this.#kept !== undefined) return this.#spillKept(this.#kept)
     if (this.#isPublished || !this.#context.query.canSpill) return 0
     const { reservation } = this.#context
     const before = reservation.usedPages
@@ -195,12 +254,15 @@ class SortSinkLocal implements Sink {
     assert(!this.#isPublished, 'a local is published once')
     this.#isPublished = true
     const { query, reservation, meter, workspace } = this.#context
-    if (this.#rows.rows > 0) this.#countInput()
     meter.counts.peakBytes = Math.max(meter.counts.peakBytes, reservation.peakPages * PAGE_BYTES)
-    const { chunks } = this.#rows
+    // Without a promise for what is kept the rows go to disk, after all.
+    while (!query.tryPublish(reservation, workspace)) {
+      if (this.#context.askBack(1) === 0) for (const _ of this.#spillRows());
+    }
+    if (this.#rows.rows > 0) this.#countInput()
+    const chunks = [...this.#rows.chunks]
+    if (chunks.length > 0) this.#kept = { chunks, heads: this.#rows.heads, pages: this.#rows.pages }
     workspace.check(this.#spec.shape.text)
-    reservation.give(workspace.address, workspace.pages)
-    query.publishPages(reservation.detach())
     return { worker: query.workerIndex, chunks, runs: this.#maker.runs }
   }
 

@@ -96,6 +96,16 @@ export class SortedRows {
     return this.rows * this.#shape.layout.rowBytes + this.#part('heapPages') * PAGE_BYTES - unused
   }
 
+  /** Chains of all pages: rows, strings, entries. */
+  get heads(): readonly number[] {
+    return [this.#part('rowHead'), this.#part('heapHead'), this.#entryHead]
+  }
+
+  get pages(): number {
+    const entries = this.chunks.reduce((sum, { pages }) => sum + pages.length, 0)
+    return this.#part('rowPages') + this.#part('heapPages') + entries
+  }
+
   /** Contiguous pages that the last refusal was about. */
   get wantedPages(): number {
     const { u32 } = this.#context.arena
