@@ -68,7 +68,7 @@ const cases: { readonly [name: string]: Case } = {
     pages: [{ operator: 'sort', least: 20 }],
   },
   'wide top': {
-    make: ({ engine }) => topQuery(engine, 1500, 900, 6000),
+    make: ({ engine }) => topQuery(engine, 1500, 820, 6000),
     files: [{ name: 'sort runs', least: 5 }],
     pages: [{ operator: 'sort', least: 20 }],
   },
