@@ -4,15 +4,12 @@
  */
 import type { QueryOptions } from 'spillway'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type JoinCase, JoinStage, kinds, reached } from './join-stage.ts'
+import { type JoinCase, JoinStage, kinds, paddedRows, reached } from './join-stage.ts'
 
 let stage: JoinStage
 beforeAll(async () => {
   stage = await JoinStage.open()
-  const rows = (side: string, key: string, count: number): string => `
-    SELECT ${key}::BIGINT AS ${side}_id, i::BIGINT AS ${side}_row,
-      repeat('${side}', i % 60 + 60) || i AS ${side}_payload
-    FROM range(${count}) t(i)`
+  const rows = paddedRows
   await stage.table('big_l', rows('l', 'CASE WHEN i % 97 = 0 THEN NULL ELSE hash(i) % 24000 END', 24_000))
   await stage.table('big_r', rows('r', 'CASE WHEN i % 89 = 0 THEN NULL ELSE 3000 + hash(i * 3) % 24000 END', 30_000))
   const wide = (side: string, count: number): string => `

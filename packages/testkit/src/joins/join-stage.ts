@@ -22,6 +22,15 @@ import { tableOfArrow } from '../arrow-cells.ts'
 import { tableDifference } from '../compare-tables.ts'
 import { Oracle } from '../duckdb-oracle.ts'
 
+/**
+ * Rows of one side: an id, the row's number, a payload of about a hundred characters.
+ * @param key SQL over the row's number `i`
+ */
+export const paddedRows = (side: string, key: string, count: number): string => `
+  SELECT ${key}::BIGINT AS ${side}_id, i::BIGINT AS ${side}_row,
+    repeat('${side}', i % 60 + 60) || i AS ${side}_payload
+  FROM range(${count}) t(i)`
+
 export const kinds = ['inner', 'left', 'right', 'full', 'semi', 'anti'] as const
 export type Kind = (typeof kinds)[number]
 

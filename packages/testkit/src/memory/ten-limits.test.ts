@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { tableOfArrow } from '../arrow-cells.ts'
 import type { ResultTable } from '../cells.ts'
 import { tableDifference } from '../compare-tables.ts'
-import { type JoinCase, JoinStage, kinds, reached, totalsOf, totalsSql } from '../joins/join-stage.ts'
+import { type JoinCase, JoinStage, kinds, paddedRows, reached, totalsOf, totalsSql } from '../joins/join-stage.ts'
 
 const isSlow = process.env['SPILLWAY_SLOW'] === '1'
 const SCALE = isSlow ? 8 : 1
@@ -22,10 +22,7 @@ const TIMEOUT_MS = 600_000
 let stage: JoinStage
 beforeAll(async () => {
   stage = await JoinStage.open()
-  const rows = (side: string, key: string, count: number): string => `
-    SELECT ${key}::BIGINT AS ${side}_id, i::BIGINT AS ${side}_row,
-      repeat('${side}', i % 60 + 60) || i AS ${side}_payload
-    FROM range(${count * SCALE}) t(i)`
+  const rows = (side: string, key: string, count: number) => paddedRows(side, key, count * SCALE)
   const uniform = (start: number): string => `${start} + hash(i + ${start}) % ${20_000 * SCALE}`
   await stage.table('even_l', rows('l', `CASE WHEN i % 97 = 0 THEN NULL ELSE ${uniform(0)} END`, 20_000))
   await stage.table('even_r', rows('r', `CASE WHEN i % 89 = 0 THEN NULL ELSE ${uniform(3000)} END`, 24_000))

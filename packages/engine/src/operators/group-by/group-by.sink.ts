@@ -6,6 +6,7 @@ import { assert } from '@spillway/stdx'
 import { selectedRows } from '../../pipeline/batch-buffers.ts'
 import type { OpenContext, Sink } from '../../pipeline/contracts.ts'
 import { HolderPatience } from '../../pipeline/holder-patience.ts'
+import { spillUntil } from '../../pipeline/spill-until.ts'
 import type { GroupBySinkSpec, PublishedGroups } from './group-by.ts'
 import { GroupTable } from './group-table.ts'
 import type { GroupTableSizes } from './group-table-options.ts'
@@ -205,13 +206,7 @@ class GroupBySinkLocal implements Sink {
   spill(pages: number): number {
     if (this.keepsSpilling) return this.#spillPublished(pages)
     if (this.#isPublished || !this.#context.query.canSpill) return 0
-    let freed = 0
-    while (freed < pages) {
-      const freedNow = this.#spillLargest()
-      if (freedNow === 0) break
-      freed += freedNow
-    }
-    return freed
+    return spillUntil(pages, () => this.#spillLargest())
   }
 
   publish(): PublishedGroups {

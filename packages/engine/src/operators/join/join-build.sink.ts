@@ -5,6 +5,7 @@ import { formatBytes, newSpillFile, type SpillFileState, spillTotals, type Works
 import { assert } from '@spillway/stdx'
 import type { OpenContext, Sink } from '../../pipeline/contracts.ts'
 import { HolderPatience } from '../../pipeline/holder-patience.ts'
+import { spillUntil } from '../../pipeline/spill-until.ts'
 import { PUBLISHED_PARTITION_BYTES, writePublished } from '../group-by/published-partition.ts'
 import { noRoomError, Refusals } from '../group-by/refusals.ts'
 import type { RowChain } from '../group-by/row-chain.ts'
@@ -206,13 +207,7 @@ class JoinBuildLocal implements Sink {
   spill(pages: number): number {
     if (this.keepsSpilling) return new IdleBuild(this.#context, this.#spec).spill(pages)
     if (this.#isPublished || !this.#context.query.canSpill) return 0
-    let freed = 0
-    while (freed < pages) {
-      const freedNow = this.#spillLarge()
-      if (freedNow === 0) break
-      freed += freedNow
-    }
-    return freed
+    return spillUntil(pages, () => this.#spillLarge())
   }
 
   publish(): PublishedRows {

@@ -8,6 +8,7 @@ import { PAGE_BYTES } from '@spillway/kernels'
 import { newSpillFile, type SpillFileState, type SpillTotals, spillTotals, type WorkspaceSize } from '@spillway/memory'
 import { columnAddress, selectedRows } from '../../pipeline/batch-buffers.ts'
 import type { OpenContext, Transform } from '../../pipeline/contracts.ts'
+import { spillUntil } from '../../pipeline/spill-until.ts'
 import { noRoomError, Refusals } from '../group-by/refusals.ts'
 import { RowSpiller, sizeRowSpiller } from '../group-by/row-spiller.ts'
 import { type JoinProbeSpec, keepsProbeRows } from './join.ts'
@@ -252,13 +253,7 @@ class JoinProbeTransform implements Transform {
   }
 
   spill(pages: number): number {
-    let freed = 0
-    while (freed < pages) {
-      const freedNow = this.#spillLargest()
-      if (freedNow === 0) break
-      freed += freedNow
-    }
-    return freed
+    return spillUntil(pages, () => this.#spillLargest())
   }
 
   #spillPartition(partition: number): number {
