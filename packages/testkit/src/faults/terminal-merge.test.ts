@@ -101,6 +101,13 @@ describe('terminal algorithm and recursion', () => {
     expect(await stage.findDamage()).toBeUndefined()
   })
 
+  it('merges strings of many pages in chunks when all hashes are equal', { timeout: 120_000 }, async () => {
+    const query = hugeStringsQuery(stage.engine, 40, 600_000)
+    const alike = { ...query, testing: { ...query.testing, hashBits: 0 } }
+    const reached = await reachLeast(alike, 2)
+    expect(Math.max(...reached.map(({ chunks }) => chunks))).toBeGreaterThanOrEqual(1)
+  })
+
   it('gives states room when the new rows of a batch take all the memory', { timeout: 120_000 }, async () => {
     const query = stringStatesQuery(stage.engine, 12_000)
     const whole = { ...query, testing: { ...query.testing, forceSpill: false, batchRows: 8192, morselRows: 12_000 } }
