@@ -18,6 +18,11 @@ import { answerFromStatistics } from './answer-from-statistics.ts'
 import type { Lowering } from './lower-plan.ts'
 import { addProject, type StageDraft, type Stream } from './stream.ts'
 
+/** A directory of this size says that memory is not scarce. */
+const AMPLE_DIRECTORY_BITS = 16
+const MERGE_BITS_MIN = 13
+const MERGE_BITS_MAX = 20
+
 /** A column that the group-by reads: a key or an operand. */
 interface Input {
   readonly expr: TypedExpr
@@ -168,9 +173,14 @@ function shapeOf(compiled: CompiledGroupBy, text: string, aggregateTexts: readon
   return { moduleKey: key, layout, spillSchema, outputSchema, keyCount, text, logName: 'group-by', aggregateTexts }
 }
 
+/** Where there is memory, a partition of as many rows as the sink's whole directory has slots is merged at once. */
+const mergeBitsOf = ({ directoryBits }: GroupBySinkSpec): number =>
+  directoryBits < AMPLE_DIRECTORY_BITS ? MERGE_BITS_MIN : Math.min(MERGE_BITS_MAX, directoryBits + 2)
+
 function outputOf(lowering: Lowering, sink: GroupBySinkSpec): Stream {
   const source: GroupByOutputSpec = {
     kind: 'groupByOutput',
+    mergeBits: mergeBitsOf(sink),
     operatorId: lowering.nextOperatorId(),
     sinkId: sink.sinkId,
     shape: sink.shape,

@@ -68,6 +68,7 @@ export function planFloor(pipelines: readonly PhysicalPipeline[], canSpill: bool
     offsets,
     pagesFrom,
     idle,
+    spare: pipelines.map((_, at) => region.largestGap(at)),
   }
 }
 
@@ -93,6 +94,18 @@ class Region {
     this.#taken.sort((a, b) => a.offset - b.offset)
     this.pages = Math.max(this.pages, offset + pages)
     return offset
+  }
+
+  /** The longest run of pages that nobody takes at a time. */
+  largestGap(time: number): { readonly offset: number; readonly pages: number } {
+    let gap = { offset: 0, pages: 0 }
+    let from = 0
+    const taken = this.#taken.filter((each) => each.from <= time && time <= each.to)
+    for (const { offset, end } of [...taken, { offset: this.pages, end: this.pages }]) {
+      if (offset - from > gap.pages) gap = { offset: from, pages: offset - from }
+      from = Math.max(from, end)
+    }
+    return gap
   }
 }
 

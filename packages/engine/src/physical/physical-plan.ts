@@ -147,6 +147,8 @@ export interface PlanFloor {
   readonly pagesFrom: readonly number[]
   /** By pipeline: sinks that are published and not read yet. */
   readonly idle: readonly (readonly number[])[]
+  /** By pipeline: pages of the region in a row that no buffer needs while it runs. */
+  readonly spare: readonly { readonly offset: number; readonly pages: number }[]
 }
 
 /** How much room a plan is made for. Smaller sizings are tried until the floor fits the budget. */

@@ -84,6 +84,7 @@ export class QueryContext {
   #region = 0
   #idle: readonly number[] = []
   #sparePages = 0
+  #pipelineId = 0
 
   constructor(queryId: number, setup: QuerySetup, worker: WorkerState, post: PostOutput) {
     this.queryId = queryId
@@ -212,6 +213,7 @@ export class QueryContext {
     const { pagesFrom } = this.setup.floor
     this.#sparePages = (pagesFrom[pipelineId] ?? 0) - (pagesFrom[pipelineId + 1] ?? 0)
     this.#idle = idle
+    this.#pipelineId = pipelineId
   }
 
   /** Takes the region in which all buffers of the query on this worker lie; false = not now. */
@@ -226,6 +228,11 @@ export class QueryContext {
   workspaceAt(offset: number, pages: number): Workspace {
     assert(offset + pages <= this.setup.floor.regionPages, 'buffers lie in the region')
     return Workspace.over(this.arena, this.#region + offset * PAGE_BYTES, pages, this.setup.testing.poison)
+  }
+  /** Pages of the region that no buffer needs while the running pipeline does: for its source. */
+  get spareArea(): { readonly address: number; readonly pages: number } {
+    const { offset, pages } = this.setup.floor.spare[this.#pipelineId] ?? { offset: 0, pages: 0 }
+    return { address: this.#region + offset * PAGE_BYTES, pages }
   }
   placeOf(sinkId: number): SinkPlace {
     const place = this.setup.floor.sinks.find((each) => each.sinkId === sinkId)

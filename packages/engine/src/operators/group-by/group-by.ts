@@ -44,6 +44,8 @@ export interface GroupBySinkSpec extends OperatorBase {
 /** The merged groups of a published group-by, one morsel per partition. */
 export interface GroupByOutputSpec extends OperatorBase {
   readonly kind: 'groupByOutput'
+  /** log2 of the slots of the directory that a partition is merged with for certain. */
+  readonly mergeBits: number
   readonly sinkId: number
   readonly shape: GroupByShape
   readonly partitionBits: number

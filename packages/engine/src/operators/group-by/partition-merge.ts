@@ -27,7 +27,6 @@ import { SplitParts } from './split-parts.ts'
 import { CACHE_BYTES } from './touch-ahead.ts'
 
 /** A directory of the guaranteed size, always there; larger ones are asked for. */
-const GUARANTEED_DIRECTORY_BITS = 13
 const LARGEST_DIRECTORY_BITS = 26
 const LOAD_FACTOR = 0.7
 /** A split that leaves this share of the rows in one part made no progress. */
@@ -55,7 +54,7 @@ function mergeSizes(directoryBits: number) {
 }
 
 export function sizePartitionMerge(spec: GroupByOutputSpec, size: WorkspaceSize): void {
-  size.add(GroupTable.workspaceBytes(mergeSizes(GUARANTEED_DIRECTORY_BITS)))
+  size.add(GroupTable.workspaceBytes(mergeSizes(spec.mergeBits)))
   size.add(GroupTable.workspaceBytes(splitSizes(spec.batchRows)))
   sizeRowSpiller(spec.shape, spec.batchRows, size)
   sizeImporter(spec.shape.spillSchema, spec.batchRows, size)
@@ -92,7 +91,7 @@ export class PartitionMerge {
     this.#spec = spec
     this.#context = context
     this.#exports = exports
-    this.#guaranteed = context.workspace.take(GroupTable.workspaceBytes(mergeSizes(GUARANTEED_DIRECTORY_BITS)))
+    this.#guaranteed = context.workspace.take(GroupTable.workspaceBytes(mergeSizes(spec.mergeBits)))
     this.#splitArea = context.workspace.take(GroupTable.workspaceBytes(splitSizes(spec.batchRows)))
     this.#spiller = new RowSpiller(context, spec.shape, exports, spec.batchRows)
     this.#importer = new ArrowImporter(context, spec.shape.spillSchema, spec.batchRows, spec.shape.text)
@@ -185,17 +184,23 @@ export class PartitionMerge {
     return true
   }
 
-  /** The largest directory that the rows could need, if it is granted; else the guaranteed one. */
+  /**
+   * The largest directory that the rows could need: the guaranteed one, in buffers of other pipelines, or if it is
+   * granted; else as large as is guaranteed. Among the pages of published rows there are hardly any in a row.
+   */
   #openDirectory(rows: number): { bits: number; address: number; free: () => void } {
-    const { reservation } = this.#context
+    const { reservation, query } = this.#context
+    const spare = query.spareArea
     const wanted = Math.min(LARGEST_DIRECTORY_BITS, Math.ceil(Math.log2(Math.max(1, rows) / LOAD_FACTOR)))
-    for (let bits = wanted; bits > GUARANTEED_DIRECTORY_BITS; bits--) {
+    const { mergeBits } = this.#spec
+    for (let bits = wanted; bits > mergeBits; bits--) {
       if (bits < wanted - 1) break
       const pages = Math.ceil(GroupTable.workspaceBytes(mergeSizes(bits)) / PAGE_BYTES)
+      if (pages <= spare.pages) return { bits, address: spare.address, free: () => {} }
       const address = reservation.take(pages)
       if (address !== 0) return { bits, address, free: () => reservation.give(address, pages) }
     }
-    return { bits: GUARANTEED_DIRECTORY_BITS, address: this.#guaranteed, free: () => {} }
+    return { bits: Math.min(wanted, mergeBits), address: this.#guaranteed, free: () => {} }
   }
 
   #openTable(
