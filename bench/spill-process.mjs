@@ -50,7 +50,7 @@ const runs = {
           amplification,
         }),
       )
-      console.error(operators.filter((o) => o.spilledBytes > 0))
+      if (process.env.SPILLWAY_VERBOSE === '1') console.error(operators.filter((o) => o.spilledBytes > 0))
       return { spilledBytes: metrics.spilledBytes, close: () => engine.close() }
     }
   },

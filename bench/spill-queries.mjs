@@ -44,7 +44,7 @@ const chain = {
   files: async () => CHAIN_PARTS.map((part) => spillTable('chain', 4e6, part)),
   sql: ([first, ...others]) => `SELECT sum(key) AS key,
     ${CHAIN_PARTS.map((part) => `min(p${part}) AS min${part}, max(p${part}) AS max${part}`).join(', ')}
-    FROM ${quote(first)} ${others.map((path) => `JOIN ${quote(path)} USING (key)`).join(' ')}`,
+    FROM ${quote(first)} AS t1 ${others.map((path, at) => `JOIN ${quote(path)} AS t${at + 2} USING (key)`).join(' ')}`,
   build: (scan, files, { col }) =>
     files
       .map((path) => scan(path))
@@ -56,7 +56,7 @@ const chain = {
           col(`p${part}`).max().alias(`max${part}`),
         ]),
       ),
-  sums: ['key'],
+  sums: ['key', ...CHAIN_PARTS.map((part) => `hash(min${part}, max${part}) % 1000003`)],
 }
 
 export const spillQueries = new Map([
