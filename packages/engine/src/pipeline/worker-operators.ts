@@ -31,7 +31,7 @@ import { openScanParquet, scanParquetFloorPages, sizeScanParquet } from '../oper
 import { openScanTable, sizeScanTable } from '../operators/scan-table/scan-table.source.ts'
 import { openSinkIpc } from '../operators/sink-ipc/sink-ipc.sink.ts'
 import { sizeSinkIpc } from '../operators/sink-ipc/size-sink-ipc.ts'
-import { openSinkParquet, sinkParquetFloorPages, sizeSinkParquet } from '../operators/sink-parquet/sink-parquet.sink.ts'
+import { openSinkParquet, sizeSinkParquet } from '../operators/sink-parquet/sink-parquet.sink.ts'
 import { openOrdinal, sizeOrdinal } from '../operators/ordinal/ordinal.transform.ts'
 import { openRaise, sizeRaise } from '../operators/raise/raise.sink.ts'
 import { openSlice, sizeSlice } from '../operators/slice/slice.transform.ts'
@@ -102,7 +102,7 @@ export const sinks: { readonly [K in SinkSpec['kind']]: SinkDef<Of<SinkSpec, K>>
   },
   multiplexer: { size: sizeMultiplexer, floorPages: none, open: openMultiplexer, residentPages: firstEntryPages },
   collect: { size: sizeCollect, floorPages: none, open: openCollect },
-  sinkParquet: { size: sizeSinkParquet, floorPages: sinkParquetFloorPages, open: openSinkParquet },
+  sinkParquet: { size: sizeSinkParquet, floorPages: none, open: openSinkParquet },
   raise: { size: sizeRaise, floorPages: none, open: openRaise },
   sinkIpc: { size: sizeSinkIpc, floorPages: none, open: openSinkIpc },
 }

@@ -82,7 +82,7 @@ describe('amplification', () => {
       name: 'group-by',
       inputs: ['STREAMING_GROUP_BY'],
       rest: ['GROUP_BY OUTPUT'],
-      testings: [{ partitionBits: 3 }, { partitionBits: 1 }],
+      testings: [{ partitionBits: 4 }, { partitionBits: 3 }, { partitionBits: 2 }, { partitionBits: 1 }],
       frame: () =>
         rows('a', ROWS)
           .groupBy('key')
@@ -105,12 +105,12 @@ describe('amplification', () => {
     it(name, { timeout: 120_000 }, async () => {
       const met = new Map<number, number>()
       for (const testing of testings) {
-        for (let budgetPages = 900; budgetPages > 60; budgetPages = Math.floor(budgetPages * 0.7)) {
+        for (let budgetPages = 900; budgetPages > 60; budgetPages = Math.floor(budgetPages * 0.8)) {
           const run = await amplificationOf(each, { ...testing, budgetPages })
           if (run === 'below the floor') break
           if (run === 'in memory') continue
           met.set(run.depth, Math.max(met.get(run.depth) ?? 0, run.most))
-          if (run.depth > 0) break
+          if (met.has(0) && met.has(1)) break
         }
       }
       console.log(`amplification, ${name}: ${[...met].map(([depth, most]) => `depth ${depth} ${most.toFixed(2)}`)}`)

@@ -15,18 +15,8 @@ function shapeOf(spec: SinkParquetSpec): EncoderShape {
   return { ...spec, codec: pageCodec(spec.compression, spec.compressionLevel) }
 }
 
-const ROW_GROUP_PAGES_MIN = 48
-
 export function sizeSinkParquet(spec: SinkParquetSpec, size: WorkspaceSize): void {
   sizeRowGroupWriter(spec.schema, shapeOf(spec), size)
-}
-
-/**
- * Compressed pages of a row group. A refused page ends the row group, and what the main thread keeps of each until the
- * footer is written (some KB a column) must not add up to more than the data took.
- */
-export function sinkParquetFloorPages(_spec: SinkParquetSpec): number {
-  return ROW_GROUP_PAGES_MIN
 }
 
 export function openSinkParquet(spec: SinkParquetSpec, context: OpenContext): Sink {
