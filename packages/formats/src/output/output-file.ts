@@ -15,7 +15,8 @@ import { type OutputCalls, systemOutput } from './output-calls.ts'
 export interface FileTail {
   /** Where it begins: the end of the last body. */
   readonly start: number
-  readonly pieces: readonly Uint8Array[]
+  /** May be made while they are written. */
+  readonly pieces: Iterable<Uint8Array>
 }
 
 /** `<target>.spillway-<uuid>.tmp`, beside the target so that the final rename stays within one file system. */

@@ -7,28 +7,10 @@
  * groups in the order of the result.
  */
 import type { Schema } from '@spillway/columnar'
-import { assert } from '@spillway/stdx'
 import { endOfBodies, type FileTail, requireAllRows } from '../output/output-file.ts'
-import { encodeFooter } from './footer.ts'
+import { footerPieces } from './footer.ts'
+import { pageIndexes, type RowGroupFooter, rowGroupStructs } from './row-group-footer.ts'
 import { schemaElementsOf } from './schema-elements.ts'
-import { i32Field, i64Field, listField, structsOf, ThriftType } from './thrift.ts'
-import type { ThriftStruct } from './thrift.ts'
-
-/** The page indexes of a column chunk, as bytes of the format. */
-export interface ChunkPageIndexes {
-  /** Undefined when a page has no bounds. */
-  readonly column: Uint8Array | undefined
-  readonly offset: Uint8Array
-}
-
-/** The footer's part for one row group; offsets are places in the file. Plain data: it crosses threads. */
-export interface RowGroupFooter {
-  readonly rowCount: number
-  readonly bodyBytes: number
-  readonly rowGroup: ThriftStruct
-  /** By column. */
-  readonly pageIndexes: readonly ChunkPageIndexes[]
-}
 
 export interface PlacedRowGroup {
   /** Where the body begins in the file. */
@@ -57,40 +39,30 @@ export function parquetTail({ rowGroups, schema, rowCount, keyValue }: ParquetFi
   )
   const bodies = rowGroups.map(({ offset, footer }) => ({ offset, bytes: footer.bodyBytes }))
   const start = endOfBodies(bodies, PARQUET_HEADER.length)
-  const indexes = new IndexArea(start)
-  const footer = encodeFooter({
-    schemaElements: schemaElementsOf(schema),
-    rowCount,
-    rowGroups: rowGroups.map(({ footer: { rowGroup, pageIndexes } }) => indexes.add(rowGroup, pageIndexes)),
-    keyValue,
-  })
-  return { start, pieces: [...indexes.pieces, footer] }
+  const footers = rowGroups.map(({ footer }) => footer)
+  const parts = {
+    ...{ schemaElements: schemaElementsOf(schema), rowCount, keyValue },
+    ...{ rowGroupCount: rowGroups.length, rowGroups: rowGroupStructs(footers, start) },
+  }
+  return { start, pieces: joined(pageIndexes(footers), footerPieces(parts)) }
 }
 
-/** The page indexes, one behind the other after the last body. */
-class IndexArea {
-  readonly pieces: Uint8Array[] = []
-  end: number
+/** Bytes that are written with one call, about. */
+const PIECE_BYTES = 1 << 16
 
-  constructor(start: number) {
-    this.end = start
+/** The bytes of all pieces, in pieces of a size that is worth a call. */
+function* joined(...sources: Iterable<Uint8Array>[]): Generator<Uint8Array, void> {
+  let gathered: Uint8Array[] = []
+  let bytes = 0
+  for (const source of sources) {
+    for (const piece of source) {
+      gathered.push(piece)
+      bytes += piece.length
+      if (bytes < PIECE_BYTES) continue
+      yield Buffer.concat(gathered, bytes)
+      gathered = []
+      bytes = 0
+    }
   }
-
-  /** Places the indexes of a row group; returns it with their places. */
-  add(rowGroup: ThriftStruct, pageIndexes: readonly ChunkPageIndexes[]): ThriftStruct {
-    const columns = structsOf(rowGroup, 1).map((column, index) => {
-      const own = pageIndexes[index]
-      assert(own !== undefined, 'a row group has page indexes for all of its columns')
-      const fields = [...column, ...this.#place(4, 5, own.offset)]
-      return own.column === undefined ? fields : [...fields, ...this.#place(6, 7, own.column)]
-    })
-    return [listField(1, ThriftType.STRUCT, columns), ...rowGroup.filter(({ id }) => id !== 1)]
-  }
-
-  #place(offsetId: number, lengthId: number, bytes: Uint8Array): ThriftStruct {
-    const fields = [i64Field(offsetId, this.end), i32Field(lengthId, bytes.length)]
-    this.pieces.push(bytes)
-    this.end += bytes.length
-    return fields
-  }
+  if (bytes > 0) yield Buffer.concat(gathered, bytes)
 }

@@ -8,7 +8,8 @@ import { parseSchemaElements } from './schema-elements.ts'
 import type { LeafColumn, ParsedSchema } from './schema-elements.ts'
 import { decodedBytesOf, readStatistics } from './statistics.ts'
 import {
-  encodeThriftStruct,
+  encodeThriftFields,
+  encodeThriftListHead,
   findNumber,
   findStruct,
   findText,
@@ -20,6 +21,7 @@ import {
   structField,
   structsOf,
   textField,
+  THRIFT_END,
   ThriftReader,
   ThriftType,
 } from './thrift.ts'
@@ -279,33 +281,38 @@ export interface FooterParts {
   /** Root first. */
   readonly schemaElements: readonly ThriftStruct[]
   readonly rowCount: number
-  readonly rowGroups: readonly ThriftStruct[]
+  readonly rowGroupCount: number
+  /** The encoded structs, each in one or several pieces. */
+  readonly rowGroups: Iterable<Uint8Array>
   readonly keyValue: Readonly<Record<string, string>>
 }
 
-/** The end of a file: the footer, its length and the magic bytes. */
-export function encodeFooter(parts: FooterParts): Uint8Array {
-  const { schemaElements, rowCount, rowGroups, keyValue } = parts
-  const fields: ThriftField[] = [
-    i32Field(1, 1),
-    listField(2, ThriftType.STRUCT, schemaElements),
-    i64Field(3, rowCount),
-    listField(4, ThriftType.STRUCT, rowGroups),
+/** The end of a file, in pieces: the footer, its length and the magic bytes. */
+export function* footerPieces(parts: FooterParts): Generator<Uint8Array, void> {
+  let length = 0
+  for (const piece of footerFields(parts)) {
+    length += piece.length
+    yield piece
+  }
+  const end = new DataView(new ArrayBuffer(8))
+  end.setUint32(0, length, true)
+  end.setUint32(4, MAGIC, true)
+  yield new Uint8Array(end.buffer)
+}
+
+function* footerFields(parts: FooterParts): Generator<Uint8Array, void> {
+  const { schemaElements, rowCount, rowGroupCount, rowGroups, keyValue } = parts
+  yield encodeThriftFields([i32Field(1, 1), listField(2, ThriftType.STRUCT, schemaElements), i64Field(3, rowCount)])
+  yield encodeThriftListHead(4, rowGroupCount, 3)
+  yield* rowGroups
+  const pairs = Object.entries(keyValue).map(([key, value]) => [textField(1, key), textField(2, value)])
+  const orders = schemaElements.slice(1).map(() => [structField(1, [])])
+  const rest: ThriftField[] = [
+    ...(pairs.length === 0 ? [] : [listField(5, ThriftType.STRUCT, pairs)]),
     textField(6, 'spillway'),
     // Bounds are in the type's own order, for every leaf column: without this, readers may ignore them.
-    listField(
-      7,
-      ThriftType.STRUCT,
-      schemaElements.slice(1).map(() => [structField(1, [])]),
-    ),
+    listField(7, ThriftType.STRUCT, orders),
   ]
-  const pairs = Object.entries(keyValue).map(([key, value]) => [textField(1, key), textField(2, value)])
-  if (pairs.length > 0) fields.push(listField(5, ThriftType.STRUCT, pairs))
-  const footer = encodeThriftStruct(fields)
-  const bytes = new Uint8Array(footer.length + 8)
-  bytes.set(footer)
-  const view = new DataView(bytes.buffer)
-  view.setUint32(footer.length, footer.length, true)
-  view.setUint32(footer.length + 4, MAGIC, true)
-  return bytes
+  yield encodeThriftFields(rest, 4)
+  yield THRIFT_END
 }

@@ -5,6 +5,7 @@
  * Values are plain data, so that they cross threads. Reading is bounded by the input: a damaged length or a deep nest
  * is a `ThriftError`, never a long loop or a huge allocation.
  */
+import { assert } from '@spillway/stdx'
 
 export const ThriftType = {
   TRUE: 1,
@@ -165,8 +166,78 @@ export function encodeThriftStruct(fields: ThriftStruct): Uint8Array {
   return Uint8Array.from(bytes)
 }
 
+/** What ends a struct that was written in parts. */
+export const THRIFT_END: Uint8Array = Uint8Array.of(0)
+
+/** Writes a part of a struct: some of its fields, without its end. @param after id of the field before them, or 0 */
+export function encodeThriftFields(fields: ThriftStruct, after = 0): Uint8Array {
+  const bytes: number[] = []
+  writeFields(bytes, fields, after)
+  return Uint8Array.from(bytes)
+}
+
+/** Puts a struct together in room of its own, without any garbage: for the many row groups of a footer. */
+export class ThriftAppender {
+  readonly #room: Buffer
+  #length = 0
+
+  /** @param mostBytes what is appended at most */
+  constructor(mostBytes: number) {
+    this.#room = Buffer.allocUnsafeSlow(mostBytes)
+  }
+
+  get bytes(): Uint8Array {
+    return this.#room.subarray(0, this.#length)
+  }
+
+  /** Bytes [from, to) of what is encoded already. */
+  copy(encoded: Buffer, from: number, to: number): void {
+    this.#length += encoded.copy(this.#room, this.#length, from, to)
+  }
+
+  /** The head of a field whose id is the last one's plus `step`. */
+  head(step: number, type: number): void {
+    this.#push((step << 4) | type)
+  }
+
+  /** A whole number from 0 to 2^52. */
+  whole(value: number): void {
+    let rest = value * 2
+    while (rest >= 128) {
+      this.#push((rest % 128) | 128)
+      rest = Math.floor(rest / 128)
+    }
+    this.#push(rest)
+  }
+
+  end(): void {
+    this.#push(0)
+  }
+
+  #push(byte: number): void {
+    assert(this.#length < this.#room.length, 'what is appended has room')
+    this.#room[this.#length++] = byte
+  }
+}
+
+/** Bytes of an i64 or i32 field with its head, at most. */
+export const THRIFT_INTEGER_BYTES = 11
+
+/** Writes how a field begins that is a list of `count` structs, which follow. @param after as for other fields */
+export function encodeThriftListHead(id: number, count: number, after: number): Uint8Array {
+  assert(id > after && id - after < 16, 'fields follow closely')
+  const bytes = [((id - after) << 4) | ThriftType.LIST]
+  writeListHead(bytes, ThriftType.STRUCT, count)
+  return Uint8Array.from(bytes)
+}
+
 function writeStruct(bytes: number[], fields: ThriftStruct): void {
-  let last = 0
+  writeFields(bytes, fields, 0)
+  bytes.push(0)
+}
+
+function writeFields(bytes: number[], fields: ThriftStruct, after: number): void {
+  let last = after
   for (const { id, type, value } of [...fields].sort((a, b) => a.id - b.id)) {
     const wireType = typeof value === 'boolean' ? (value ? ThriftType.TRUE : ThriftType.FALSE) : type
     const delta = id - last
@@ -179,7 +250,15 @@ function writeStruct(bytes: number[], fields: ThriftStruct): void {
     last = id
     if (typeof value !== 'boolean') writeValue(bytes, type, value)
   }
-  bytes.push(0)
+}
+
+function writeListHead(bytes: number[], elementType: number, count: number): void {
+  if (count < 15) {
+    bytes.push((count << 4) | elementType)
+    return
+  }
+  bytes.push(0xf0 | elementType)
+  writeVarint(bytes, BigInt(count))
 }
 
 function writeValue(bytes: number[], type: number, value: ThriftValue): void {
@@ -195,12 +274,7 @@ function writeValue(bytes: number[], type: number, value: ThriftValue): void {
   } else if (typeof value === 'boolean') {
     bytes.push(value ? ThriftType.TRUE : ThriftType.FALSE)
   } else if (isThriftList(value)) {
-    const count = value.items.length
-    if (count < 15) bytes.push((count << 4) | value.elementType)
-    else {
-      bytes.push(0xf0 | value.elementType)
-      writeVarint(bytes, BigInt(count))
-    }
+    writeListHead(bytes, value.elementType, value.items.length)
     for (const item of value.items) writeValue(bytes, value.elementType, item)
   } else {
     writeStruct(bytes, value)

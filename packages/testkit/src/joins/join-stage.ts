@@ -81,7 +81,8 @@ export class JoinStage {
   static async open(): Promise<JoinStage> {
     const oracle = await Oracle.open()
     const folder = mkdtempSync(join(tmpdir(), 'spillway-joins-spill-'))
-    return new JoinStage(createEngine({ threads: 2, memoryLimit: '1GB', tempDir: folder, allowTmpfs: true }), oracle)
+    // Both answers of a comparison lie in this process too, as values of JavaScript: nearly a gigabyte of garbage.
+    return new JoinStage(createEngine({ threads: 2, memoryLimit: '3GB', tempDir: folder, allowTmpfs: true }), oracle)
   }
 
   /** Makes a table of a SELECT, and its file. Column names must differ between the sides of a join. */

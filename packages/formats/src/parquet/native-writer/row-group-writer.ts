@@ -8,8 +8,8 @@
 import { PAGE_BYTES } from '@spillway/kernels'
 import { assert, makeError } from '@spillway/stdx'
 import type { Schema } from '@spillway/columnar'
-import type { RowGroupFooter } from '../assemble-file.ts'
-import { i64Field, listField, type ThriftStruct, ThriftType } from '../thrift.ts'
+import { encodeRowGroupFooter, type RowGroupFooter } from '../row-group-footer.ts'
+import { i64Field } from '../thrift.ts'
 import { deltaBytes } from './chunk-delta.ts'
 import { dictionaryBytesMax, type PackedPage } from './chunk-dictionary.ts'
 import { columnForm, type ColumnForm } from './column-form.ts'
@@ -223,23 +223,21 @@ export class RowGroupWriter {
     offset: number,
     bytes: { readonly chunks: number; readonly all: number },
   ): RowGroupFooter {
-    const columns = facts.map((fact): ThriftStruct => columnChunk(chunkMetadata(fact)))
     const uncompressed = sum(
       facts,
       ({ pages, dictionary }) => sum(pages, (page) => page.uncompressedBytes) + (dictionary?.uncompressedBytes ?? 0),
     )
-    return {
-      rowCount,
-      bodyBytes: bytes.all,
-      rowGroup: [
-        listField(1, ThriftType.STRUCT, columns),
-        i64Field(2, uncompressed),
-        i64Field(3, rowCount),
-        i64Field(5, offset),
-        i64Field(6, bytes.chunks),
-      ],
-      pageIndexes: facts.map((fact) => ({ column: columnIndex(fact), offset: offsetIndex(fact) })),
-    }
+    const chunks = facts.map((fact) => ({
+      chunk: columnChunk(chunkMetadata(fact)),
+      columnIndex: columnIndex(fact),
+      offsetIndex: offsetIndex(fact),
+    }))
+    return encodeRowGroupFooter({ rowCount, bodyBytes: bytes.all }, chunks, [
+      i64Field(2, uncompressed),
+      i64Field(3, rowCount),
+      i64Field(5, offset),
+      i64Field(6, bytes.chunks),
+    ])
   }
 
   /** Begins the next row group, whether the last one was written or not. Gives its pages back. */

@@ -11,9 +11,9 @@ import { checkPages } from './check-pages.ts'
 import { describePlace, fileVersion, placeDetails, readFully, withFile } from '../file-access.ts'
 import type { ParquetChunk, ParquetFileMeta } from '../file-meta.ts'
 import { requireChunk, requireRowGroup } from '../file-meta.ts'
-import { codecs, encodeFooter } from '../footer.ts'
+import { codecs, footerPieces } from '../footer.ts'
 import { codecElement, physicalTypes } from '../schema-elements.ts'
-import { i32Field, i64Field, listField, structField, textField, ThriftType } from '../thrift.ts'
+import { encodeThriftStruct, i32Field, i64Field, listField, structField, textField, ThriftType } from '../thrift.ts'
 import type { ThriftField, ThriftStruct } from '../thrift.ts'
 
 const MAGIC_BYTES = 4
@@ -94,7 +94,9 @@ function miniFooter(
     totalBytes += chunk.uncompressedBytes
   }
   const rowGroupStruct = [listField(1, ThriftType.STRUCT, stored), i64Field(2, totalBytes), i64Field(3, rowCount)]
-  return encodeFooter({ schemaElements: elements, rowCount, rowGroups: [rowGroupStruct], keyValue: {} })
+  const rowGroups = [encodeThriftStruct(rowGroupStruct)]
+  const parts = { schemaElements: elements, rowCount, rowGroupCount: 1, rowGroups, keyValue: {} }
+  return Buffer.concat([...footerPieces(parts)])
 }
 
 function chunkStruct(name: string, physical: number, chunk: ParquetChunk, offset: number): ThriftStruct {
