@@ -47,7 +47,10 @@ for (const hotSide of ['left', 'right'] as const) {
 it('two workers', { timeout: 120_000 }, async () => {
   for (const how of kinds) {
     const joined = { name: 'skew', how, left: 'hot_l', right: 'cold_r', keys: ['id'], buildSide: 'left' as const }
-    const twoWorkers = { ...testing, budgetPages: 360 }
-    await stage.checkTotals(joined, twoWorkers, { threads: 2 })
+    // With fewer pages the query would be sized down to one worker.
+    const twoWorkers = { ...testing, budgetPages: 300 }
+    const result = await stage.checkTotals(joined, twoWorkers, { threads: 2 })
+    expect(result.metrics?.threads).toBe(2)
+    expect(reached(result).chunks, how).toBeGreaterThanOrEqual(2)
   }
 })
