@@ -4,13 +4,15 @@
 //
 // node bench/parquet.mjs [--rows 10000000] [--write-rows 4000000] [--runs 5] [--codecs snappy,zstd]
 //   [--only int32,high_null,…] [--parts read,write,copy,cold]
-import { fork, spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { cpus, tmpdir } from 'node:os'
+import { fork } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { generateG1 } from './generate-g1.mjs'
+import { machineFacts } from './machine-facts.mjs'
 import { parquetBenchFile, readQuestions, writeSets } from './parquet-data.mjs'
+import { resultBase, writeReport } from './result-file.mjs'
 
 const here = dirname(fileURLToPath(import.meta.url))
 const WARM_UP_RUNS = 2
@@ -211,15 +213,14 @@ async function benchCold(options, scratch, print) {
 
 const options = readOptions(process.argv.slice(2))
 const startedAt = new Date().toISOString()
-const git = spawnSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: here, encoding: 'utf8' })
-const commit = git.status === 0 ? git.stdout.trim() : 'unknown'
-const lines = [`# Parquet benchmark, ${commit}, Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model}`]
+const machine = machineFacts()
+const lines = [`# Parquet benchmark, ${machine.commit}, Node ${machine.node}, ${machine.cores} × ${machine.cpu}`]
 const print = (line) => {
   lines.push(line)
   console.log(line)
 }
 const scratch = mkdtempSync(join(tmpdir(), 'spillway-bench-parquet-'))
-const report = { startedAt, commit, node: process.version, cpu: cpus()[0]?.model, options }
+const report = { startedAt, machine, options }
 try {
   if (options.parts.includes('read')) report.read = await benchReading(options, print)
   if (options.parts.includes('write')) report.write = await benchWriting(options, scratch, print)
@@ -228,9 +229,5 @@ try {
 } finally {
   rmSync(scratch, { recursive: true, force: true })
 }
-const folder = join(here, 'results')
-mkdirSync(folder, { recursive: true })
-const base = join(folder, `parquet-${startedAt.slice(0, 19).replaceAll(':', '')}-${commit}`)
-writeFileSync(`${base}.json`, `${JSON.stringify(report, undefined, 2)}\n`)
-writeFileSync(`${base}.md`, `${lines.join('\n')}\n`)
-console.log(`\nwritten: ${base}.json and .md`)
+writeReport(report, 'parquet')
+writeFileSync(`${resultBase(report, 'parquet')}.md`, `${lines.join('\n')}\n`)

@@ -4,13 +4,14 @@
 //
 // node bench/run.mjs [--rows 10000000] [--threads 2] [--runs 5] [--limit 400MB] [--only q1,q10-memory] [--engine a,b]
 import { fork } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { generateG1 } from './generate-g1.mjs'
 import { machineFacts } from './machine-facts.mjs'
 import { queries } from './queries.mjs'
+import { writeReport } from './result-file.mjs'
 
 /** Runs of each engine before the timed ones: code that is compiled while it runs is in its final form after these. */
 const WARM_UP_RUNS = 3
@@ -204,11 +205,7 @@ async function main() {
         `${cpu.toFixed(2)} processor time (${count} queries)`,
     )
   }
-  const folder = join(here, 'results')
-  mkdirSync(folder, { recursive: true })
-  const path = join(folder, `${report.startedAt.slice(0, 19).replaceAll(':', '')}-${machine.commit}.json`)
-  writeFileSync(path, `${JSON.stringify(report, null, 2)}\n`)
-  console.log(`written: ${path}`)
+  writeReport(report)
 }
 
 await main()

@@ -7,10 +7,11 @@
 // node bench/skew.mjs [--how inner,left,…] [--hot left,right] [--build left,right] [--limit 400MB] [--threads 2]
 //                     [--rows 8000000] [--key id]
 import { spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { machineFacts } from './machine-facts.mjs'
+import { writeReport } from './result-file.mjs'
 import { spillTable } from './spill-data.mjs'
 
 const here = dirname(fileURLToPath(import.meta.url))
@@ -141,8 +142,7 @@ async function main() {
   }
   connection.closeSync()
   instance.closeSync()
-  mkdirSync(join(here, 'results'), { recursive: true })
-  writeFileSync(join(here, 'results', 'skew.json'), `${JSON.stringify(report, undefined, 2)}\n`)
+  writeReport(report, 'skew')
 }
 
 await main()

@@ -9,11 +9,12 @@
 // --oracle: the answer to compare with is computed by DuckDB first, with so much memory, outside the measurement.
 // --open-files: the children may have so many files open (`ulimit -n`).
 import { spawn } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { machineFacts } from './machine-facts.mjs'
+import { writeReport } from './result-file.mjs'
 import { spillQueries } from './spill-queries.mjs'
 
 const here = dirname(fileURLToPath(import.meta.url))
@@ -182,8 +183,7 @@ async function main() {
     }
   }
   printMeans(report.rows, options.engines)
-  mkdirSync(join(here, 'results'), { recursive: true })
-  writeFileSync(join(here, 'results', 'spill.json'), `${JSON.stringify(report, undefined, 2)}\n`)
+  writeReport(report, 'spill')
 }
 
 /** Geometric means of Spillway's time over each other engine's, over the rows in which both ended. */
