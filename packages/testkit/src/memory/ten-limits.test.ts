@@ -5,18 +5,19 @@
  * nothing, and the metrics must show what lies between. By default four limits and some of the cases; SPILLWAY_SLOW=1
  * takes all, on larger tables.
  */
-import { type ExplainOptions, type LazyFrame, len, max, min, type QueryOptions, sum } from 'spillway'
+import { type LazyFrame, len, max, min, type QueryOptions, sum } from 'spillway'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { tableOfArrow } from '../arrow-cells.ts'
 import type { ResultTable } from '../cells.ts'
 import { tableDifference } from '../compare-tables.ts'
 import { type JoinCase, JoinStage, kinds, paddedRows, reached, totalsOf, totalsSql } from '../joins/join-stage.ts'
+import { leastBudgetPages } from './least-budget.ts'
 
 const isSlow = process.env['SPILLWAY_SLOW'] === '1'
-const SCALE = isSlow ? 8 : 1
+const SCALE = isSlow ? 3 : 1
 const LIMITS = isSlow ? 10 : 4
 /** All of a table's rows with directories and the sinks' share: more than any query here needs without spilling. */
-const PLENTY_PAGES = isSlow ? 9000 : 3000
+const PLENTY_PAGES = isSlow ? 2000 : 3000
 const TIMEOUT_MS = 600_000
 
 let stage: JoinStage
@@ -52,30 +53,6 @@ const testingOf = ({ partitionBits }: Swept, budgetPages: number): Testing => ({
   poison: true,
 })
 
-/** Whether admission takes the query into so many pages. Nothing runs. */
-async function isAdmitted(swept: Swept, budgetPages: number): Promise<boolean> {
-  const { frame, threads } = swept
-  const options: ExplainOptions = { physical: true, sink: 'collect', threads, testing: testingOf(swept, budgetPages) }
-  try {
-    await frame.explain(options)
-    return true
-  } catch (error) {
-    expect(error).toMatchObject({ code: 'MEMORY_LIMIT' })
-    return false
-  }
-}
-
-/** The least budget that is admitted, in pages. */
-async function floorOf(swept: Swept): Promise<number> {
-  let [refused, admitted] = [1, PLENTY_PAGES]
-  while (admitted - refused > 1) {
-    const middle = Math.floor((refused + admitted) / 2)
-    if (await isAdmitted(swept, middle)) admitted = middle
-    else refused = middle
-  }
-  return admitted
-}
-
 async function runWithin(swept: Swept, expected: ResultTable, pages: number): Promise<Facts> {
   const { frame, threads, isOrdered } = swept
   const result = await frame.collect({ threads, testing: testingOf(swept, pages) })
@@ -87,15 +64,26 @@ async function runWithin(swept: Swept, expected: ResultTable, pages: number): Pr
 
 /** Runs at ten budgets, each the same factor larger, the first of which is the floor. Returns what each reached. */
 async function sweep(swept: Swept): Promise<readonly Facts[]> {
+  const started = performance.now()
   const expected = await stage.oracle.query(swept.sql)
-  const floor = await floorOf(swept)
   const { frame, threads } = swept
+  const floor = await leastBudgetPages(frame, { sink: 'collect', threads, testing: testingOf(swept, 0) })
   const below = frame.collect({ threads, testing: testingOf(swept, floor - 1) })
   await expect(below).rejects.toMatchObject({ code: 'MEMORY_LIMIT' })
   const facts: Facts[] = []
   for (let step = 0; step < LIMITS; step++) {
     const pages = Math.round(floor * (PLENTY_PAGES / floor) ** (step / (LIMITS - 1)))
     facts.push(await runWithin(swept, expected, pages))
+  }
+  if (isSlow) {
+    const depth = Math.max(...facts.map((each) => each.depth))
+    const chunks = Math.max(...facts.map((each) => each.chunks))
+    const spilled = facts.map(({ spilledBytes }) => (spilledBytes / 1e6).toFixed(1)).join(' ')
+    const seconds = ((performance.now() - started) / 1000).toFixed(1)
+    console.log(
+      `${expect.getState().currentTestName}: ${LIMITS} limits of ${floor} to ${PLENTY_PAGES} pages, ` +
+        `MB spilled ${spilled}, depth ${depth}, chunks ${chunks}, ${seconds} s`,
+    )
   }
   expect(facts[0]?.spilledBytes).toBeGreaterThan(0)
   expect(facts.at(-1)?.spilledBytes).toBe(0)
