@@ -15,9 +15,9 @@ import {
 } from '@spillway/columnar'
 import { PAGE_BYTES } from '@spillway/kernels'
 import type { WorkspaceSize } from '@spillway/memory'
-import { makeError } from '@spillway/stdx'
 import { type BatchBuffers, batchShape, openBatch, setColumn, setRows, sizeBatch } from './batch-buffers.ts'
 import type { OpenContext } from './contracts.ts'
+import { PipelineMemory } from './pipeline-memory.ts'
 
 /** String bytes of one column that a batch holds by default; longer rows make shorter batches. */
 const HEAP_BYTES_PER_ROW = 32
@@ -51,20 +51,20 @@ export class ArrowImporter {
   readonly #scratch: number
   readonly #scratchBytes: number
   readonly #heaps: (StringHeap | undefined)[]
-  readonly #operator: string
+  readonly #memory: PipelineMemory
   /** Pages for a row longer than a heap, freed at the next fill. */
-  readonly #oversized: { address: number; pages: number }[] = []
+  readonly #oversized: { address: number; bytes: number }[] = []
   /** Dictionary values as views, by column; imported once per chunk. */
   readonly #dictionaries = new Map<
     number,
-    { source: ArrowColumn; imported: ImportedDictionary; address: number; pages: number }
+    { source: ArrowColumn; imported: ImportedDictionary; address: number; bytes: number }
   >()
 
   constructor(context: OpenContext, schema: Schema, rows: number, operator: string) {
     this.#context = context
     this.#schema = schema
     this.#rows = rows
-    this.#operator = operator
+    this.#memory = new PipelineMemory(context, operator)
     this.batch = openBatch(context.arena, context.workspace, batchShape(schema, rows))
     this.#scratchBytes = scratchBytes(schema, rows)
     this.#scratch = context.workspace.take(this.#scratchBytes)
@@ -119,24 +119,25 @@ export class ArrowImporter {
     if (source.dictionary !== undefined || rows > 1 || rowsThatFit(source, start, 1, heap.bytes) === 1) return heap
     let pages = 2
     while (rowsThatFit(source, start, 1, pages * PAGE_BYTES - 64) === 0) pages *= 2
-    const address = this.#take(pages, `a string of up to ${pages * PAGE_BYTES} bytes`)
-    this.#oversized.push({ address, pages })
-    return { address, bytes: pages * PAGE_BYTES - 64 }
+    const bytes = pages * PAGE_BYTES
+    const address = this.#memory.take(bytes, `a string of up to ${bytes} bytes`)
+    this.#oversized.push({ address, bytes })
+    return { address, bytes: bytes - 64 }
   }
 
   #importDictionary(source: ArrowColumn, index: number): void {
     const dictionary = source.dictionary as ArrowColumn
     const known = this.#dictionaries.get(index)
     if (known?.source === dictionary) return
-    if (known !== undefined) this.#context.reservation.give(known.address, known.pages)
+    if (known !== undefined) this.#memory.give(known.address, known.bytes)
     this.#dictionaries.delete(index)
     const { arena } = this.#context
     const rows = dictionary.length
     const valuesBytes = roundUp(rows * widthOf(dictionary.type) + 64)
     const heapBytes = roundUp(importHeapBytes(dictionary, 0, rows) + 64)
     const scratch = roundUp(importScratchBytes(dictionary.type, rows) + 64)
-    const pages = Math.ceil((valuesBytes + roundUp(rows + 64) + heapBytes + scratch) / PAGE_BYTES)
-    const address = this.#take(pages, 'a dictionary')
+    const bytes = valuesBytes + roundUp(rows + 64) + heapBytes + scratch
+    const address = this.#memory.take(bytes, 'a dictionary')
     const imported = importDictionary(arena.kernels, arena.handle.memory, dictionary, {
       values: address,
       heap: address + valuesBytes,
@@ -146,34 +147,17 @@ export class ArrowImporter {
       validity: address + valuesBytes + heapBytes + scratch,
       dictionary: undefined,
     })
-    this.#dictionaries.set(index, { source: dictionary, imported, address, pages })
-  }
-
-  /** Asked for until the sinks have nothing left to spill. @throws MemoryLimitError */
-  #take(pages: number, what: string): number {
-    const { reservation, makeRoom } = this.#context
-    for (let freed = 1; freed > 0; ) {
-      const address = reservation.take(pages)
-      if (address !== 0) return address
-      freed = makeRoom(pages)
-    }
-    const address = reservation.take(pages)
-    if (address !== 0) return address
-    throw makeError(
-      'MEMORY_LIMIT',
-      `Not enough memory in ${this.#operator} for ${what}: needs ${pages * PAGE_BYTES} bytes. Raise memoryLimit.`,
-      { operator: this.#operator, needBytes: pages * PAGE_BYTES },
-    )
+    this.#dictionaries.set(index, { source: dictionary, imported, address, bytes })
   }
 
   #freeOversized(): void {
-    for (const { address, pages } of this.#oversized) this.#context.reservation.give(address, pages)
+    for (const { address, bytes } of this.#oversized) this.#memory.give(address, bytes)
     this.#oversized.length = 0
   }
 
   close(): void {
     this.#freeOversized()
-    for (const { address, pages } of this.#dictionaries.values()) this.#context.reservation.give(address, pages)
+    for (const { address, bytes } of this.#dictionaries.values()) this.#memory.give(address, bytes)
     this.#dictionaries.clear()
   }
 

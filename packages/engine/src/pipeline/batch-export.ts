@@ -11,9 +11,10 @@ import {
 } from '@spillway/columnar'
 import { PAGE_BYTES } from '@spillway/kernels'
 import type { WorkspaceSize } from '@spillway/memory'
-import { assert, makeError } from '@spillway/stdx'
+import { assert } from '@spillway/stdx'
 import { columnAddress, selectedRows } from './batch-buffers.ts'
 import type { OpenContext } from './contracts.ts'
+import { PipelineMemory } from './pipeline-memory.ts'
 
 const ROOM_BYTES_PER_STRING = 32
 
@@ -42,14 +43,14 @@ export function sizeBatchExport(schema: Schema, rows: number, size: WorkspaceSiz
 export class BatchExport {
   readonly #context: OpenContext
   readonly #schema: Schema
-  readonly #operator: string
+  readonly #memory: PipelineMemory
   readonly #room: number
   readonly #roomBytes: number
 
   constructor(context: OpenContext, schema: Schema, rows: number, operator: string) {
     this.#context = context
     this.#schema = schema
-    this.#operator = operator
+    this.#memory = new PipelineMemory(context, operator)
     this.#roomBytes = exportRoomOf(schema, rows)
     this.#room = context.workspace.take(this.#roomBytes)
   }
@@ -102,19 +103,15 @@ export class BatchExport {
     }
   }
 
-  /** A single row, in pages; refused ones are asked for again while others can spill. */
+  /** A single row, in pages. @throws MemoryLimitError MEMORY_LIMIT */
   #exportRow(part: BatchPart, use: UseColumns): void {
-    const { reservation, makeRoom } = this.#context
-    const needBytes = this.#needBytes(part)
-    const pages = Math.ceil(needBytes / PAGE_BYTES) + 1
-    let address = reservation.take(pages)
-    while (address === 0 && makeRoom(pages) > 0) address = reservation.take(pages)
-    if (address === 0) throw this.#refused(needBytes)
+    const bytes = this.#needBytes(part) + PAGE_BYTES
+    const address = this.#memory.take(bytes, 'a row that is laid out as columns')
     try {
-      const isDone = this.#tryExport(part, address, pages * PAGE_BYTES, use)
+      const isDone = this.#tryExport(part, address, bytes, use)
       assert(isDone, 'the need of a row was computed before')
     } finally {
-      reservation.give(address, pages)
+      this.#memory.give(address, bytes)
     }
   }
 
@@ -169,13 +166,5 @@ export class BatchExport {
       bytes += exportRoomBytes(this.#context.arena.kernels, type, values, validity, selection, part.rows) + 64
     }
     return bytes
-  }
-
-  #refused(bytes: number): Error {
-    return makeError(
-      'MEMORY_LIMIT',
-      `Not enough memory in ${this.#operator} to lay out a batch of ${bytes} bytes. Raise memoryLimit.`,
-      { operator: this.#operator, needBytes: bytes },
-    )
   }
 }

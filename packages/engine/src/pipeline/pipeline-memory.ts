@@ -1,6 +1,7 @@
 /**
  * Memory that a pipeline's operators take on demand, beyond what they declared: a dictionary, a page larger than its
- * window, a string longer than a heap. A refusal first makes this pipeline's own sinks spill, then is an error.
+ * window, a string longer than a heap, a row longer than the room for a batch. A refusal first makes this pipeline's own
+ * sinks spill, then is an error.
  */
 import { PAGE_BYTES } from '@spillway/kernels'
 import { makeError } from '@spillway/stdx'
@@ -15,8 +16,12 @@ export class PipelineMemory {
     this.#operator = operator
   }
 
-  /** Address of at least `bytes` bytes, in whole pages. @throws MemoryLimitError MEMORY_LIMIT */
-  take(bytes: number): number {
+  /**
+   * Address of at least `bytes` bytes, in whole pages. Asked for until the sinks have nothing left to spill.
+   * @param what needs them, for the message
+   * @throws MemoryLimitError MEMORY_LIMIT
+   */
+  take(bytes: number, what = 'a single value, page or dictionary'): number {
     const pages = Math.ceil(bytes / PAGE_BYTES)
     const { reservation, makeRoom } = this.#context
     for (;;) {
@@ -27,7 +32,7 @@ export class PipelineMemory {
     const needBytes = pages * PAGE_BYTES
     throw makeError(
       'MEMORY_LIMIT',
-      `Not enough memory in ${this.#operator}: a single value, page or dictionary needs ${needBytes} bytes. ` +
+      `Not enough memory in ${this.#operator} for ${what}: needs ${needBytes} bytes. ` +
         'Raise memoryLimit or lower threads.',
       { operator: this.#operator, needBytes },
     )
