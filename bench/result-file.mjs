@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 const folder = join(dirname(fileURLToPath(import.meta.url)), 'results')
 
 /**
- * The file's path without its extension: `2026-11-21T172141-2bb6c96`, with the benchmark's name before it if it has one.
+ * The file's path without its extension: `2026-11-21T172141-2bb6c96`, after the benchmark's name if it has one.
  * @param report `startedAt` (ISO 8601) and `machine`, the facts of machine and commit
  */
 export function resultBase({ startedAt, machine }, name = '') {

@@ -1,7 +1,7 @@
 /**
  * Memory that a pipeline's operators take on demand, beyond what they declared: a dictionary, a page larger than its
- * window, a string longer than a heap, a row longer than the room for a batch. A refusal first makes this pipeline's own
- * sinks spill, then is an error.
+ * window, a string longer than a heap, a row longer than the room for a batch. A refusal first makes this pipeline's
+ * own sinks spill, then is an error.
  */
 import { PAGE_BYTES } from '@spillway/kernels'
 import { makeError } from '@spillway/stdx'

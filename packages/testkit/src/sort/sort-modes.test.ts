@@ -216,7 +216,8 @@ describe('sort under a small budget', () => {
     const isWrong = columns.map((name) => `found.${name} IS DISTINCT FROM wanted.${name}`).join(' OR ')
     const { rows } = await oracle.query(
       `SELECT count(*) FROM read_parquet('${target}', file_row_number = true) found
-        FULL JOIN ${table} wanted ON file_row_number = place WHERE file_row_number IS NULL OR place IS NULL OR ${isWrong}`,
+        FULL JOIN ${table} wanted ON file_row_number = place
+        WHERE file_row_number IS NULL OR place IS NULL OR ${isWrong}`,
     )
     return rows[0]?.[0]
   }
