@@ -70,6 +70,7 @@ export function lowerScanParquet(lowering: Lowering, node: ScanParquet): Stream 
       operatorId: lowering.nextOperatorId(),
       files: node.files,
       versions,
+      footerDigests: metas.map(({ footerDigest }) => footerDigest),
       schema,
       morsels,
       batchRows: sizing.batchRows,

@@ -125,6 +125,7 @@ function pruneFile(source: ScanParquetSpec, file: number, predicate: TypedExpr) 
     const meta = readFileMeta(source.files[file] as string)
     const planned = source.versions[file]
     if (meta.fileBytes !== planned?.fileBytes || meta.modifiedNs !== planned.modifiedNs) return undefined
+    if (meta.footerDigest !== source.footerDigests[file]) return undefined
     return pruneScan(meta, predicate, 'mixed')
   } catch {
     return undefined
