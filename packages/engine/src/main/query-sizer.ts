@@ -151,6 +151,11 @@ export class QuerySizer {
     return this.#lower(smallestSizing(this.#request.options.testing)).floorPages
   }
 
+  /** The same, if it is known: nothing is read for it, so nothing fails. */
+  knownFloorPages(): number | undefined {
+    return this.#lowered.get(JSON.stringify(smallestSizing(this.#request.options.testing)))?.floorPages
+  }
+
   /** Process memory that a sizing needs at least. */
   floorBytes(physical: PhysicalPlan): number {
     const facts = { ...this.#facts(physical), limitBytes: 0 }
