@@ -75,10 +75,19 @@ function refuseArrow(metafile, name) {
 
 /**
  * V8 keeps a source with a character beyond Latin-1 as two bytes per character, in every isolate. The bundler escapes
- * strings, so such characters stand in comments only.
+ * strings, so such characters stand in comments, where they are replaced. A regular expression or a tagged template
+ * would become another one: the build ends when one of them has such a character.
  */
-function leaveAscii(target) {
-  writeFileSync(target, readFileSync(target, 'utf8').replace(/[^\p{ASCII}]/gu, '?'))
+async function leaveAscii(target, name, transform) {
+  const source = readFileSync(target, 'utf8')
+  const { code } = await transform(source, { minifyWhitespace: true, legalComments: 'none', logLevel: 'error' })
+  const [found] = /.{0,60}[^\p{ASCII}].{0,60}/u.exec(code) ?? []
+  if (found !== undefined) {
+    console.error(`build: a character beyond ASCII outside of comments and strings in the ${name} bundle: ${found}`)
+    console.error('build: write it as \\u{...}')
+    process.exit(1)
+  }
+  writeFileSync(target, source.replace(/[^\p{ASCII}]/gu, '?'))
 }
 
 /**
@@ -91,12 +100,12 @@ async function bundle(name, entryPath, targetPath) {
     console.warn(`build: no ${name} entry yet, bundle skipped: ${entryPath}`)
     return
   }
-  const { build } = await import('esbuild')
+  const { build, transform } = await import('esbuild')
   const start = performance.now()
   const options = { ...bundleOptions, entryPoints: [entry], outfile: target, plugins: [placesOf(target)] }
   const { metafile } = await build(options)
   refuseArrow(metafile, name)
-  leaveAscii(target)
+  await leaveAscii(target, name, transform)
   const size = (statSync(target).size / 1024).toFixed(0)
   console.log(`build: ${name} bundle ${size} KiB (${Math.round(performance.now() - start)} ms)`)
 }

@@ -92,7 +92,9 @@ describe('a query in the loop over the batches of another one', () => {
       // Asked at once, in this order: the second one was not its turn when the report is made.
       const signal = new AbortController()
       const large = ['a', 'b', 'c', 'd', 'e'].map((name) =>
-        LazyFrame({ k: intRange(0, 1000) }, { session: other }).groupBy('k').agg(len().alias(name)),
+        LazyFrame({ k: intRange(0, 1000) }, { session: other })
+          .groupBy('k')
+          .agg(len().alias(name)),
       )
       const first = collectAll(large, { testing, signal: signal.signal }).catch(String)
       const second = other.scanParquet(path).collect({ testing, signal: signal.signal }).catch(String)
