@@ -227,6 +227,8 @@ export class PullLoop implements RunningPipeline {
 
   #finish(): 'finished' {
     const { source, stores } = this.#parts
+    // On their way to disk, so sinks publish with these pages free.
+    this.writePending(Number.POSITIVE_INFINITY)
     const ending = this.#sinks.filter((sink) => sink.publishes)
     const published: PublishedByWorker[] = ending.map((sink) => ({
       sinkId: sink.sinkId,
