@@ -121,8 +121,8 @@ function commitError(path: string, cause: unknown, { complete, aside }: Remains)
   if (complete.length > 0) {
     const which = complete.map((file) => `"${file}"`).join(', ')
     sentences.push(
-      `Other outputs of the query could not be taken back: ${which}. Remove them, or their ".old" files hold what was ` +
-        'there before.',
+      `Other outputs of the query could not be taken back: ${which}. Remove them, or their ".old" files hold what ` +
+        'was there before.',
     )
   }
   for (const { target, kept } of aside) sentences.push(`What was "${target}" is "${kept}" now. Rename it.`)
