@@ -73,12 +73,24 @@ function refuseArrow(metafile, name) {
   process.exit(1)
 }
 
+/** A line that is all comment: `// …`, or the beginning, a further line or the end of a block. */
+const commentLine = /^\s*(\/\/.*|\/?\*((?!\*\/).)*(\*\/\s*)?)$/u
+
 /**
  * V8 keeps a source with a character beyond Latin-1 as two bytes per character, in every isolate. The bundler escapes
- * strings, so such characters stand in comments only.
+ * strings, so such characters stand in comments, where they are replaced. A regular expression or a tagged template
+ * would become another one: the build ends when one of them has such a character.
  */
-function leaveAscii(target) {
-  writeFileSync(target, readFileSync(target, 'utf8').replace(/[^\p{ASCII}]/gu, '?'))
+function leaveAscii(target, name) {
+  const lines = readFileSync(target, 'utf8').split('\n')
+  const ascii = lines.map((line) => {
+    if (!/[^\p{ASCII}]/u.test(line)) return line
+    if (commentLine.test(line)) return line.replace(/[^\p{ASCII}]/gu, '?')
+    console.error(`build: a character beyond ASCII outside of comments and strings in the ${name} bundle:\n${line}`)
+    console.error('build: write it as \\u{...}, or the comment on a line of its own')
+    return process.exit(1)
+  })
+  writeFileSync(target, ascii.join('\n'))
 }
 
 /**
@@ -96,7 +108,7 @@ async function bundle(name, entryPath, targetPath) {
   const options = { ...bundleOptions, entryPoints: [entry], outfile: target, plugins: [placesOf(target)] }
   const { metafile } = await build(options)
   refuseArrow(metafile, name)
-  leaveAscii(target)
+  leaveAscii(target, name)
   const size = (statSync(target).size / 1024).toFixed(0)
   console.log(`build: ${name} bundle ${size} KiB (${Math.round(performance.now() - start)} ms)`)
 }

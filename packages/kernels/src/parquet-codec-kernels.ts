@@ -33,7 +33,7 @@ export const codecStep = {
 } as const
 
 /**
- * Exports of assembly/parquet/{snappy,lz4,greedy-compress,crc32}.ts. Steps take up to a millisecond per
+ * Exports of assembly/parquet/{snappy,lz4,greedy-compress}.ts. Steps take up to a millisecond per
  * megabyte of room, so that a caller who must not block for long gives no more than 8 MiB.
  */
 export interface ParquetCodecKernels {
@@ -60,6 +60,4 @@ export interface ParquetCodecKernels {
   lz4RawCompressBound(length: number): number
   lz4RawScratchBytes(): number
   lz4RawCompress(source: number, length: number, target: number, scratch: number): number
-  /** CRC-32 of zlib (may arrive negative). @param seed 0, or the checksum of the bytes before these */
-  crc32(address: number, length: number, seed: number): number
 }

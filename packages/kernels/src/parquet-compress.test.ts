@@ -1,4 +1,4 @@
-/** Compressors of Snappy and LZ4 (read back by the naive decoders) and CRC-32 (against one bit at a time). */
+/** Compressors of Snappy and LZ4, read back by the naive decoders. */
 import { expect, it } from 'vitest'
 import { codecStep } from './parquet-codec-kernels.ts'
 import { createTestArena } from './test-arena.ts'
@@ -149,35 +149,4 @@ it('lz4 blocks end with 5 literals, and no copy begins within the last 12 bytes'
     }
   }
   expect(copies).toBeGreaterThan(2000)
-})
-
-function naiveCrc32(bytes: Uint8Array, seed: number): number {
-  let crc = ~seed
-  for (const byte of bytes) {
-    crc ^= byte
-    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0)
-  }
-  return ~crc >>> 0
-}
-
-it('crc32 at every length 0 … 130 and alignment, and of parts', () => {
-  const random = createRandom(23)
-  u8.set(Buffer.from('123456789'), target)
-  expect(kernels.crc32(target, 9, 0) >>> 0).toBe(0xcbf43926)
-  for (let length = 0; length <= 130; length++) {
-    for (let offset = 0; offset < 9; offset++) {
-      const bytes = randomBytes(random, length)
-      const seed = offset === 0 ? 0 : random.below(4294967296)
-      u8.set(bytes, target + offset)
-      expect(kernels.crc32(target + offset, length, seed) >>> 0).toBe(naiveCrc32(bytes, seed))
-    }
-  }
-  const bytes = randomBytes(random, 100_003)
-  u8.set(bytes, target)
-  const whole = naiveCrc32(bytes, 0)
-  expect(kernels.crc32(target, 100_003, 0) >>> 0).toBe(whole)
-  expect(kernels.crc32(target + 777, 100_003 - 777, kernels.crc32(target, 777, 0)) >>> 0).toBe(whole)
-  // The last bytes of memory: nothing behind them may be touched.
-  u8.set(bytes, u8.length - bytes.length)
-  expect(kernels.crc32(u8.length - bytes.length, bytes.length, 0) >>> 0).toBe(whole)
 })

@@ -2,7 +2,7 @@
  * The frame that `scanParquet` gives: a lazy frame that also knows the row groups of its files, and gives each as a
  * lazy frame of its own. Frames that are made of it are ordinary ones.
  */
-import { readFileMeta } from '@spillway/formats'
+import { type ParquetFileMeta, readFileMeta } from '@spillway/formats'
 import { type FileScan, makeSlice, type SchemaTypes } from '@spillway/plan'
 import { makeError } from '@spillway/stdx'
 import { LazyFrame } from './lazy-frame/lazy-frame.ts'
@@ -17,7 +17,7 @@ interface RowGroup {
 export class ParquetFrame<S extends SchemaTypes = SchemaTypes> extends LazyFrame<S> {
   readonly #scan: FileScan
   readonly #rowCount: number
-  #rowGroups: readonly RowGroup[] | undefined
+  #listed: { readonly metas: readonly ParquetFileMeta[]; readonly rowGroups: readonly RowGroup[] } | undefined
 
   /** @param rowCount rows of the scan: `nRows` may be fewer than the files have */
   constructor(scan: FileScan, rowCount: number | undefined, session: QuerySession) {
@@ -58,18 +58,22 @@ export class ParquetFrame<S extends SchemaTypes = SchemaTypes> extends LazyFrame
     return new LazyFrame<S>(makeSlice(this.#scan, found.start, found.rows), this.session)
   }
 
+  /** Anew when a file was written again: queries of this frame read what is there now. */
   #list(): readonly RowGroup[] {
-    if (this.#rowGroups !== undefined) return this.#rowGroups
+    const metas = this.#scan.files.map((path) => readFileMeta(path))
+    if (this.#listed !== undefined && metas.every((meta, file) => meta === this.#listed?.metas[file])) {
+      return this.#listed.rowGroups
+    }
     const rowGroups: RowGroup[] = []
     let start = 0
-    for (const path of this.#scan.files) {
-      for (const { rowCount } of readFileMeta(path).rowGroups) {
+    for (const meta of metas) {
+      for (const { rowCount } of meta.rowGroups) {
         const rows = Math.min(rowCount, this.#rowCount - start)
         if (rows > 0 || rowCount === 0) rowGroups.push({ start, rows: Math.max(0, rows) })
         start += rowCount
       }
     }
-    this.#rowGroups = rowGroups
+    this.#listed = { metas, rowGroups }
     return rowGroups
   }
 }

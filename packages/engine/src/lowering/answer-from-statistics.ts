@@ -5,8 +5,8 @@
  * there, and never bounds of floats (statistics leave NaN out and do not tell -0 from 0).
  */
 import { isFloat, typeEquals } from '@spillway/columnar'
-import { type ParquetChunk, readFileMeta, type StatisticsBound } from '@spillway/formats'
-import type { GeneratedColumn, GroupBy, LiteralValue, NamedAggregate, ScanParquet, TypedExpr } from '@spillway/plan'
+import type { ParquetChunk, ParquetFileMeta, StatisticsBound } from '@spillway/formats'
+import type { GeneratedColumn, GroupBy, LiteralValue, NamedAggregate, TypedExpr } from '@spillway/plan'
 import type { Lowering } from './lower-plan.ts'
 import type { Stream } from './stream.ts'
 
@@ -16,9 +16,10 @@ export function answerFromStatistics(lowering: Lowering, node: GroupBy): Stream 
   const scan = node.input.kind === 'shared' ? node.input.own : node.input
   if (node.keys.length > 0 || scan.kind !== 'scanParquet') return undefined
   if (scan.predicate !== undefined || scan.slice !== undefined) return undefined
+  const metas = scan.files.map((path) => lowering.context.files.parquet(path))
   const columns: GeneratedColumn[] = []
   for (const aggregate of node.aggregates) {
-    const value = answer(scan, aggregate)
+    const value = answer(metas, aggregate)
     if (value === undefined) return undefined
     columns.push({ kind: 'repeat', name: aggregate.name, value, type: aggregate.type })
   }
@@ -43,8 +44,10 @@ export function answerFromStatistics(lowering: Lowering, node: GroupBy): Stream 
 }
 
 /** The aggregate's value; undefined when statistics do not tell. */
-function answer(scan: ScanParquet, { function: name, operand }: NamedAggregate): LiteralValue | undefined {
-  const metas = scan.files.map((path) => readFileMeta(path))
+function answer(
+  metas: readonly ParquetFileMeta[],
+  { function: name, operand }: NamedAggregate,
+): LiteralValue | undefined {
   const rowCount = metas.reduce((sum, meta) => sum + meta.rowCount, 0)
   if (name === 'len') return BigInt(rowCount)
   if (operand?.kind !== 'column') return undefined

@@ -7,18 +7,24 @@
  * scan as it is.
  */
 import { leastFirstWord, type SortSpec } from '@spillway/codegen'
-import { type ParquetRowGroup, readFileMeta, requireRowGroup } from '@spillway/formats'
+import { type ParquetRowGroup, requireRowGroup } from '@spillway/formats'
 import { type LogicalNode, mayRaise, type Sort, type TypedExpr } from '@spillway/plan'
-import { assert } from '@spillway/stdx'
 import type { ScanParquetSpec } from '../operators/scan-parquet/scan-parquet.ts'
+import type { PlannedFiles } from './planned-files.ts'
 import type { Stream } from './stream.ts'
 
-export function boundScan(stream: Stream, node: Sort, spec: SortSpec, boundCounter: number): Stream {
+export function boundScan(
+  files: PlannedFiles,
+  stream: Stream,
+  node: Sort,
+  spec: SortSpec,
+  boundCounter: number,
+): Stream {
   const { source } = stream
   if (boundCounter < 0 || source.kind !== 'scanParquet' || stream.isSerial) return stream
   if (node.keys.some(({ expr }) => mayRaise(expr))) return stream
   const column = traceColumn(node.input, node.keys[0]?.expr)
-  return column === undefined ? stream : { ...stream, source: boundSource(source, column, spec, boundCounter) }
+  return column === undefined ? stream : { ...stream, source: boundSource(files, source, column, spec, boundCounter) }
 }
 
 /** The scanned column that an expression hands on, through what neither computes it nor can fail. */
@@ -38,11 +44,16 @@ function traceColumn(node: LogicalNode, expr: TypedExpr | undefined): string | u
   }
 }
 
-function boundSource(source: ScanParquetSpec, column: string, spec: SortSpec, boundCounter: number): ScanParquetSpec {
+function boundSource(
+  files: PlannedFiles,
+  source: ScanParquetSpec,
+  column: string,
+  spec: SortSpec,
+  boundCounter: number,
+): ScanParquetSpec {
   const ranked = source.morsels.map((morsel, sequence) => {
-    const path = source.files[morsel.file]
-    assert(path !== undefined, 'a morsel belongs to a file')
-    return { morsel, sequence, word: leastWord(requireRowGroup(readFileMeta(path), morsel.rowGroup), column, spec) }
+    const rowGroup = requireRowGroup(files.parquetOf(source, morsel.file), morsel.rowGroup)
+    return { morsel, sequence, word: leastWord(rowGroup, column, spec) }
   })
   if (ranked.every(({ word }) => word === 0n)) return source
   ranked.sort((a, b) => (a.word < b.word ? -1 : a.word > b.word ? 1 : a.sequence - b.sequence))

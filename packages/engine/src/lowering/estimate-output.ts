@@ -8,15 +8,13 @@ import {
   type IpcColumn,
   type IpcFileMeta,
   ownBufferCount,
-  readFileMeta,
   readIpcMessage,
-  readIpcMeta,
   requireChunk,
   withFile,
 } from '@spillway/formats'
 import type { FileScan, Join, LogicalNode, ScanIpc, ScanParquet, TypedExpr } from '@spillway/plan'
 import { unreachable } from '@spillway/stdx'
-import { listMorsels } from './lower-scan.ts'
+import { PlannedFiles } from './planned-files.ts'
 
 export interface OutputEstimate {
   /** At most. */
@@ -36,12 +34,12 @@ const SLICE_SLACK_BYTES = 65_536
 const DICTIONARY_SKEW = 2
 const MATCH_SKEW = 2
 
-export function estimateOutput(node: LogicalNode): OutputEstimate {
+export function estimateOutput(node: LogicalNode, files = new PlannedFiles()): OutputEstimate {
   switch (node.kind) {
     case 'scanParquet':
-      return cut(scanOf(node, parquetTexts(node)), node.slice?.length)
+      return cut(scanOf(node, parquetTexts(files, node)), node.slice?.length)
     case 'scanIpc':
-      return cut(scanOf(node, ipcTexts(node)), node.slice?.length)
+      return cut(scanOf(node, ipcTexts(files, node)), node.slice?.length)
     case 'inMemory': {
       const table = node.table as SharedTable
       const textBytes = new Map(node.columns.map((name) => [name, tableText(table, name)] as const))
@@ -55,15 +53,15 @@ export function estimateOutput(node: LogicalNode): OutputEstimate {
       return cut({ rows: node.rowCount, textBytes: new Map(textBytes), heldBytes: 0 }, node.slice?.length)
     }
     case 'filter':
-      return estimateOutput(node.input)
+      return estimateOutput(node.input, files)
     case 'slice':
-      return cut(estimateOutput(node.input), node.length)
+      return cut(estimateOutput(node.input, files), node.length)
     case 'project': {
-      const input = estimateOutput(node.input)
+      const input = estimateOutput(node.input, files)
       return { ...input, textBytes: new Map(node.exprs.map(({ name, expr }) => [name, textOf(expr, input)])) }
     }
     case 'groupBy': {
-      const input = estimateOutput(node.input)
+      const input = estimateOutput(node.input, files)
       const rows = node.keys.length === 0 ? 1 : input.rows
       const keys = node.keys.map(({ name, expr }): [string, number] => [name, textOf(expr, input)])
       const aggregates = node.aggregates.map(({ name, operand, type }): [string, number] => [
@@ -74,19 +72,19 @@ export function estimateOutput(node: LogicalNode): OutputEstimate {
       return { ...output, heldBytes: input.heldBytes + bytesOfRows(node.schema, output) + rows * HELD_ROW_BYTES }
     }
     case 'sort': {
-      const input = estimateOutput(node.input)
+      const input = estimateOutput(node.input, files)
       const held = bytesOfRows(node.input.schema, input) + input.rows * HELD_ROW_BYTES
       return { ...cut(input, node.limit), heldBytes: input.heldBytes + held }
     }
     case 'join':
-      return joined(node, estimateOutput(node.left), estimateOutput(node.right))
+      return joined(node, estimateOutput(node.left, files), estimateOutput(node.right, files))
     case 'shared':
-      return estimateOutput(node.own)
+      return estimateOutput(node.own, files)
     case 'guard':
     case 'ordinal':
-      return estimateOutput(node.input)
+      return estimateOutput(node.input, files)
     case 'concat':
-      return concatenated(node.inputs.map(estimateOutput))
+      return concatenated(node.inputs.map((input) => estimateOutput(input, files)))
     default:
       return unreachable(node)
   }
@@ -178,12 +176,12 @@ function scanOf(node: FileScan, { rows, textBytes }: ScannedTexts): OutputEstima
 }
 
 /** Of the row groups that the filter leaves. */
-function parquetTexts(node: ScanParquet): ScannedTexts {
+function parquetTexts(files: PlannedFiles, node: ScanParquet): ScannedTexts {
   const texts = node.schema.fields.filter(({ type }) => type.kind === 'utf8')
   const textBytes = new Map<string, number>()
   let rows = 0
-  for (const { file, rowGroup, ranges } of listMorsels(node).morsels) {
-    const meta = readFileMeta(node.files[file] as string)
+  for (const { file, rowGroup, ranges } of files.morselsOf(node).morsels) {
+    const meta = files.parquetOf(node, file)
     rows += ranges.reduce((sum, range) => sum + range.rows, 0)
     for (const { name } of texts) {
       const chunk = requireChunk(meta, rowGroup, name)
@@ -194,11 +192,11 @@ function parquetTexts(node: ScanParquet): ScannedTexts {
   return { rows, textBytes }
 }
 
-function ipcTexts(node: ScanIpc): ScannedTexts {
+function ipcTexts(files: PlannedFiles, node: ScanIpc): ScannedTexts {
   const textBytes = new Map<string, number>()
   let rows = 0
   for (const path of node.files) {
-    const meta = readIpcMeta(path)
+    const meta = files.ipc(path)
     rows += meta.rowCount
     const columns = meta.columns.filter(
       ({ name, type }) => type.kind === 'utf8' && findFieldIndex(node.schema, name) >= 0,

@@ -1,7 +1,7 @@
 /** How many rows a plan gives at most or about, from what is known without running it: footers and table lengths. */
-import { readFileMeta, readIpcMeta } from '@spillway/formats'
 import { type Schema, widthOf } from '@spillway/columnar'
 import type { LogicalNode } from '@spillway/plan'
+import type { PlannedFiles } from './planned-files.ts'
 
 /** Share of rows that a filter is thought to keep. */
 const FILTER_SHARE = 0.3
@@ -11,14 +11,14 @@ const STRING_BYTES = 32
 const ROW_OVERHEAD_BYTES = 28
 
 /** Undefined: nothing is known. */
-export function estimateRows(node: LogicalNode): number | undefined {
+export function estimateRows(files: PlannedFiles, node: LogicalNode): number | undefined {
   switch (node.kind) {
     case 'scanParquet': {
-      const rows = node.files.reduce((sum, path) => sum + readFileMeta(path).rowCount, 0)
+      const rows = node.files.reduce((sum, path) => sum + files.parquet(path).rowCount, 0)
       return node.predicate === undefined ? rows : rows * FILTER_SHARE
     }
     case 'scanIpc': {
-      const rows = node.files.reduce((sum, path) => sum + readIpcMeta(path).rowCount, 0)
+      const rows = node.files.reduce((sum, path) => sum + files.ipc(path).rowCount, 0)
       return node.predicate === undefined ? rows : rows * FILTER_SHARE
     }
     case 'inMemory':
@@ -26,27 +26,27 @@ export function estimateRows(node: LogicalNode): number | undefined {
     case 'generated':
       return node.rowCount
     case 'filter':
-      return scaled(estimateRows(node.input), FILTER_SHARE)
+      return scaled(estimateRows(files, node.input), FILTER_SHARE)
     case 'slice': {
-      const rows = estimateRows(node.input) ?? Number.POSITIVE_INFINITY
+      const rows = estimateRows(files, node.input) ?? Number.POSITIVE_INFINITY
       const kept = Math.min(rows, node.length)
       return Number.isFinite(kept) ? kept : undefined
     }
     case 'concat': {
-      const parts = node.inputs.map(estimateRows)
+      const parts = node.inputs.map((input) => estimateRows(files, input))
       return parts.every((part) => part !== undefined) ? parts.reduce((sum: number, part) => sum + part, 0) : undefined
     }
     case 'join': {
-      const left = estimateRows(node.left)
-      const right = estimateRows(node.right)
+      const left = estimateRows(files, node.left)
+      const right = estimateRows(files, node.right)
       if (left === undefined || right === undefined) return undefined
       if (node.how === 'cross') return left * right
       return node.how === 'semi' || node.how === 'anti' ? left : Math.max(left, right)
     }
     case 'shared':
-      return estimateRows(node.own)
+      return estimateRows(files, node.own)
     default:
-      return 'input' in node ? estimateRows(node.input) : undefined
+      return 'input' in node ? estimateRows(files, node.input) : undefined
   }
 }
 

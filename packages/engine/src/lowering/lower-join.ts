@@ -17,6 +17,7 @@ import type {
 import { estimateRows, keptRowBytes } from './estimate-rows.ts'
 import { limitToBuild } from './limit-to-build.ts'
 import type { Lowering } from './lower-plan.ts'
+import type { PlannedFiles } from './planned-files.ts'
 import { addProject, type Stream } from './stream.ts'
 
 type Side = 'left' | 'right'
@@ -25,7 +26,7 @@ type Side = 'left' | 'right'
 const ONE_SIDED_BIAS = 2
 
 export function lowerJoin(lowering: Lowering, node: Join): readonly Stream[] {
-  const choice = chooseBuildSide(node)
+  const choice = chooseBuildSide(lowering.context.files, node)
   const buildSide = choice.side
   const probeSide: Side = buildSide === 'left' ? 'right' : 'left'
   // Blocking operators below the probe side run before the build side takes memory.
@@ -75,8 +76,8 @@ interface BuildChoice {
 }
 
 /** The side that takes less memory, by rows and widths; the right one when nothing is known. */
-function chooseBuildSide(node: Join): BuildChoice {
-  const rows = { left: estimateRows(node.left), right: estimateRows(node.right) }
+function chooseBuildSide(files: PlannedFiles, node: Join): BuildChoice {
+  const rows = { left: estimateRows(files, node.left), right: estimateRows(files, node.right) }
   const text = (side: Side): string => (rows[side] === undefined ? 'unknown' : String(Math.round(rows[side])))
   const describe = (side: Side, why: string): BuildChoice => ({
     side,

@@ -27,6 +27,7 @@ import { lowerScanIpc } from './lower-scan-ipc.ts'
 import { lowerGenerated, lowerInMemory, lowerScanParquet } from './lower-scan.ts'
 import { type DraftPipeline, isCheapToRead, type SharedGroup } from './shared-group.ts'
 import { planFloor } from './plan-floor.ts'
+import type { PlannedFiles } from './planned-files.ts'
 import { resolveTaps } from './resolve-taps.ts'
 import { addFilter, addProject, addSelection, mergeDrafts, type StageDraft, type Stream } from './stream.ts'
 import { lowerSort } from './lower-sort.ts'
@@ -34,6 +35,7 @@ import { lowerSort } from './lower-sort.ts'
 /** What lowering needs from the engine. */
 export interface LoweringContext {
   readonly sizing: Sizing
+  readonly files: PlannedFiles
   /** Id under which the workers know an in-memory table. */
   readonly tableIdOf: (table: object) => number
   /** Tells the workers the footers of a scan. */

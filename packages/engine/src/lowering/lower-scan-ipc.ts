@@ -10,24 +10,24 @@ import {
   ownBufferCount,
   readIpcBytes,
   readIpcMessage,
-  readIpcMeta,
   readStoredLength,
   withFile,
 } from '@spillway/formats'
 import { PAGE_BYTES } from '@spillway/kernels'
 import { columnsUsed, type ScanIpc } from '@spillway/plan'
 import type { IpcFileLayout, IpcMorsel } from '../operators/scan-ipc/scan-ipc.ts'
-import { intersect, requirePlannedColumns, scanFields } from './lower-scan.ts'
+import { requirePlannedColumns, scanFields } from './lower-scan.ts'
 import type { Lowering } from './lower-plan.ts'
+import { intersect } from './planned-files.ts'
 import { addSelection, type Stream } from './stream.ts'
 
 export function lowerScanIpc(lowering: Lowering, node: ScanIpc): Stream {
   const fields = scanFields(node)
   const schema = makeSchema(fields)
-  const metas = node.files.map(readIpcMeta)
+  const { files, sizing } = lowering.context
+  const metas = node.files.map((path) => files.ipc(path))
   for (const meta of metas) requirePlannedColumns(meta, fields, 'scanIpc')
   const layouts = metas.map((meta) => layoutOf(meta, fields))
-  const { sizing } = lowering.context
   const morsels = cutBatches(node, metas, sizing.morselRows)
   const filterColumns = node.predicate === undefined ? new Set<string>() : columnsUsed(node.predicate)
   const stream: Stream = {
@@ -49,7 +49,7 @@ export function lowerScanIpc(lowering: Lowering, node: ScanIpc): Stream {
       maxConcurrentFiles: node.reading.maxConcurrentFiles,
       top: undefined,
       builds: [],
-      demandedPages: demandedPages(node, metas, layouts),
+      demandedPages: files.demandOf(node, () => countDemands(metas, layouts)),
     },
     morselCount: morsels.length,
     steps: [],
@@ -94,18 +94,6 @@ function cutBatches(node: ScanIpc, metas: readonly IpcFileMeta[], morselRows: nu
     })
   })
   return morsels
-}
-
-/** A plan is lowered once per sizing that is tried, but files are looked at once. */
-const demands = new WeakMap<ScanIpc, number>()
-
-function demandedPages(node: ScanIpc, metas: readonly IpcFileMeta[], layouts: readonly IpcFileLayout[]): number {
-  let pages = demands.get(node)
-  if (pages === undefined) {
-    pages = countDemands(metas, layouts)
-    demands.set(node, pages)
-  }
-  return pages
 }
 
 /** Bytes that loading takes: what stays, and the most that is taken for a moment. */

@@ -16,11 +16,8 @@ import {
   type ParquetCodec,
   readDictionarySize,
   type ParquetFileMeta,
-  pruneScan,
   type ReaderColumn,
-  readFileMeta,
   requireChunk,
-  type RowRange,
 } from '@spillway/formats'
 import { PAGE_BYTES } from '@spillway/kernels'
 import {
@@ -58,11 +55,12 @@ export function scanFields(node: FileScan): Field[] {
 export function lowerScanParquet(lowering: Lowering, node: ScanParquet): Stream {
   const fields = scanFields(node)
   const schema = makeSchema(fields)
-  const metas = node.files.map((path) => readFileMeta(path))
+  const { files } = lowering.context
+  const metas = node.files.map((path) => files.parquet(path))
   for (const meta of metas) requirePlannedColumns(meta, fields, 'scanParquet')
   lowering.context.shareFooters(metas)
   const versions = metas.map(({ fileBytes, modifiedNs }) => ({ fileBytes, modifiedNs }))
-  const { morsels, total } = listMorsels(node)
+  const { morsels, total } = files.morselsOf(node)
   const { sizing } = lowering.context
   const wantedWindow = sharedWindow(node, fields.length, sizing)
   const filterColumns = node.predicate === undefined ? new Set<string>() : columnsUsed(node.predicate)
@@ -72,6 +70,7 @@ export function lowerScanParquet(lowering: Lowering, node: ScanParquet): Stream 
       operatorId: lowering.nextOperatorId(),
       files: node.files,
       versions,
+      footerDigests: metas.map(({ footerDigest }) => footerDigest),
       schema,
       morsels,
       batchRows: sizing.batchRows,
@@ -223,54 +222,6 @@ export function requirePlannedColumns(
       { file: meta.path, column: name },
     )
   }
-}
-
-interface ListedMorsels {
-  readonly morsels: readonly ParquetMorsel[]
-  readonly total: number
-}
-
-/** A plan is lowered once per sizing that is tried, but indexes and Bloom filters are read once. */
-const listed = new WeakMap<ScanParquet, ListedMorsels>()
-
-/** Row groups that may hold a wanted row, cut to the slice and, by page indexes, to ranges of rows. */
-export function listMorsels(node: ScanParquet): ListedMorsels {
-  let known = listed.get(node)
-  if (known === undefined) {
-    known = findMorsels(node)
-    listed.set(node, known)
-  }
-  return known
-}
-
-function findMorsels(node: ScanParquet): ListedMorsels {
-  const morsels: ParquetMorsel[] = []
-  let total = 0
-  let skip = node.slice?.offset ?? 0
-  let left = node.slice?.length ?? Number.POSITIVE_INFINITY
-  node.files.forEach((path, file) => {
-    const meta = readFileMeta(path)
-    const kept = node.predicate === undefined ? undefined : pruneScan(meta, node.predicate)
-    meta.rowGroups.forEach((group, rowGroup) => {
-      total += 1
-      const start = Math.min(skip, group.rowCount)
-      skip -= start
-      const rows = Math.min(group.rowCount - start, left)
-      left -= rows
-      const ranges = intersect(kept?.[rowGroup] ?? [{ start: 0, rows: group.rowCount }], start, start + rows)
-      if (ranges.length > 0) morsels.push({ file, rowGroup, ranges })
-    })
-  })
-  return { morsels, total }
-}
-
-/** The parts of `ranges` within [start, end). */
-export function intersect(ranges: readonly RowRange[], start: number, end: number): RowRange[] {
-  return ranges.flatMap((range) => {
-    const from = Math.max(range.start, start)
-    const to = Math.min(range.start + range.rows, end)
-    return to > from ? [{ start: from, rows: to - from }] : []
-  })
 }
 
 export function lowerInMemory(lowering: Lowering, node: InMemory): Stream {

@@ -20,7 +20,7 @@ import { addProject, addSelection, type Stream } from './stream.ts'
 
 export function lowerSort(lowering: Lowering, node: Sort): Stream {
   const { streams, keys, input } = layInput(lowering, node)
-  const { sizing, sortFanIn } = lowering.context
+  const { sizing, sortFanIn, files } = lowering.context
   const compiled = compileSort({ input, outputCount: node.schema.fields.length, keys })
   lowering.addModule(compiled)
   const shape: SortShape = {
@@ -32,7 +32,7 @@ export function lowerSort(lowering: Lowering, node: Sort): Stream {
   }
   const sizes = sizesOf(sizing)
   const boundCounter = node.limit === undefined ? -1 : lowering.nextTopCounter()
-  const bounded = streams.map((stream) => boundScan(stream, node, { input, outputCount: 0, keys }, boundCounter))
+  const bounded = streams.map((stream) => boundScan(files, stream, node, { input, outputCount: 0, keys }, boundCounter))
   const isInOrder = bounded.every((stream, index) => stream === streams[index])
   const sink: SortSinkSpec = {
     kind: 'sort',

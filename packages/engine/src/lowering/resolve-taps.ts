@@ -50,7 +50,7 @@ class TapResolution {
     const { position, fused } = chooseFusion(drafts, this.#consumers, this.#stream.isSerial, isCheap)
     if (isCheap) {
       const parts = fused.map((consumer) => tapOf(consumer).own)
-      const together = fused.length > 1 && isOneScanCheaper(input, parts) ? fused : []
+      const together = fused.length > 1 && isOneScanCheaper(this.#lowering.context.files, input, parts) ? fused : []
       const alone = this.#consumers.filter((consumer) => !together.includes(consumer))
       // Last: a scan of its own may tap a stream that others share, too.
       if (together.length > 0) this.#fuse(position, together, [])

@@ -20,6 +20,7 @@
 import { childrenOf, exprEquals, type LogicalNode, type NamedExpr } from '@spillway/plan'
 import type { SinkUse, SourceSpec, TransformSpec } from '../physical/physical-plan.ts'
 import { statesReadBy, statesWrittenBy } from '../physical/operator-states.ts'
+import type { PlannedFiles } from './planned-files.ts'
 import { scanBytes } from './scan-bytes.ts'
 import type { StageDraft, Stream } from './stream.ts'
 
@@ -152,11 +153,11 @@ function statesOf(draft: DraftPipeline): States {
 const ONE_SCAN_SHARE = 0.95
 
 /** False when one scan of everything would not read less than a scan for each consumer. */
-export function isOneScanCheaper(input: LogicalNode, parts: readonly LogicalNode[]): boolean {
+export function isOneScanCheaper(files: PlannedFiles, input: LogicalNode, parts: readonly LogicalNode[]): boolean {
   if (parts.every((part) => part === input)) return true
-  const whole = scanBytes(input)
+  const whole = scanBytes(files, input)
   if (whole === undefined) return true
-  return whole <= ONE_SCAN_SHARE * parts.reduce((sum, part) => sum + (scanBytes(part) ?? 0), 0)
+  return whole <= ONE_SCAN_SHARE * parts.reduce((sum, part) => sum + (scanBytes(files, part) ?? 0), 0)
 }
 
 /** What makes rows of the shared scan those of the consumer's: its condition, then its columns. */

@@ -67,6 +67,17 @@ it('an abort takes a query out of the line, the first one too', async () => {
   expect(state.log).toEqual(['press 11', 'release 11', 'admit 3'])
 })
 
+it('a query whose signal was given before it asked does not stand in line', async () => {
+  const { state, queue, admit } = makeQueue()
+  const first = admit(11)
+  const asked = admit(12, AbortSignal.abort())
+  expect(queue.length).toBe(1)
+  await expect(asked).rejects.toThrow('cancelled by its signal')
+  state.free = 20
+  await first
+  expect(state.log).toContain('admit 11')
+})
+
 it('a query that fails does not keep the others', async () => {
   const { admit } = makeQueue()
   const all = [admit(101), admit(3)].map((each) => each.catch(String))

@@ -16,7 +16,7 @@ export interface Applicant<C> {
 export interface AdmissionRules<C, A> {
   /** Admits the query, or not yet. Throws when it never will. */
   readonly tryAdmit: (candidate: C) => Promise<A | undefined>
-  /** For how long every running query has waited for its program; 0 when one of them gets on, or none runs. */
+  /** For how long every running query has had batches that its program does not take; 0 when not so, or none runs. */
   readonly stalledMs: () => number
   /** Settles when memory may have come back, a query ended, or the signal was given. */
   readonly waitForChange: (signal: AbortSignal | undefined) => Promise<void>
@@ -29,7 +29,7 @@ export interface AdmissionRules<C, A> {
 /** So long an engine stands still before others than the first in line are tried. */
 const PASS_AFTER_MS = 300
 /** A program that takes no batch for so long keeps the others from their memory for ever, as far as one can tell. */
-export const STALLED_PATIENCE_MS = 30_000
+const STALLED_PATIENCE_MS = 30_000
 
 interface Waiter<C, A> extends Applicant<C> {
   readonly since: number
@@ -62,6 +62,8 @@ export class AdmissionQueue<C, A> {
 
   /** Waits in line. @throws CancelledError at once when the signal is given, and what `tryAdmit` throws */
   async admit({ candidate, signal }: Applicant<C>): Promise<A> {
+    // A signal that was given already tells nobody any more.
+    throwIfAborted(signal)
     let abort: () => void = () => {}
     try {
       return await new Promise<A>((resolve, reject) => {

@@ -11,7 +11,7 @@ import { type PublishedRows, rangeOf } from '../operators/join/published-build.t
 import type { KeyRange } from '../operators/join/row-store.ts'
 import type { ScanBuild } from '../operators/scan-file/scan-file.ts'
 import type { ParquetMorsel, ScanParquetSpec } from '../operators/scan-parquet/scan-parquet.ts'
-import { intersect } from '../lowering/lower-scan.ts'
+import { intersect } from '../lowering/planned-files.ts'
 import type { PhysicalPipeline } from '../physical/physical-plan.ts'
 
 export interface BoundPipeline {
@@ -125,6 +125,7 @@ function pruneFile(source: ScanParquetSpec, file: number, predicate: TypedExpr) 
     const meta = readFileMeta(source.files[file] as string)
     const planned = source.versions[file]
     if (meta.fileBytes !== planned?.fileBytes || meta.modifiedNs !== planned.modifiedNs) return undefined
+    if (meta.footerDigest !== source.footerDigests[file]) return undefined
     return pruneScan(meta, predicate, 'mixed')
   } catch {
     return undefined

@@ -29,7 +29,9 @@ export class Candidate {
   /** What it needs, on one line. */
   describe(): string {
     const waited = this.#since === undefined ? 'it is not its turn' : `tried for ${Math.round(this.#waitedMs)} ms`
-    return `a query waits for admission: needs ${this.sizer.smallestFloorPages()} pages at least, ${waited}`
+    const pages = this.sizer.knownFloorPages()
+    const need = pages === undefined ? 'what it needs is not known yet' : `needs ${pages} pages at least`
+    return `a query waits for admission: ${need}, ${waited}`
   }
 
   get #waitedMs(): number {

@@ -56,6 +56,8 @@ export class EngineCore {
   readonly #admissions = new AdmissionQueue(this.#admissionRules())
   #nextQueryId = 1
   #isClosed = false
+  /** Closed, and everything of it is gone. */
+  #isEnded = false
 
   constructor(options: EngineCoreOptions) {
     this.#options = options
@@ -107,6 +109,7 @@ export class EngineCore {
     while (this.#running.size > 0) await new Promise((resolve) => setTimeout(resolve, 2))
     crew?.keeper.abandon()
     await crew?.pool.close(CLOSE_GRACE_MS)
+    this.#isEnded = true
     this.#spillSpace.close()
   }
 
@@ -123,7 +126,8 @@ export class EngineCore {
 
   /** What runs and what it waits for, as text of several lines. */
   async report(): Promise<string> {
-    const crew = await this.#crew
+    if (this.#isEnded) return 'closed'
+    const crew = await this.#crew?.catch(() => undefined)
     return crew === undefined ? 'no workers' : reportEngine(crew, this.#running, this.#admissions.waiting)
   }
 

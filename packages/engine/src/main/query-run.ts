@@ -265,6 +265,12 @@ export class QueryRun {
     )
   }
 
+  /** Batches are there that the program has not asked for. */
+  get waitsForProgram(): boolean {
+    const load = (word: number): number => this.#control.load(this.slot, word)
+    return this.facts.setup.isStreamed && load(queryWord.tokensOut) > 0 && load(queryWord.starved) === 0
+  }
+
   /** Changes whenever the query gets on or its program takes a batch. */
   progressMark(): string {
     const counters = ['rowsIn', 'rowsOut', 'spilledBytes', 'morselsDone'] as const

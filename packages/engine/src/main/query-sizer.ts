@@ -7,6 +7,7 @@ import { RESULT_SLACK_PAGES } from '@spillway/memory'
 import type { LogicalNode } from '@spillway/plan'
 import { makeError } from '@spillway/stdx'
 import { type LoweringContext, lowerPlans } from '../lowering/lower-plan.ts'
+import { PlannedFiles } from '../lowering/planned-files.ts'
 import type { PhysicalPlan, PlannedModule, Sizing } from '../physical/physical-plan.ts'
 import { ARENA_SHARE_BESIDE_RESULTS } from './arena-keeper.ts'
 import type { Crew } from './crew.ts'
@@ -49,7 +50,8 @@ export function foreseeModules(
   const [first] = sizingTries(threads, request.options.memoryLimitBytes, request.options.testing)
   if (first === undefined) return []
   try {
-    return lowerFor(plans, request, { sizing: first.sizing, tableIdOf: () => 0, shareFooters: () => {} }).modules
+    const context = { sizing: first.sizing, files: new PlannedFiles(), tableIdOf: () => 0, shareFooters: () => {} }
+    return lowerFor(plans, request, context).modules
   } catch {
     return []
   }
@@ -60,6 +62,7 @@ export class QuerySizer {
   readonly #plans: readonly LogicalNode[]
   readonly #request: QueryRequest
   readonly #engineThreads: number
+  readonly #files = new PlannedFiles()
   /** By sizing: the same ones are tried again, for other shares and while the query waits. */
   readonly #lowered = new Map<string, PhysicalPlan>()
 
@@ -124,6 +127,7 @@ export class QuerySizer {
     const { tables, footers } = this.#crew
     const physical = lowerFor(this.#plans, this.#request, {
       sizing,
+      files: this.#files,
       tableIdOf: (table) => tables.idOf(table),
       shareFooters: (metas) => footers.share(metas),
     })
@@ -145,6 +149,11 @@ export class QuerySizer {
   /** Arena pages of the smallest sizing's floor. */
   smallestFloorPages(): number {
     return this.#lower(smallestSizing(this.#request.options.testing)).floorPages
+  }
+
+  /** The same, if it is known: nothing is read for it, so nothing fails. */
+  knownFloorPages(): number | undefined {
+    return this.#lowered.get(JSON.stringify(smallestSizing(this.#request.options.testing)))?.floorPages
   }
 
   /** Process memory that a sizing needs at least. */

@@ -5,7 +5,7 @@
  * step that cannot go on returns `blocked` with everything kept. Spill requests of other workers are served before
  * each step and after each batch.
  */
-import { queryCounter, queryWord, type RunningPipeline, type StepStatus } from '@spillway/scheduler'
+import { queryCounter, type RunningPipeline, type StepStatus } from '@spillway/scheduler'
 import { makeError } from '@spillway/stdx'
 import type { QueryContext } from '../worker/query-context.ts'
 import { selectedRows } from './batch-buffers.ts'
@@ -227,6 +227,8 @@ export class PullLoop implements RunningPipeline {
 
   #finish(): 'finished' {
     const { source, stores } = this.#parts
+    // On their way to disk, so sinks publish with these pages free.
+    this.writePending(Number.POSITIVE_INFINITY)
     const ending = this.#sinks.filter((sink) => sink.publishes)
     const published: PublishedByWorker[] = ending.map((sink) => ({
       sinkId: sink.sinkId,
@@ -255,10 +257,5 @@ export class PullLoop implements RunningPipeline {
   close(): void {
     this.#parts.source.operator.close()
     for (const { operator } of this.#transforms) operator.close()
-  }
-
-  /** The progress words of a query start anew with each pipeline. */
-  static resetClaims(context: { control: QueryContext['control']; slot: number }): void {
-    context.control.store(context.slot, queryWord.nextMorsel, 0)
   }
 }

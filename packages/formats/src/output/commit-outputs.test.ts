@@ -104,6 +104,29 @@ describe('several complete files', () => {
     expect(state()).toEqual({ a: 'new a', 'a.tmp.old': 'old a', b: 'new b' })
   })
 
+  for (const [text, change] of [
+    ['links', (calls: OutputCalls) => calls],
+    ['no links', withoutLinks],
+  ] as const) {
+    it(`a disk that fails for good at any call: the error names new files only, ${text}`, () => {
+      for (let operation = 0; operation < 8; operation++) {
+        const { files, before } = prepare(names)
+        const error = commit(files, change(outputCalls(fault('fail-on', operation))))
+        if (error === undefined) continue
+        const after = state()
+        const isNew = names.filter((name) => after[name] === `new ${name}`)
+        const told = isNew.length === 0 ? undefined : isNew.map((name) => join(folder, name)).join(', ')
+        expect([operation, error.details['completeFiles']]).toEqual([operation, told])
+        // Nothing old is lost, and where it is under another name the error says so.
+        for (const name of names) {
+          const [place] = Object.entries(after).find(([, text]) => text === before[name]) ?? []
+          expect([operation, place]).not.toEqual([operation, undefined])
+          if (after[name] === undefined) expect(error.message).toContain(`is "${join(folder, place ?? '')}" now`)
+        }
+      }
+    })
+  }
+
   it('never puts a folder aside', () => {
     for (const name of names) {
       const { files } = prepare(names.filter((each) => each !== name))

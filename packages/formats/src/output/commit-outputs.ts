@@ -26,6 +26,8 @@ interface Renamed {
   readonly target: string
   /** Another name of what it stood for; undefined: it was free. */
   readonly kept: string | undefined
+  /** It stands for the new file. */
+  isNew: boolean
 }
 
 /** @throws OUTPUT_FAILED with `completeFiles` in its details when some could not be taken back */
@@ -36,8 +38,12 @@ export function commitOutputFiles(files: readonly CompleteFile[], calls: OutputC
     for (const [index, { temporary, target }] of files.entries()) {
       at = target
       // Noted before the rename: what was put aside must come back if that fails.
-      if (index < files.length - 1) renamed.push({ target, kept: keepOld(temporary, target, calls) })
+      if (index < files.length - 1) {
+        renamed.push({ target, kept: keepOld(temporary, target, calls), isNew: false })
+      }
       calls.rename(temporary, target)
+      const last = renamed.at(-1)
+      if (last?.target === target) last.isNew = true
     }
   } catch (cause) {
     throw commitError(at, cause, takeBack(renamed, calls))
@@ -67,36 +73,61 @@ function isUnsupported(error: unknown): boolean {
   return ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(code)
 }
 
-/** Whether or not the last of them was renamed. @returns the files that stay although they should not */
-function takeBack(renamed: readonly Renamed[], calls: OutputCalls): string[] {
-  const left: string[] = []
-  for (const { target, kept } of [...renamed].reverse()) {
-    try {
-      if (kept === undefined) calls.remove(target)
-      else calls.rename(kept, target)
-    } catch {
-      left.push(target)
-    }
-    // Renaming one link of a file to another of the same file leaves both.
-    if (kept !== undefined && !left.includes(target)) removeQuietly(kept, calls)
-  }
-  return left.reverse()
+/** What could not be undone. */
+interface Remains {
+  /** Names that stand for new files although they should not. */
+  readonly complete: string[]
+  /** Names that stand for nothing now, each with the one that has what they stood for. */
+  readonly aside: { readonly target: string; readonly kept: string }[]
 }
 
-function commitError(path: string, cause: unknown, left: readonly string[]): Error {
+function takeBack(renamed: readonly Renamed[], calls: OutputCalls): Remains {
+  const remains: Remains = { complete: [], aside: [] }
+  for (const { target, kept, isNew } of [...renamed].reverse()) {
+    // The last one was perhaps not renamed: then it has two names for what it stood for, and keeps the first.
+    if (kept === undefined || isNew || !isSameFile(target, kept)) {
+      try {
+        if (kept === undefined) calls.remove(target)
+        else calls.rename(kept, target)
+      } catch {
+        if (isNew || exists(target)) remains.complete.unshift(target)
+        else if (kept !== undefined) remains.aside.unshift({ target, kept })
+        continue
+      }
+    }
+    // Renaming one link of a file to another of the same file leaves both.
+    if (kept !== undefined) removeQuietly(kept, calls)
+  }
+  return remains
+}
+
+function exists(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined
+}
+
+function isSameFile(a: string, b: string): boolean {
+  const [left, right] = [a, b].map((path) => lstatSync(path, { bigint: true, throwIfNoEntry: false }))
+  return left !== undefined && right !== undefined && left.ino === right.ino && left.dev === right.dev
+}
+
+function commitError(path: string, cause: unknown, { complete, aside }: Remains): Error {
   const errno = (cause as NodeJS.ErrnoException | undefined)?.code ?? 'unknown'
   const text = `Output file cannot be written: ${path} (${errno}).`
-  if (left.length === 0) {
-    return makeError('OUTPUT_FAILED', `${text} Check the output directory.`, { file: path, errno }, { cause })
+  const details = { file: path, errno }
+  if (complete.length === 0 && aside.length === 0) {
+    return makeError('OUTPUT_FAILED', `${text} Check the output directory.`, details, { cause })
   }
-  const which = left.map((file) => `"${file}"`).join(', ')
-  return makeError(
-    'OUTPUT_FAILED',
-    `${text} Other outputs of the query could not be taken back: ${which}. Remove them, or their ".old" files hold ` +
-      'what was there before.',
-    { file: path, errno, completeFiles: left.join(', ') },
-    { cause },
-  )
+  const sentences = [text]
+  if (complete.length > 0) {
+    const which = complete.map((file) => `"${file}"`).join(', ')
+    sentences.push(
+      `Other outputs of the query could not be taken back: ${which}. Remove them, or their ".old" files hold what ` +
+        'was there before.',
+    )
+  }
+  for (const { target, kept } of aside) sentences.push(`What was "${target}" is "${kept}" now. Rename it.`)
+  const completeFiles = complete.length === 0 ? undefined : complete.join(', ')
+  return makeError('OUTPUT_FAILED', sentences.join(' '), { ...details, completeFiles }, { cause })
 }
 
 function removeQuietly(path: string, calls: OutputCalls): void {

@@ -1,11 +1,14 @@
 /** The system calls that writing a file takes, and their deliberate failures for tests. */
-import { closeSync, fsyncSync, linkSync, openSync, renameSync, rmSync, writevSync } from 'node:fs'
+import { closeSync, fsync, fsyncSync, linkSync, openSync, renameSync, rmSync, writevSync } from 'node:fs'
+import { promisify } from 'node:util'
 
 export interface OutputCalls {
   open(path: string, flags: 'wx' | 'r+' | 'r'): number
   /** Writes some of the views; returns how many bytes. */
   writev(descriptor: number, views: readonly Uint8Array[], position: number): number
   sync(descriptor: number): void
+  /** The same beside the event loop. */
+  syncFile(descriptor: number): Promise<void>
   rename(from: string, to: string): void
   /** A second name for a file. */
   link(from: string, to: string): void
@@ -18,11 +21,14 @@ export const systemOutput: OutputCalls = {
   open: (path, flags) => openSync(path, flags),
   writev: (descriptor, views, position) => writevSync(descriptor, views, position),
   sync: (descriptor) => fsyncSync(descriptor),
+  syncFile: (descriptor) => syncBeside(descriptor),
   rename: (from, to) => renameSync(from, to),
   link: (from, to) => linkSync(from, to),
   remove: (path) => rmSync(path, { force: true }),
   close: (descriptor) => closeSync(descriptor),
 }
+
+const syncBeside = promisify(fsync)
 
 /** Plain data that crosses threads; all count on one counter. */
 export interface OutputFault {
@@ -63,6 +69,10 @@ export function outputCalls(fault: OutputFault | undefined): OutputCalls {
     sync(descriptor) {
       failing()
       systemOutput.sync(descriptor)
+    },
+    async syncFile(descriptor) {
+      failing()
+      await systemOutput.syncFile(descriptor)
     },
     rename(from, to) {
       failing()

@@ -73,7 +73,7 @@ function writeViews(calls: OutputCalls, descriptor: number, views: readonly Uint
 }
 
 /**
- * Writes the tail behind the last body and syncs the file. Main thread, after all bodies are written.
+ * Writes the tail behind the last body. Main thread, after all bodies are written.
  * @returns the file's size in bytes
  * @throws OUTPUT_FAILED
  */
@@ -86,7 +86,6 @@ export function endOutputFile(temporary: string, { start, pieces }: FileTail, ca
         writeFully(calls, descriptor, piece, position)
         position += piece.length
       }
-      calls.sync(descriptor)
     } finally {
       calls.close(descriptor)
     }
@@ -127,10 +126,14 @@ function onOutput(path: string, write: () => void): void {
   try {
     write()
   } catch (cause) {
-    const errno = (cause as NodeJS.ErrnoException | undefined)?.code ?? 'unknown'
-    const message = `Output file cannot be written: ${path} (${errno}). Check the output directory.`
-    throw makeError('OUTPUT_FAILED', message, { file: path, errno }, { cause })
+    throw outputError(path, cause)
   }
+}
+
+export function outputError(path: string, cause: unknown): Error {
+  const errno = (cause as NodeJS.ErrnoException | undefined)?.code ?? 'unknown'
+  const message = `Output file cannot be written: ${path} (${errno}). Check the output directory.`
+  return makeError('OUTPUT_FAILED', message, { file: path, errno }, { cause })
 }
 
 function writeFully(calls: OutputCalls, descriptor: number, bytes: Uint8Array, position: number): void {

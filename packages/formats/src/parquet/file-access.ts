@@ -97,6 +97,8 @@ export interface FileVersion {
    * version written since has another time. What was read of a file that is not settled may be used, but not kept.
    */
   readonly isSettled: boolean
+  /** When it was looked up, in milliseconds of a clock that all threads share and that goes forward only. */
+  readonly seenAtMs: number
 }
 
 // Linux counts times of files in steps of up to 10 ms; some file systems know whole, or every other, second only.
@@ -112,15 +114,33 @@ export function fileVersion(descriptor: number | undefined, path: string): FileV
     const stat = descriptor === undefined ? statSync(path, { bigint: true }) : fstatSync(descriptor, { bigint: true })
     if (stat.isDirectory()) throw Object.assign(new Error('is a directory'), { code: 'EISDIR' })
     const modifiedNs = stat.mtimeNs
-    const step = modifiedNs % 1_000_000_000n === 0n ? COARSE_CLOCK_STEP_MS : CLOCK_STEP_MS
-    const isSettled = Date.now() - Number(modifiedNs / 1_000_000n) > step
-    return { fileBytes: Number(stat.size), modifiedNs, isSettled }
+    const isSettled = Date.now() - Number(modifiedNs / 1_000_000n) > clockStepMs(modifiedNs)
+    return { fileBytes: Number(stat.size), modifiedNs, isSettled, seenAtMs: performance.timeOrigin + performance.now() }
   } catch (cause) {
     throw fileError(path, cause)
   }
 }
 
+function clockStepMs(modifiedNs: bigint): number {
+  return modifiedNs % 1_000_000_000n === 0n ? COARSE_CLOCK_STEP_MS : CLOCK_STEP_MS
+}
+
+/** The two are one version, as far as size and time tell. */
+export function isSameVersion(a: FileVersion, b: FileVersion): boolean {
+  return a.fileBytes === b.fileBytes && a.modifiedNs === b.modifiedNs
+}
+
 /** What was read of version `cached` of a file still holds now that it has version `now`. */
 export function isOfVersion(cached: FileVersion, now: FileVersion): boolean {
-  return cached.isSettled && cached.fileBytes === now.fileBytes && cached.modifiedNs === now.modifiedNs
+  return cached.isSettled && isSameVersion(cached, now)
+}
+
+/**
+ * `now` with what `cached`, an earlier look at the file, tells of it: a version that has been there for longer than a
+ * step of the clock is settled, whatever its time says. That may lie in the future, by the clock of another machine.
+ */
+export function settledSince(cached: FileVersion | undefined, now: FileVersion): FileVersion {
+  if (cached === undefined || now.isSettled || !isSameVersion(cached, now)) return now
+  const isSettled = now.seenAtMs - cached.seenAtMs > clockStepMs(now.modifiedNs)
+  return { ...now, isSettled, seenAtMs: cached.seenAtMs }
 }

@@ -83,6 +83,8 @@ export interface ParquetStorage {
 /** With the version of the file that the footer belongs to. */
 export interface ParquetFileMeta extends FileVersion {
   readonly path: string
+  /** Tells the footer from others of one size and time: of a file that was just written those do not tell. */
+  readonly footerDigest: string
   readonly schema: Schema
   /** By column name, as `schema`. */
   readonly storage: Readonly<Record<string, ParquetStorage>>

@@ -1,7 +1,16 @@
 /** A Parquet file's footer: from bytes to `ParquetFileMeta`, with a bounded cache; and the bytes of a new footer. */
+import { createHash } from 'node:crypto'
 import { makeSchema } from '@spillway/columnar'
 import { makeError, SpillwayError } from '@spillway/stdx'
-import { corruptError, fileVersion, isOfVersion, readFully, withFile } from './file-access.ts'
+import {
+  corruptError,
+  fileVersion,
+  isOfVersion,
+  isSameVersion,
+  readFully,
+  settledSince,
+  withFile,
+} from './file-access.ts'
 import type { FilePlace, FileVersion } from './file-access.ts'
 import type { ByteRange, ParquetChunk, ParquetCodec, ParquetFileMeta, ParquetRowGroup } from './file-meta.ts'
 import { parseSchemaElements } from './schema-elements.ts'
@@ -61,9 +70,25 @@ export function readFileMeta(path: string): ParquetFileMeta {
 /** The same for a file that is open and of this version. */
 export function readOpenFileMeta(descriptor: number, path: string, version: FileVersion): ParquetFileMeta {
   const cached = cache.get(path)
-  const meta = cached !== undefined && isOfVersion(cached, version) ? cached : readFooter(descriptor, path, version)
+  const meta = cached !== undefined && isOfVersion(cached, version) ? cached : reread(descriptor, path, version, cached)
   keep(meta)
   return meta
+}
+
+/** Parsing takes much longer than reading: the footer that is known is taken when its bytes are the same. */
+function reread(
+  descriptor: number,
+  path: string,
+  found: FileVersion,
+  cached: ParquetFileMeta | undefined,
+): ParquetFileMeta {
+  const version = settledSince(cached, found)
+  const bytes = readFooterBytes(descriptor, path, version.fileBytes)
+  const footerDigest = createHash('sha1').update(bytes).digest('base64')
+  if (cached === undefined || !isSameVersion(cached, version) || cached.footerDigest !== footerDigest) {
+    return parseFooter(descriptor, bytes, { path, ...version, footerDigest })
+  }
+  return cached.isSettled === version.isSettled ? cached : { ...cached, ...version }
 }
 
 /** Puts a footer that was read elsewhere into the cache. It is used for its own version of the file only. */
@@ -94,8 +119,7 @@ function forget(path: string, meta: ParquetFileMeta): void {
 
 const chunkCount = (meta: ParquetFileMeta): number => 1 + meta.rowGroups.length * meta.schema.fields.length
 
-function readFooter(descriptor: number, path: string, version: FileVersion): ParquetFileMeta {
-  const { fileBytes } = version
+function readFooterBytes(descriptor: number, path: string, fileBytes: number): Uint8Array {
   const place = { file: path }
   let tail = new Uint8Array(Math.min(fileBytes, TAIL_BYTES))
   readFully(descriptor, tail, fileBytes - tail.length, place)
@@ -104,10 +128,13 @@ function readFooter(descriptor: number, path: string, version: FileVersion): Par
     tail = new Uint8Array(footerBytes + 8)
     readFully(descriptor, tail, fileBytes - tail.length, place)
   }
-  const meta = guardParsing(place, () => {
-    const footer = new ThriftReader(tail, tail.length - 8 - footerBytes).readStruct()
-    return buildMeta(footer, path, version)
-  })
+  return tail.subarray(tail.length - 8 - footerBytes, tail.length - 8)
+}
+
+type FooterFacts = FileVersion & Pick<ParquetFileMeta, 'path' | 'footerDigest'>
+
+function parseFooter(descriptor: number, bytes: Uint8Array, facts: FooterFacts): ParquetFileMeta {
+  const meta = guardParsing({ file: facts.path }, () => buildMeta(new ThriftReader(bytes).readStruct(), facts))
   return { ...meta, hasPageChecksums: probeChecksum(descriptor, meta) }
 }
 
@@ -160,8 +187,8 @@ export function parseFooterStruct(file: Uint8Array, name: string): ThriftStruct 
   return guardParsing({ file: name }, () => new ThriftReader(file, file.length - 8 - length).readStruct())
 }
 
-function buildMeta(footer: ThriftStruct, path: string, version: FileVersion): ParquetFileMeta {
-  const { fileBytes } = version
+function buildMeta(footer: ThriftStruct, facts: FooterFacts): ParquetFileMeta {
+  const { path, fileBytes } = facts
   const parsed = parseSchemaElements(footer)
   const { columns, leftOut } = parsed
   const rowGroups: ParquetRowGroup[] = []
@@ -178,8 +205,7 @@ function buildMeta(footer: ThriftStruct, path: string, version: FileVersion): Pa
     throw corruptError(`the footer says ${rowCount} rows but its row groups hold ${rowStart}`, { file: path })
   }
   return {
-    path,
-    ...version,
+    ...facts,
     schema: makeSchema(columns.map(({ name, type, storage }) => ({ name, type, nullable: !storage.required }))),
     storage: Object.fromEntries(columns.map(({ name, storage }) => [name, storage])),
     rowCount,

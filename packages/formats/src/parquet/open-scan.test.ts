@@ -16,7 +16,7 @@ import { SpillwayError } from '@spillway/stdx'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { expandPaths } from './expand-paths.ts'
 import { columnError, requireChunk } from './file-meta.ts'
-import { readFileMeta } from './footer.ts'
+import { readFileMeta, rememberFileMeta } from './footer.ts'
 import { openParquetScan } from './open-scan.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'spillway-scan-'))
@@ -165,9 +165,42 @@ describe('readFileMeta', () => {
     expect(rewrite(bytes.one, now).min).toBe(1n)
     expect(rewrite(bytes.two, now).min).toBe(2n)
     const before = new Date(now.getTime() - 60_000)
+    // The footer that is read again is not parsed again, and kept once the file was left alone for long enough.
+    const fresh = rewrite(bytes.one, now).meta
+    expect(readFileMeta(at('now.parquet'))).toBe(fresh)
     const { meta } = rewrite(bytes.one, before)
     expect(readFileMeta(at('now.parquet'))).toBe(meta)
     expect(rewrite(bytes.two, new Date(before.getTime() + 1)).min).toBe(2n)
+  })
+
+  it('keeps the footer of a file whose time lies in the future', async () => {
+    await write('future.parquet', 'select 1 as x')
+    const inAnHour = new Date(Date.now() + 3_600_000)
+    inAnHour.setMilliseconds(500)
+    utimesSync(at('future.parquet'), inAnHour, inAnHour)
+    const first = readFileMeta(at('future.parquet'))
+    expect([first.isSettled, readFileMeta(at('future.parquet'))]).toEqual([false, first])
+    await new Promise((resolve) => setTimeout(resolve, 150))
+    const second = readFileMeta(at('future.parquet'))
+    expect(second).toMatchObject({ isSettled: true, rowGroups: first.rowGroups })
+    expect(readFileMeta(at('future.parquet'))).toBe(second)
+  })
+
+  it('a footer of another thread is taken for the same bytes only', async () => {
+    await write('sent-one.parquet', 'select 1 as x')
+    await write('sent-two.parquet', 'select 2 as x')
+    const now = new Date()
+    const copy = (name: string): string => {
+      writeFileSync(at('sent.parquet'), readFileSync(at(name)))
+      utimesSync(at('sent.parquet'), now, now)
+      return at('sent.parquet')
+    }
+    const sent = structuredClone(readFileMeta(copy('sent-one.parquet')))
+    rememberFileMeta(sent)
+    expect(readFileMeta(at('sent.parquet'))).toBe(sent)
+    const other = readFileMeta(copy('sent-two.parquet'))
+    expect(other.footerDigest).not.toBe(sent.footerDigest)
+    expect(other.rowGroups[0]?.chunks['x']?.min).toBe(2n)
   })
 
   it('crosses threads', () => {

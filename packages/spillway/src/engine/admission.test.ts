@@ -2,8 +2,12 @@
  * Admission beside a query that stands still: a stream whose consumer is busy frees nothing more, so a query inside its
  * loop must make do with the pages that are free, at once and not when the stream ends (which it never would).
  */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { col, collectAll, createEngine, type Engine, LazyFrame, len } from '../index.ts'
+import { col, collectAll, createEngine, type Engine, intRange, LazyFrame, len } from '../index.ts'
 
 const ROWS = 60_000
 /** The stream's floor takes about half of these pages, as the best sizing of the inner query would. */
@@ -73,5 +77,40 @@ describe('a query in the loop over the batches of another one', () => {
     await batches.return?.()
     expect((await large).map(({ height }) => height)).toEqual([1, 1, 1, 1, 1])
     expect(await engine.usage()).toMatchObject({ runningQueries: 0, reservedPages: 0, usedPages: 0 })
+  }, 60_000)
+
+  it('a report does not read files for queries that wait, and says when the engine is closed', async () => {
+    const other = createEngine({ threads: 2, memoryLimit: '1GB', tempDir: '/var/tmp' })
+    const folder = mkdtempSync(join(tmpdir(), 'spillway-report-'))
+    try {
+      const path = join(folder, 'gone.parquet')
+      await LazyFrame({ x: [1, 2] }, { session: other }).sinkParquet(path)
+      const batches = LazyFrame({ x: intRange(0, 1_000_000) }, { session: other })
+        .collectBatches({ testing })
+        [Symbol.asyncIterator]()
+      await batches.next()
+      // Asked at once, in this order: the second one was not its turn when the report is made.
+      const signal = new AbortController()
+      const large = ['a', 'b', 'c', 'd', 'e'].map((name) =>
+        LazyFrame({ k: intRange(0, 1000) }, { session: other })
+          .groupBy('k')
+          .agg(len().alias(name)),
+      )
+      const first = collectAll(large, { testing, signal: signal.signal }).catch(String)
+      const second = other.scanParquet(path).collect({ testing, signal: signal.signal }).catch(String)
+      await setTimeout(5)
+      rmSync(path)
+      const report = await other.report()
+      expect(report.match(/a query waits for admission/g)).toHaveLength(2)
+      expect(report).toMatch(/tried for \d+ ms/)
+      expect(report).toContain('what it needs is not known yet, it is not its turn')
+      signal.abort()
+      await Promise.all([first, second, batches.return?.()])
+      await other.close()
+      expect(await other.report()).toBe('closed')
+    } finally {
+      await other.close()
+      rmSync(folder, { recursive: true, force: true })
+    }
   }, 60_000)
 })

@@ -26,7 +26,7 @@ export function frameOutput<S extends SchemaTypes>(
     encoder: noEncoder,
     begin: () => {},
     admitted: () => {},
-    complete: () => {},
+    complete: () => Promise.resolve(),
     finish: (metrics) => {
       // A worker sends the batches of a morsel in order, and the sort is stable: morsels are all that is out of order.
       batches.sort((a, b) => a.sequence - b.sequence)
@@ -36,6 +36,6 @@ export function frameOutput<S extends SchemaTypes>(
       )
       return dataFrameFromTable<S>(table, session, metrics)
     },
-    discard: () => {},
+    discard: () => Promise.resolve(),
   }
 }

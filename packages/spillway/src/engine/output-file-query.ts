@@ -6,6 +6,7 @@ import {
   discardOutputFile,
   endOutputFile,
   type FileTail,
+  OutputSync,
   outputCalls,
   temporaryOutputPath,
 } from '@spillway/formats'
@@ -31,6 +32,7 @@ export function fileOutput<F>(path: string, format: OutputFormat<F>, query: Quer
   const temporary = temporaryOutputPath(target)
   const pieces: SinkFileOutput<F>[] = []
   const calls = outputCalls(query.testing.outputFault)
+  const sync = new OutputSync(temporary, calls)
   let rowCount = 0
   let bytes = 0
   return {
@@ -38,7 +40,9 @@ export function fileOutput<F>(path: string, format: OutputFormat<F>, query: Quer
       plan: format.plan,
       makeSink: format.makeSink(temporary),
       onOutput: (output) => {
-        pieces.push(output as SinkFileOutput<F>)
+        const piece = output as SinkFileOutput<F>
+        pieces.push(piece)
+        sync.written(piece.bytes)
       },
     },
     keepsResults: false,
@@ -47,15 +51,19 @@ export function fileOutput<F>(path: string, format: OutputFormat<F>, query: Quer
     admitted: ({ slot, control }, outputIndex) => {
       control.count(slot, queryCounter.sinkOffset + outputIndex, format.header.length)
     },
-    complete: ({ operators }, { operatorId }) => {
+    complete: async ({ operators }, { operatorId }) => {
       const sink = operators.find((operator) => operator.operatorId === operatorId)
       assert(sink !== undefined, 'metrics tell of every sink')
       rowCount = sink.rowsOut
       pieces.sort((a, b) => a.sequence - b.sequence)
       bytes = endOutputFile(temporary, format.tail(pieces, rowCount), calls)
+      await sync.end()
     },
     file: { temporary, target },
     finish: (metrics) => ({ path: target, rowCount, bytes, metrics }),
-    discard: () => discardOutputFile(temporary),
+    discard: async () => {
+      await sync.abandon()
+      discardOutputFile(temporary)
+    },
   }
 }

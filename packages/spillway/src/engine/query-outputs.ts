@@ -26,13 +26,13 @@ export interface QueryOutput<R> {
   /** The query has its slot; no worker has started. */
   admitted(query: AdmittedQuery, outputIndex: number): void
   /** All rows are there. */
-  complete(metrics: QueryMetrics, root: PhysicalRoot): void
+  complete(metrics: QueryMetrics, root: PhysicalRoot): Promise<void>
   /** What gets its name when all outputs are complete. */
   readonly file: CompleteFile | undefined
   /** All outputs are complete, and files still have temporary names. */
   finish(metrics: QueryMetrics): R
   /** Also after a failed `begin`, `complete` or `finish`, and when not all files got their names. */
-  discard(): void
+  discard(): Promise<void>
 }
 
 /** Runs one query for all outputs. @returns their results, in order */
@@ -56,17 +56,17 @@ export async function runOutputs<R>(
         })
       },
     })
-    outputs.forEach((output, index) => {
+    for (const [index, output] of outputs.entries()) {
       const root = roots[index]
       assert(root !== undefined, 'a query has as many ends as outputs')
-      output.complete(metrics, root)
-    })
+      await output.complete(metrics, root)
+    }
     const results = outputs.map((output) => output.finish(metrics))
     const files = outputs.flatMap(({ file }) => (file === undefined ? [] : [file]))
     commitOutputFiles(files, outputCalls(options.testing.outputFault))
     return results
   } catch (error) {
-    for (const output of outputs) output.discard()
+    for (const output of outputs) await output.discard()
     throw error
   }
 }

@@ -137,6 +137,36 @@ describe('bad inputs and outputs', () => {
     expect((await failure(() => query.collect(), path, '"number"')).code).toBe('COLUMN_NOT_FOUND')
   })
 
+  it('a file that is written again between two runs of one frame, with other row groups', async () => {
+    const path = join(files, 'again.parquet')
+    const writeAgain = async (rows: number, rowGroupSize: number) => {
+      await LazyFrame({ number: intRange(0, rows) }, { session: stage.engine }).sinkParquet(path, { rowGroupSize })
+    }
+    await writeAgain(1000, 1000)
+    const frame = scan(path)
+    const run = async (): Promise<unknown> => {
+      const numbers = (await frame.sort('number').collect()).toRecords().map(({ number }) => number)
+      const all = (await frame.collect()).height
+      const some = (await frame.filter(col('number').gt(9)).collect()).height
+      const first = (await frame.sort('number', { descending: true }).head(1).collect()).toRecords()
+      return { read: numbers.length, last: numbers.at(-1), all, some, first, groups: frame.numRowGroups }
+    }
+    for (const [rows, rowGroupSize] of [
+      [1000, 1000],
+      [1000, 500],
+      [3000, 3000],
+      [200, 200],
+      [5000, 1000],
+      [5000, 1001],
+    ] as const) {
+      await writeAgain(rows, rowGroupSize)
+      const last = BigInt(rows - 1)
+      const expected = { read: rows, last, all: rows, some: rows - 10, first: [{ number: last }] }
+      expect(await run()).toEqual({ ...expected, groups: Math.ceil(rows / rowGroupSize) })
+      expect(await frame.explain({ physical: true })).toContain(`rows ${rows},`)
+    }
+  })
+
   it('a file that is replaced while it is read', async () => {
     const path = await write(join(files, 'changing.parquet'), 200_000, 'before')
     const other = await write(join(files, 'changed.parquet'), 200_000, 'after')

@@ -108,6 +108,28 @@ describe('terminal algorithm and recursion', () => {
     expect(Math.max(...reached.map(({ chunks }) => chunks))).toBeGreaterThanOrEqual(1)
   })
 
+  // As many groups as fill a directory of some size to the last place, and one more.
+  for (const rows of [2, 5, 11]) {
+    it(`merges ${Math.ceil(rows / 2)} long groups in all memory beyond the least`, { timeout: 120_000 }, async () => {
+      const query = hugeStringsQuery(stage.engine, rows, 600_000)
+      const outcomes: ('chunks' | 'whole' | 'refused')[] = []
+      for (let budgetPages = 190; budgetPages < 360; budgetPages += 6) {
+        const testing = { ...query.testing, hashBits: 0, budgetPages }
+        const outcome = await reach(query, testing).catch((error: unknown) => {
+          if (!(error instanceof MemoryLimitError)) throw error
+          return undefined
+        })
+        outcomes.push(outcome === undefined ? 'refused' : outcome.chunks > 0 ? 'chunks' : 'whole')
+      }
+      // Within a few pages of the least it depends on where free runs of pages lie.
+      const finishes = outcomes.map((each) => each !== 'refused')
+      const least = finishes.findIndex((_, index) => finishes.slice(index, index + 3).every(Boolean))
+      expect(outcomes.slice(least)).not.toContain('refused')
+      expect(outcomes.length - least).toBeGreaterThan(8)
+      expect(outcomes).toContain('chunks')
+    })
+  }
+
   it('gives states room when the new rows of a batch take all the memory', { timeout: 120_000 }, async () => {
     const query = stringStatesQuery(stage.engine, 12_000)
     const whole = { ...query, testing: { ...query.testing, forceSpill: false, batchRows: 8192, morselRows: 12_000 } }

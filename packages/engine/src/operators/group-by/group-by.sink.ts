@@ -12,7 +12,7 @@ import { GroupTable } from './group-table.ts'
 import type { GroupTableSizes } from './group-table-options.ts'
 import { PUBLISHED_PARTITION_BYTES, writePublished } from './published-partition.ts'
 import { PublishedPartitions } from './published-groups.ts'
-import { noRoomError, Refusals } from './refusals.ts'
+import { noRoomError, PAGES_ASKED_OF_OTHERS, Refusals } from './refusals.ts'
 import { chainBytes, type RowChain } from './row-chain.ts'
 import { RowSpiller, sizeRowSpiller } from './row-spiller.ts'
 import { CACHE_BYTES } from './touch-ahead.ts'
@@ -104,6 +104,7 @@ class GroupBySinkLocal implements Sink {
       this.#table,
       (partition) => void this.#spillPartition(partition),
       () => this.#noRoom(),
+      () => context.makeRoom(PAGES_ASKED_OF_OTHERS),
     )
   }
 

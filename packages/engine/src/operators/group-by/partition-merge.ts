@@ -26,9 +26,11 @@ import { RowSpiller, rowSpillerRoomBytes, sizeRowSpiller, spillBlockRows } from 
 import { SplitParts } from './split-parts.ts'
 import { CACHE_BYTES } from './touch-ahead.ts'
 
-/** A directory of the guaranteed size, always there; larger ones are asked for. */
+/** Of directories that are asked for beyond the guaranteed one. */
 const LARGEST_DIRECTORY_BITS = 26
 const LOAD_FACTOR = 0.7
+/** A directory is made for this many rows more than there are: those that are there must all find room, even one. */
+const SLOTS_SPARE = 2
 /** A split that leaves this share of the rows in one part made no progress. */
 const NO_PROGRESS_SHARE = 0.95
 const LEAST_HASH_BITS_LEFT = 8
@@ -143,19 +145,21 @@ export class PartitionMerge {
     } finally {
       reservation.takeBack(aside)
     }
-    if (fits) {
-      reservation.endAside()
+    if (!fits) {
+      yield* this.#split(input, chains, loader)
       return
     }
-    yield* this.#split(input, chains, loader)
+    loader.finish()
+    // With all that the operators behind this one are guaranteed: a join may gather rows on their way to disk.
+    for (const owned of chains) {
+      yield owned.chain
+      this.#free(owned)
+    }
+    reservation.endAside()
   }
 
-  /** True when the partition fitted and was emitted. Otherwise `chains` holds the rows that are in memory. */
-  *#mergeInMemory(
-    input: PartitionInput,
-    chains: OwnedChain[],
-    loader: BlockLoader,
-  ): Generator<'working' | RowChain, boolean> {
+  /** True when the partition fits: `chains` are its groups. Otherwise they hold the rows that are in memory. */
+  *#mergeInMemory(input: PartitionInput, chains: OwnedChain[], loader: BlockLoader): Generator<'working', boolean> {
     const rows = chains.reduce((sum, { chain }) => sum + chain.rowCount, 0) + loader.rows
     const directory = this.#openDirectory(rows)
     try {
@@ -175,12 +179,6 @@ export class PartitionMerge {
     } finally {
       directory.free()
     }
-    loader.finish()
-    for (const owned of chains) {
-      yield owned.chain
-      this.#free(owned)
-    }
-    chains.length = 0
     return true
   }
 
@@ -191,7 +189,7 @@ export class PartitionMerge {
   #openDirectory(rows: number): { bits: number; address: number; free: () => void } {
     const { reservation, query } = this.#context
     const spare = query.spareArea
-    const wanted = Math.min(LARGEST_DIRECTORY_BITS, Math.ceil(Math.log2(Math.max(1, rows) / LOAD_FACTOR)))
+    const wanted = Math.min(LARGEST_DIRECTORY_BITS, Math.ceil(Math.log2((rows + SLOTS_SPARE) / LOAD_FACTOR)))
     const { mergeBits } = this.#spec
     for (let bits = wanted; bits > mergeBits; bits--) {
       if (bits < wanted - 1) break
@@ -292,7 +290,7 @@ export class PartitionMerge {
         spiller: this.#spiller,
         label: current.label,
         overflowName: `s${this.#spec.sinkId}-w${query.workerIndex}-c${this.#files++}`,
-        roomForGroups: Math.floor(2 ** directory.bits * LOAD_FACTOR) - 1,
+        roomForGroups: Math.floor(2 ** directory.bits * LOAD_FACTOR) - SLOTS_SPARE + 1,
         openTable: () => this.#openTable(directory.address, mergeSizes(directory.bits), input.hashBits),
       })
       while (!loader.isDone && !pass.isFull) {

@@ -21,7 +21,7 @@ class PlayedTable {
   }
 }
 
-function play(table: PlayedTable): Refusals {
+function play(table: PlayedTable, askOthers?: () => number): Refusals {
   return new Refusals(
     table as unknown as GroupTable,
     (partition) => {
@@ -29,6 +29,7 @@ function play(table: PlayedTable): Refusals {
       table.bytes[partition] = 0
     },
     () => new Error('no room'),
+    askOthers,
   )
 }
 
@@ -55,4 +56,16 @@ it('gives up at once when nothing is left to spill', () => {
   const table = new PlayedTable()
   table.bytes.fill(0)
   expect(() => play(table).settle('refused')).toThrow('no room')
+})
+
+it('asks others when nothing is left to spill, until they have nothing either', () => {
+  const table = new PlayedTable()
+  table.bytes.fill(0)
+  table.statuses = ['refused', 'done', 'refused', 'refused', 'refused']
+  const others = [4, 1, 2]
+  const refusals = play(table, () => others.shift() ?? 0)
+  refusals.settle('refused')
+  expect(others).toEqual([2])
+  expect(() => refusals.settle('refused')).toThrow('no room')
+  expect(others).toEqual([])
 })

@@ -35,10 +35,11 @@ export class IdleBuild {
     return this.#largest().pages
   }
 
+  /** Of those that no other worker writes. */
   #largest(): { readonly partition: number; readonly pages: number } {
     let largest = { partition: -1, pages: 0 }
     for (let partition = 0; partition < this.#build.partitionCount; partition++) {
-      const pages = this.#build.pagesOf(partition)
+      const pages = this.#build.isFree(partition) ? this.#build.pagesOf(partition) : 0
       if (pages > largest.pages) largest = { partition, pages }
     }
     return largest
@@ -62,9 +63,9 @@ export class IdleBuild {
     let freed = 0
     while (freed < pages) {
       const { partition } = this.#largest()
-      // Another worker that writes it frees its pages soon.
-      if (partition < 0 || !this.#build.tryClaim(partition)) break
-      freed += this.#spillPartition(partition, spiller)
+      if (partition < 0) break
+      // Another worker may have come first: the next one then.
+      if (this.#build.tryClaim(partition)) freed += this.#spillPartition(partition, spiller)
     }
     return freed
   }

@@ -7,7 +7,7 @@ import type { OpenContext, Sink } from '../../pipeline/contracts.ts'
 import { HolderPatience } from '../../pipeline/holder-patience.ts'
 import { spillUntil } from '../../pipeline/spill-until.ts'
 import { PUBLISHED_PARTITION_BYTES, writePublished } from '../group-by/published-partition.ts'
-import { noRoomError, Refusals } from '../group-by/refusals.ts'
+import { noRoomError, PAGES_ASKED_OF_OTHERS, Refusals } from '../group-by/refusals.ts'
 import type { RowChain } from '../group-by/row-chain.ts'
 import { RowSpiller, sizeRowSpiller } from '../group-by/row-spiller.ts'
 import { IdleBuild, sizeIdleBuild } from './idle-build.ts'
@@ -22,6 +22,8 @@ const KEPT_SHARE_AFTER_SPILLING = 0.55
 const KEPT_SHARE_STREAMED = 0.3
 /** Share of the budget that stays free beside all that is promised: for later builds, and for what follows the join. */
 const FREE_SHARE = 0.12
+/** Of the memory: rows that stay whatever is free. */
+const SMALL_SHARE = 0.01
 /** Bytes of directory per row: one to two slots of 8 bytes. */
 const DIRECTORY_BYTES_PER_ROW = 12
 /** Rows of a partition that is on disk in part are written in blocks of this size, if memory allows. */
@@ -102,6 +104,7 @@ class JoinBuildLocal implements Sink {
       chosen,
       (partition) => void this.#spillPartition(partition),
       () => this.#noRoom(),
+      () => context.makeRoom(PAGES_ASKED_OF_OTHERS),
     )
   }
 
@@ -265,10 +268,12 @@ class JoinBuildLocal implements Sink {
     const free = reservation.maxPages * FREE_SHARE
     const directories = (): number => this.#directoryBytes() / PAGE_BYTES
     while (reservation.usedPages + directories() > most && this.#spillLarge() > 0);
+    // A small table would gain the others nothing, and cost the probe side a way to disk.
+    const isWorthIt = (): boolean => this.#store.totalBytes() > reservation.maxPages * PAGE_BYTES * SMALL_SHARE
     // What is published is promised beside the floor, which later pipelines need.
     const freeSoon = (): number =>
       arena.reservablePages - arena.reservedPages - query.publishNeed(reservation, workspace)
-    while (freeSoon() < directories() + free && (this.#askBack() > 0 || this.#spillLarge() > 0));
+    while (isWorthIt() && freeSoon() < directories() + free && (this.#askBack() > 0 || this.#spillLarge() > 0));
   }
 
   /** What finding the rows in memory will take, as far as this worker knows. */

@@ -64,6 +64,7 @@ class JoinPairsSource implements Source {
     if (published.entry(partition).isSpilled) {
       const build = published.files(partition)
       const probe = this.#probeFiles(partition)
+      published.leaveDirectMap()
       published.setEmpty(partition)
       yield* this.#pairs.run({
         label: String(partition),

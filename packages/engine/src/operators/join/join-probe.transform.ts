@@ -9,7 +9,7 @@ import { newSpillFile, type SpillFileState, type SpillTotals, spillTotals, type 
 import { columnAddress, selectedRows } from '../../pipeline/batch-buffers.ts'
 import type { OpenContext, Transform } from '../../pipeline/contracts.ts'
 import { spillUntil } from '../../pipeline/spill-until.ts'
-import { noRoomError, Refusals } from '../group-by/refusals.ts'
+import { noRoomError, PAGES_ASKED_OF_OTHERS, Refusals } from '../group-by/refusals.ts'
 import { RowSpiller, sizeRowSpiller } from '../group-by/row-spiller.ts'
 import { type JoinProbeSpec, keepsProbeRows } from './join.ts'
 import { streamMatching } from './match-columns.ts'
@@ -28,8 +28,6 @@ const FILTER_COUNTS_BYTES = 16
 
 /** Times the least pages: makes blocks of a good size. */
 const PENDING_PAGES = 6
-/** A row, and its strings. */
-const PAGES_ASKED = 2
 
 /** What is left to joinPairs: plain data for the coordinator. */
 export interface PublishedProbe {
@@ -116,6 +114,7 @@ class JoinProbeTransform implements Transform {
       this.#store,
       (partition) => void this.#spillPartition(partition),
       () => noRoomError(context, shape.text, 'a row that is to be written to disk fits nowhere'),
+      () => context.makeRoom(PAGES_ASKED_OF_OTHERS),
     )
     const place = () => ({ selection: workspace.take(batchRows * 4), batch: workspace.take(descriptorBytes(spec)) })
     this.#here = place()
@@ -227,12 +226,7 @@ class JoinProbeTransform implements Transform {
   /** All rows of a batch go to disk. Returns 0: none is left. */
   #keep(batch: number): 0 {
     const { meter, reservation } = this.#context
-    let status = this.#store.append(batch)
-    // Nothing is held here, so somebody else must give what one row needs.
-    while (status === 'refused' && this.#store.totalBytes() === 0 && this.#context.makeRoom(PAGES_ASKED) > 0) {
-      status = this.#store.resume()
-    }
-    this.#refusals.settle(status)
+    this.#refusals.settle(this.#store.append(batch))
     if (this.#store.totalBytes() > this.#pendingPages * PAGE_BYTES) this.#spillLargest()
     meter.counts.peakBytes = Math.max(meter.counts.peakBytes, reservation.peakPages * PAGE_BYTES)
     return 0

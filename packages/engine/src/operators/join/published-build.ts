@@ -193,9 +193,17 @@ export class PublishedBuild {
 
   /** Takes a partition that nobody reads yet, for good. False: somebody else has. */
   tryClaim(partition: number): boolean {
-    const word = lockWord(this.#entry(this.#locals[0] as PublishedRows, partition))
     const { free, claimed } = partitionLock
-    return Atomics.compareExchange(this.#context.arena.u32, word, free, claimed) === free
+    return Atomics.compareExchange(this.#context.arena.u32, this.#lockWord(partition), free, claimed) === free
+  }
+
+  /** Whether nobody has claimed the partition. */
+  isFree(partition: number): boolean {
+    return Atomics.load(this.#context.arena.u32, this.#lockWord(partition)) === partitionLock.free
+  }
+
+  #lockWord(partition: number): number {
+    return lockWord(this.#entry(this.#locals[0] as PublishedRows, partition))
   }
 
   #free(chain: RowChain): void {

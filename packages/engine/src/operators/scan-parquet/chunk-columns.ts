@@ -96,14 +96,10 @@ export class ChunkColumns implements FileColumns<ParquetMorsel>, CodedColumns {
     // Of what the path names now: the descriptor may be of a file that was replaced since.
     const found = fileVersion(undefined, path)
     const planned = this.#spec.versions[morsel.file]
-    if (found.fileBytes !== planned?.fileBytes || found.modifiedNs !== planned.modifiedNs) {
-      throw makeError(
-        'PARQUET_CORRUPT',
-        `File changed while the query ran: ${path} is not the version that was planned. Run the query again.`,
-        { file: path, rowGroup: morsel.rowGroup },
-      )
-    }
-    this.#meta = readOpenFileMeta(this.#descriptor, path, found)
+    if (found.fileBytes !== planned?.fileBytes || found.modifiedNs !== planned.modifiedNs) throw changed(path, morsel)
+    // Once per file that is opened: the many row groups of one that was just written have one footer.
+    this.#meta ??= readOpenFileMeta(this.#descriptor, path, found)
+    if (this.#meta.footerDigest !== this.#spec.footerDigests[morsel.file]) throw changed(path, morsel)
     this.#isOpen = true
     this.#rowGroup = morsel.rowGroup
     this.#columns.forEach((column, index) => {
@@ -122,6 +118,7 @@ export class ChunkColumns implements FileColumns<ParquetMorsel>, CodedColumns {
     if (this.#descriptor >= 0 && this.#path === path) return
     this.close()
     this.#path = path
+    this.#meta = undefined
     try {
       this.#descriptor = openSync(path, 'r')
     } catch (cause) {
@@ -288,6 +285,14 @@ export class ChunkColumns implements FileColumns<ParquetMorsel>, CodedColumns {
   get path(): string {
     return this.#path
   }
+}
+
+function changed(path: string, { rowGroup }: ParquetMorsel): SpillwayError {
+  return makeError(
+    'PARQUET_CORRUPT',
+    `File changed while the query ran: ${path} is not the version that was planned. Run the query again.`,
+    { file: path, rowGroup },
+  )
 }
 
 /** Fewer rows are skipped page by page: an index read costs as much as some page headers. */

@@ -13,6 +13,8 @@ export interface ParquetMorsel extends FileMorsel {
 
 export interface ScanParquetSpec extends ScanFileSpec<ParquetMorsel> {
   readonly kind: 'scanParquet'
+  /** By file, as `versions`: of files that were just written, size and time do not tell all versions apart. */
+  readonly footerDigests: readonly string[]
   /** By column of `schema`: what its readers must be able to read. */
   readonly columns: readonly ReaderColumn[]
   /** Bytes of decompressed values that are there at a time, per column. */

@@ -123,6 +123,7 @@ export class FileSink<F> implements Sink {
       kind: 'piece',
       sequence: this.#firstSequence,
       offset,
+      bytes,
       footer: footerAt(offset),
     }
     query.postOutput(this.#spec.sinkId, output, [])

@@ -30,5 +30,6 @@ export interface SinkFileOutput<F> {
   readonly sequence: number
   /** Where it begins in the file. */
   readonly offset: number
+  readonly bytes: number
   readonly footer: F
 }

@@ -1,7 +1,7 @@
 /** What the engine knows about an Arrow IPC file before it reads a value: its footer and the heads of its messages. */
 import { makeSchema, type Schema } from '@spillway/columnar'
 import { makeError } from '@spillway/stdx'
-import { fileVersion, type FileVersion, isOfVersion, withFile } from '../../parquet/file-access.ts'
+import { fileVersion, type FileVersion, isOfVersion, settledSince, withFile } from '../../parquet/file-access.ts'
 import { BLOCK_BYTES, footerSlot, MAGIC, METADATA_VERSION } from '../arrow-slots.ts'
 import { type FlatTable, findTable, readInt16, readVector, rootTable } from '../flat-table.ts'
 import { FOOTER_TRAILER_BYTES } from '../ipc-file.ts'
@@ -44,8 +44,8 @@ const cache = new Map<string, IpcFileMeta>()
  */
 export function readIpcMeta(path: string): IpcFileMeta {
   return withFile(path, (descriptor) => {
-    const version = fileVersion(descriptor, path)
     const cached = cache.get(path)
+    const version = settledSince(cached, fileVersion(descriptor, path))
     cache.delete(path)
     const isFresh = cached !== undefined && isOfVersion(cached, version)
     const meta = isFresh ? cached : guardIpcParsing({ file: path }, () => readMeta(descriptor, { path, ...version }))

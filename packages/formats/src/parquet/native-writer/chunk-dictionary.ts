@@ -2,6 +2,7 @@
  * The dictionary of a column chunk: a hash table of fixed size, the values in the order of their first occurrence as
  * the dictionary page will hold them, and the indices of the page in the making.
  */
+import { crc32 } from 'node:zlib'
 import type { ColumnForm } from './column-form.ts'
 import type { BufferCount, BufferSource, EncoderArena } from './encoder-room.ts'
 import { dictionaryPageHeader } from './page-meta.ts'
@@ -188,7 +189,7 @@ export class ChunkDictionary {
       bytes = codec.compress(this.#arena, this.#bytes, uncompressedBytes, shared.packed, shared.codecScratch)
       kernels.copyBytes(shared.packed, bytes, this.#bytes)
     }
-    const checksum = kernels.crc32(this.#bytes, bytes, 0)
+    const checksum = crc32(this.#arena.u8.subarray(this.#bytes, this.#bytes + bytes))
     const header = dictionaryPageHeader({ uncompressedBytes, compressedBytes: bytes, checksum }, this.entries)
     return { header, address: this.#bytes, bytes, uncompressedBytes }
   }

@@ -8,6 +8,7 @@
  * page's values are put back from it, or later pages are PLAIN; pages of integers then are delta encoded if that is
  * shorter.
  */
+import { crc32 } from 'node:zlib'
 import { COLUMN_BYTES, column, DESCRIPTOR_HEADER_BYTES, descriptor, stringView } from '@spillway/columnar'
 import { assert } from '@spillway/stdx'
 import { ChunkBloomFilter, hasBloomFilter } from './chunk-bloom-filter.ts'
@@ -342,7 +343,6 @@ export class ColumnWriter {
   /** Puts levels in front, compresses to `target`, and records the page. */
   #packPage(page: PageBytes, target: number): PackedPage {
     const { codec, statistics } = this.#parts.shape
-    const { kernels } = this.#arena
     const start = this.form.isOptional ? this.#writeLevels(page) : page.valueStart
     const uncompressedBytes = page.end - start
     let address = start
@@ -351,7 +351,7 @@ export class ColumnWriter {
       address = target
       bytes = codec.compress(this.#arena, start, uncompressedBytes, target, this.#parts.shared.codecScratch)
     }
-    const checksum = kernels.crc32(address, bytes, 0)
+    const checksum = crc32(this.#arena.u8.subarray(address, address + bytes))
     const sizes = { uncompressedBytes, compressedBytes: bytes, checksum }
     const header = dataPageHeader(sizes, page.rows, page.encoding)
     assert(header.length <= HEADER_BYTES, 'the header of a page is short')

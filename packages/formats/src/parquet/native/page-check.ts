@@ -1,4 +1,5 @@
 /** Checks of a page before its values are used: its size against the footer's promise, its bytes against a checksum. */
+import { crc32 } from 'node:zlib'
 import { makeError } from '@spillway/stdx'
 import { describePlace, placeDetails } from '../file-access.ts'
 import type { ParquetChunk } from '../file-meta.ts'
@@ -50,7 +51,7 @@ export class PageChecksum {
 
   /** The next bytes of the page have been read, and stand at `address`. */
   pass(address: number, bytes: number): void {
-    this.#passed = this.#context.kernels.crc32(address, bytes, this.#passed)
+    this.#passed = crc32(this.#context.u8.subarray(address, address + bytes), this.#passed)
   }
 
   /** The next bytes, at the input's cursor and not read yet, are the page's levels. */
