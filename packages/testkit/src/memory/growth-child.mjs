@@ -1,7 +1,7 @@
 /**
  * What a query takes outside the arena beyond what the process held before: VmHWM minus the arena's touched pages,
  * minus the same difference of VmRSS after a first query, which starts the workers and compiles the codec.
- * The figures behind `MAIN_GROWTH_BYTES` and `WORKER_GROWTH_BYTES` (docs/topics/memory.md). The query is q10 of the h2o group-by.
+ * The figures behind `MAIN_GROWTH_BYTES` and `WORKER_GROWTH_BYTES` (docs/topics/memory.md). The query is q10 of h2o.
  *
  * node packages/testkit/src/memory/growth-child.mjs bench/data/g1-10000000-k100.parquet 400MB 2
  */
