@@ -59,9 +59,7 @@ export class FileSink<F> implements Sink {
     const encoder = this.#encoder
     const limits = this.#limits
     const count = selectedRows(arena, batch)
-    const { isOrdered } = this.#spec
-    // Another worker has the rows in between.
-    if (isOrdered && sequence > this.#endedSequence + 1 && this.#endedSequence >= this.#firstSequence) this.#flush()
+    this.#endBefore(sequence)
     for (let start = 0; start < count; ) {
       if (encoder.rows === 0) this.#firstSequence = sequence
       const taken = encoder.append(batch, start, Math.min(count - start, limits.rows - encoder.rows))
@@ -84,6 +82,8 @@ export class FileSink<F> implements Sink {
    * next morsel is this worker's after all.
    */
   endMorsel(sequence: number): 'taken' {
+    // A morsel without rows may follow another worker's, too.
+    this.#endBefore(sequence)
     this.#endedSequence = sequence
     this.#morsels += 1
     const claims = this.#claims
@@ -94,6 +94,12 @@ export class FileSink<F> implements Sink {
     // A run is as many morsels as fill a piece and do not overfill it.
     claims.setRunLength(Math.floor(Math.min(byRows, byBytes)), this.#context.query.setup.threads)
     return 'taken'
+  }
+
+  /** Ends the piece if another worker has the rows between it and this morsel. */
+  #endBefore(sequence: number): void {
+    const isNext = sequence <= this.#endedSequence + 1 || this.#endedSequence < this.#firstSequence
+    if (this.#spec.isOrdered && !isNext) this.#flush()
   }
 
   publish(): undefined {
