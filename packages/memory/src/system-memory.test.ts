@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { totalmem, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { readPeakResidentBytes, readResidentBytes } from './resident-memory.ts'
+import { findMappingResidentBytes, readPeakResidentBytes, readResidentBytes } from './resident-memory.ts'
 import { systemMemoryBytes } from './system-memory.ts'
 
 let root: string
@@ -58,5 +58,23 @@ describe('resident memory', () => {
     expect(readPeakResidentBytes()).toBeGreaterThan(before + (48 << 20))
     expect(block.byteLength).toBe(64 << 20)
     expect(readPeakResidentBytes()).toBeGreaterThanOrEqual(readResidentBytes() - (16 << 20))
+  })
+})
+
+describe('findMappingResidentBytes', () => {
+  it.skipIf(process.platform !== 'linux')('tells how much of a shared memory was touched', async () => {
+    const pages = 1237
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true })
+    const bytes = new Uint8Array(memory.buffer)
+    expect(await findMappingResidentBytes(bytes.length)).toBeLessThan(1e6)
+    bytes.fill(1, 0, 300 * 65_536)
+    const resident = await findMappingResidentBytes(bytes.length)
+    expect(resident).toBeGreaterThanOrEqual(300 * 65_536)
+    expect(resident).toBeLessThan(300 * 65_536 + 4e6)
+    expect(bytes[5]).toBe(1)
+  })
+
+  it('knows nothing of a mapping that is not there', async () => {
+    expect(await findMappingResidentBytes(1e15)).toBeUndefined()
   })
 })

@@ -8,7 +8,7 @@
 import v8 from 'node:v8'
 import vm from 'node:vm'
 import { PAGE_BYTES } from '@spillway/kernels'
-import { Arena, ARENA_PAGES_MAX, RESULT_SLACK_PAGES } from '@spillway/memory'
+import { Arena, ARENA_PAGES_MAX, findMappingResidentBytes, RESULT_SLACK_PAGES } from '@spillway/memory'
 import type { ControlBlock, FromWorker, WorkerPool } from '@spillway/scheduler'
 import { type BudgetFacts, baseBytes, besideBytes, budgetPages, growthBytes } from './memory-budget.ts'
 
@@ -18,6 +18,10 @@ export const ARENA_SHARE_BESIDE_RESULTS = 0.6
 const ARENA_PAGES_MIN = 64
 /** When the room for the arena falls short of its budget by this share, the main thread's heap is collected. */
 const GARBAGE_SHARE = 0.05
+/** A high water below this share of the limit leaves no room for a mistake that matters. */
+const UNTOUCHED_SHARE = 1 / 64
+/** Of the growth that is foreseen: what has grown already where queries ran before. */
+const GROWN_SHARE = 0.5
 /** A forced collection takes some 10 ms of the event loop: not more often than this. */
 const COLLECT_INTERVAL_MS = 700
 /** Buffers outside the main thread's heap that may be garbage before it is collected at an admission. */
@@ -31,6 +35,9 @@ export class ArenaKeeper {
   /** What all workers were asked and have not all answered. */
   #questions = new Map<number, { waiting: number; done: () => void }>()
   #ticket = 0
+  /** Of the arena, below its high water, when that was `#countedPages`. */
+  #untouchedBytes = 0
+  #countedPages = 0
   #watch: NodeJS.Timeout | undefined
   #peakBase = 0
   #collect: (() => void) | undefined
@@ -55,6 +62,30 @@ export class ArenaKeeper {
     const base = baseBytes(this.#arena)
     if (expected === undefined) return base + growthBytes(facts)
     return besideBytes(facts, base, expected)
+  }
+
+  /**
+   * Pages by which the budget should be smaller. Below the arena's high water lie pages that nobody touched, such as
+   * buffers that no row came to; what the process holds outside the arena is more than it seems by as much, and those
+   * pages are still to come. Part of the growth that is foreseen has happened, where queries ran before.
+   */
+  pagesToSpare(facts: BudgetFacts): number {
+    return Math.ceil(Math.max(0, this.#untouchedBytes - growthBytes(facts) * GROWN_SHARE) / PAGE_BYTES)
+  }
+
+  /**
+   * Counts the pages below the high water that are not resident, before a query is sized that might fill the memory: as
+   * long as queries used little of it, a wrong count would not matter.
+   */
+  async countUntouched(limitBytes: number): Promise<void> {
+    const arena = this.#arena
+    if (arena === undefined || arena.highWaterPages === this.#countedPages) return
+    if (arena.highWaterBytes < limitBytes * UNTOUCHED_SHARE) return
+    const resident = await findMappingResidentBytes(arena.pageCount * PAGE_BYTES)
+    if (this.#arena !== arena) return
+    // Looked at afterwards, so that what was touched meanwhile counts as untouched, not the other way round.
+    this.#countedPages = arena.highWaterPages
+    this.#untouchedBytes = resident === undefined ? 0 : Math.max(0, arena.highWaterBytes - resident)
   }
 
   /** Budget in pages for a query with these facts, which leave `outside` bytes to other things than the arena. */
@@ -95,6 +126,8 @@ export class ArenaKeeper {
 
   #publish(arena: Arena): void {
     this.#arena = arena
+    this.#untouchedBytes = 0
+    this.#countedPages = 0
     this.#pool.broadcast({ kind: 'arena', arena: arena.handle })
   }
 

@@ -264,6 +264,8 @@ export class EngineCore {
   /** Garbage counts as resident: it is collected before a query is refused. Undefined: other queries are in the way. */
   async #sizeWithCollection(crew: Crew, candidate: Candidate): Promise<SizedPlan | undefined> {
     if (this.#running.size > 0) crew.keeper.collectIfGathered()
+    await crew.keeper.countUntouched(candidate.request.options.memoryLimitBytes)
+    await this.#requirePresent(crew)
     try {
       return candidate.sizer.size(this.#expectedBytes())
     } catch (error) {

@@ -81,7 +81,13 @@ export class QuerySizer {
   size(expected: number | undefined): SizedPlan {
     for (const { sizing, share } of this.#tries()) {
       const sized = this.#sized(sizing, expected)
-      if (sized.physical.floorPages <= pagesForFloors(sized.budget, this.#request) * share) return sized
+      const need = sized.physical.floorPages / share
+      if (need > pagesForFloors(sized.budget, this.#request)) continue
+      // Pages that are still to be touched are taken off, but for what the sizing needs: it fitted in the first query.
+      const facts = this.#facts(sized.physical)
+      const isGiven = this.#request.options.testing.budgetPages !== undefined
+      const spared = sized.budget - (isGiven ? 0 : this.#crew.keeper.pagesToSpare(facts))
+      return { ...sized, budget: Math.min(sized.budget, Math.max(spared, budgetForFloor(need, this.#request))) }
     }
     throw this.tooSmall()
   }
@@ -195,7 +201,7 @@ function pagesForFloors(budget: number, request: QueryRequest): number {
 
 /** The budget in which floors of `pages` have room: the inverse of `pagesForFloors`. */
 function budgetForFloor(pages: number, request: QueryRequest): number {
-  return request.keepsResults ? Math.ceil(pages / ARENA_SHARE_BESIDE_RESULTS) : pages + RESULT_SLACK_PAGES
+  return Math.ceil(request.keepsResults ? pages / ARENA_SHARE_BESIDE_RESULTS : pages + RESULT_SLACK_PAGES)
 }
 
 /** A mask that keeps `bits` of the highest hash bits; 0 keeps none. */
