@@ -23,7 +23,8 @@ export async function findMappingResidentBytes(mappedBytes: number): Promise<num
   } catch {
     return undefined
   }
-  const resident = [...text.matchAll(/^[0-9a-f]+-[0-9a-f]+ rw.*\nSize:\s+(\d+) kB\n(?:.*\n){0,4}?Rss:\s+(\d+) kB$/gm)]
+  const mapping = /^[0-9a-f]+-[0-9a-f]+ rw.*\nSize:\s+(\d+) kB\n(?:.*\n){0,4}?Rss:\s+(\d+) kB$/gm
+  const resident = [...text.matchAll(mapping)]
     .filter(([, size]) => Number(size) * 1024 === mappedBytes)
     .map(([, , rss]) => Number(rss) * 1024)
   return resident.length === 0 ? undefined : Math.min(...resident)
