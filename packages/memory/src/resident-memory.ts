@@ -14,7 +14,8 @@ export function readPeakResidentBytes(): number {
 
 /**
  * Bytes resident of the writable mapping that is `mappedBytes` long; of several, the least. Undefined when there is
- * none, or no way to tell. Takes milliseconds, beside the event loop: the kernel walks the page tables of the whole process.
+ * none, or no way to tell. Takes milliseconds, beside the event loop: the kernel walks the page tables of the whole
+ * process.
  */
 export async function findMappingResidentBytes(mappedBytes: number): Promise<number | undefined> {
   let text: string
