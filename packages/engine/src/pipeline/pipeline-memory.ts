@@ -17,18 +17,21 @@ export class PipelineMemory {
   }
 
   /**
-   * Address of at least `bytes` bytes, in whole pages. Asked for until the sinks have nothing left to spill.
+   * Address of at least `bytes` bytes, in whole pages. Asked for until the sinks have nothing left to spill, and once
+   * more then: meanwhile others may have given pages back.
    * @param what needs them, for the message
    * @throws MemoryLimitError MEMORY_LIMIT
    */
   take(bytes: number, what = 'a single value, page or dictionary'): number {
     const pages = Math.ceil(bytes / PAGE_BYTES)
     const { reservation, makeRoom } = this.#context
-    for (;;) {
+    for (let freed = Number.POSITIVE_INFINITY; freed > 0; ) {
       const address = reservation.take(pages)
       if (address !== 0) return address
-      if (makeRoom(pages) === 0) break
+      freed = makeRoom(pages)
     }
+    const address = reservation.take(pages)
+    if (address !== 0) return address
     const needBytes = pages * PAGE_BYTES
     throw makeError(
       'MEMORY_LIMIT',

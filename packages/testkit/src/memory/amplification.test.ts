@@ -82,7 +82,8 @@ describe('amplification', () => {
       name: 'group-by',
       inputs: ['STREAMING_GROUP_BY'],
       rest: ['GROUP_BY OUTPUT'],
-      testings: [{ partitionBits: 4 }, { partitionBits: 3 }, { partitionBits: 2 }, { partitionBits: 1 }],
+      // With few partitions some are split once; with many, none are, or some twice.
+      testings: [{ partitionBits: 1 }, { partitionBits: 4 }, { partitionBits: 3 }, { partitionBits: 2 }],
       frame: () =>
         rows('a', ROWS)
           .groupBy('key')
