@@ -12,8 +12,6 @@ export interface OpeningParts {
   readonly queryId: number
   readonly pipelineId: number
   readonly context: QueryContext
-  /** Asks other queries on this worker to spill; returns how many there are. */
-  readonly askOthers: (pages: number) => number
   readonly open: () => RunningPipeline
 }
 
@@ -44,9 +42,9 @@ export class OpeningPipeline implements RunningPipeline {
   }
 
   #wait(): StepStatus {
-    const { context, askOthers } = this.#parts
+    const { context } = this.#parts
     const pages = context.setup.floor.regionPages
-    const patienceMs = askOthers(pages) > 0 ? GIVE_UP_AFTER_MS : GIVE_UP_ALONE_AFTER_MS
+    const patienceMs = context.control.askOthers(context.slot, pages) > 0 ? GIVE_UP_AFTER_MS : GIVE_UP_ALONE_AFTER_MS
     if (performance.now() - this.#started < patienceMs) return 'blocked'
     throw makeError(
       'MEMORY_LIMIT',

@@ -136,7 +136,6 @@ export class EngineHost implements PipelineHost {
       queryId: message.queryId,
       pipelineId: message.pipelineId,
       context,
-      askOthers: (pages) => this.#askOthers(message.queryId, pages),
       open: () => this.#open(query, start, message),
     })
   }
@@ -153,15 +152,6 @@ export class EngineHost implements PipelineHost {
     const reservation = this.#reserve(query, kinds, floor.guaranteedPages, pagesMax, isPressed)
     reservation.useRegion(floor.workspacePages)
     return { reservation, workspace: query.context.workspaceAt(offset, floor.workspacePages) }
-  }
-
-  /** Other queries on this worker hold what a guaranteed region needs, or lie across it: they are asked to spill. */
-  #askOthers(queryId: number, pages: number): number {
-    const { control, worker } = this.#state
-    for (const [other, { context }] of this.#queries) {
-      if (other !== queryId) control.requestSpill(context.slot, worker, pages)
-    }
-    return this.#queries.size - 1
   }
 
   #open(query: OpenQuery, start: PipelineStart, message: StartPipeline): PullLoop {

@@ -110,7 +110,11 @@ export async function writeAll(
       { plan: first.frame.plan, target: undefined },
       ...sinks.map(({ plan, target }) => ({ plan, target })),
     ]
-    const [frame] = await engine.runAll(outputs, options)
+    const [frame] = await engine.runAll(outputs, options).catch((error: unknown) => {
+      const left = paths.flatMap(filesOf)
+      if (left.length === 0) throw error
+      throw new Error(`files are left after ${String(error)}: ${left.join(', ')}`)
+    })
     if (frame === undefined || !('toRecords' in frame)) return 'no frame'
     const wrong = answerDifference(first, frame.toRecords())
     if (wrong !== undefined) return wrong
@@ -119,10 +123,6 @@ export async function writeAll(
       if (found !== undefined) return `${basename(path)}: ${found}`
     }
     return 'right'
-  } catch (error) {
-    const left = paths.flatMap(filesOf)
-    if (left.length > 0) return `files are left after ${String(error)}: ${left.join(', ')}`
-    throw error
   } finally {
     for (const path of paths) rmSync(path, { force: true })
   }
