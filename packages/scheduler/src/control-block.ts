@@ -205,20 +205,6 @@ export class ControlBlock {
   }
 
   /**
-   * Asks all other queries that hold memory to spill `pages` pages, on every worker of theirs: who needs pages in a row
-   * cannot know whose lie between them. @returns how many queries were asked
-   */
-  askOthers(exceptSlot: number, pages: number): number {
-    let asked = 0
-    for (let slot = 0; slot < QUERY_SLOTS; slot++) {
-      if (slot === exceptSlot || this.heldPages(slot) === 0) continue
-      asked += 1
-      for (let worker = 0; worker < this.workerCount; worker++) this.requestSpill(slot, worker, pages)
-    }
-    return asked
-  }
-
-  /**
    * Who holds most pages besides one local: a worker's local state, or a query's published state (any worker of it can
    * spill that). For arbitration after a refusal.
    */

@@ -12,6 +12,7 @@ import type { LogicalNode } from '@spillway/plan'
 import { queryCounter, queryWord } from '@spillway/scheduler'
 import { assert, makeError, SpillwayError } from '@spillway/stdx'
 import { type OperatorSpec, operatorsOf, type PhysicalPlan, sinkUsesOf } from '../physical/physical-plan.ts'
+import { ownerOf, promiseFloor } from './promise-floor.ts'
 import type { QuerySetup } from '../worker/query-context.ts'
 import { cancelledBy, throwIfAborted } from './abort-signal.ts'
 import { type AdmissionRules, AdmissionQueue } from './admission-queue.ts'
@@ -237,7 +238,8 @@ export class EngineCore {
     const { arena } = crew.keeper
     assert(arena !== undefined, 'an arena exists once a query was admitted')
     this.#watch(crew, { ...watchFactsOf(request), budget: sized.budget })
-    if (arena.kernels.reserve(sized.physical.floorPages) === 1) return this.#open(crew, slot, sized, candidate)
+    const regions = promiseFloor(arena, slot, sized.physical)
+    if (regions !== undefined) return this.#open(crew, slot, { ...sized, regions }, candidate)
     if (isAlone) throw sizer.tooSmall()
     this.#askForMemory(crew, sized.physical.floorPages)
     return this.#admitSizedDown(crew, slot, candidate)
@@ -247,18 +249,21 @@ export class EngineCore {
   #admitSizedDown(crew: Crew, slot: number, candidate: Candidate): Admitted | undefined {
     const { arena } = crew.keeper
     if (arena === undefined || this.#running.size === 0 || !candidate.hasWaited) return undefined
-    const free = arena.reservablePages - arena.reservedPages
-    const sized = candidate.sizer.sizeToFree(free, this.#expectedBytes())
-    const { request } = candidate
-    if (sized === undefined || arena.kernels.reserve(sized.physical.floorPages) === 0) {
-      this.#watch(crew, undefined)
-      this.#askForMemory(crew, candidate.sizer.smallestFloorPages())
-      return undefined
+    const { request, sizer } = candidate
+    // Fewer than are free, when too few of them lie in a row.
+    for (let free = arena.reservablePages - arena.reservedPages; free > 0; free >>= 1) {
+      const sized = sizer.sizeToFree(free, this.#expectedBytes())
+      if (sized === undefined) break
+      const regions = promiseFloor(arena, slot, sized.physical)
+      if (regions === undefined) continue
+      if (request.options.strict) refuseUnbounded(sized.physical, request.options.mode === 'streaming')
+      logLine(request.options, `memory: sized down to free pages=${free} floor=${sized.physical.floorPages}`)
+      this.#watch(crew, { ...watchFactsOf(request), budget: sized.budget })
+      return this.#open(crew, slot, { ...sized, regions }, candidate)
     }
-    if (request.options.strict) refuseUnbounded(sized.physical, request.options.mode === 'streaming')
-    logLine(request.options, `memory: sized down to free pages=${free} floor=${sized.physical.floorPages}`)
-    this.#watch(crew, { ...watchFactsOf(request), budget: sized.budget })
-    return this.#open(crew, slot, sized, candidate)
+    this.#watch(crew, undefined)
+    this.#askForMemory(crew, sizer.smallestFloorPages())
+    return undefined
   }
 
   /** Garbage counts as resident: it is collected before a query is refused. Undefined: other queries are in the way. */
@@ -312,9 +317,14 @@ export class EngineCore {
     crew.control.wakeWorkers()
   }
 
-  #open(crew: Crew, slot: number, sized: SizedPlan, { request, sizer }: Candidate): Admitted {
+  #open(
+    crew: Crew,
+    slot: number,
+    sized: SizedPlan & { readonly regions: readonly number[] },
+    { request, sizer }: Candidate,
+  ): Admitted {
     const { options } = request
-    const { physical, budget, outsideBytes } = sized
+    const { physical, budget, outsideBytes, regions } = sized
     const queryId = this.#nextQueryId++
     const { arena } = crew.keeper
     assert(arena !== undefined, 'a query opens in an arena')
@@ -324,6 +334,7 @@ export class EngineCore {
         options.mode === 'streaming' && physical.pipelines.some((each) => operatorsOf(each).some(isSpillable))
       if (spills) place = this.#spillSpace.place(queryId, options.tempDir, options.allowTmpfs, options.maxSpillBytes)
     } catch (error) {
+      arena.kernels.ownerFree(ownerOf(slot))
       arena.kernels.release(physical.floorPages)
       throw error
     }
@@ -333,7 +344,8 @@ export class EngineCore {
     const floorBytes = sizer.floorBytes(physical)
     const setup: QuerySetup = {
       slot,
-      owner: 1 + slot,
+      owner: ownerOf(slot),
+      regions: workers.map((worker, index) => ({ worker, address: regions[index] as number })),
       firstWorker: workers[0] as number,
       threads,
       floor: physical.floor,

@@ -53,6 +53,8 @@ export interface QuerySetup {
   readonly slot: number
   /** Tag of the query's pages. */
   readonly owner: number
+  /** Where the buffers of the query lie on each of its workers; 0 = it has none. */
+  readonly regions: readonly { readonly worker: number; readonly address: number }[]
   readonly firstWorker: number
   readonly threads: number
   readonly floor: PlanFloor
@@ -81,7 +83,7 @@ export class QueryContext {
   readonly #published = new Map<number, readonly unknown[]>()
   #spill: SpillContext | undefined
   readonly #usedPages = new Map<object, number>()
-  #region = 0
+  readonly #region: number
   #idle: readonly number[] = []
   #sparePages = 0
   #pipelineId = 0
@@ -91,6 +93,7 @@ export class QueryContext {
     this.setup = setup
     this.worker = worker
     this.#post = post
+    this.#region = setup.regions.find((each) => each.worker === worker.worker)?.address ?? 0
     this.#spill =
       setup.spillPrefix === undefined
         ? undefined
@@ -216,14 +219,6 @@ export class QueryContext {
     this.#pipelineId = pipelineId
   }
 
-  /** Takes the region in which all buffers of the query on this worker lie; false = not now. */
-  tryTakeRegion(): boolean {
-    const { floor, owner } = this.setup
-    if (this.#region === 0 && floor.regionPages > 0) {
-      this.#region = this.arena.kernels.pageAlloc(owner, floor.regionPages) >>> 0
-    }
-    return this.#region !== 0 || floor.regionPages === 0
-  }
   /** Buffers in the region, `offset` pages from its begin. */
   workspaceAt(offset: number, pages: number): Workspace {
     assert(offset + pages <= this.setup.floor.regionPages, 'buffers lie in the region')
