@@ -83,6 +83,25 @@ describe('hashRowsSql', () => {
     expect(await fold([1, 0, Number.NaN, null, 1, 1])).not.toBe(base)
   })
 
+  it('holds what a file holds that it wrote, in which -0 may have become 0', async () => {
+    const database = await Oracle.open()
+    const folder = mkdtempSync(join(tmpdir(), 'spillway-oracle-'))
+    try {
+      await database.execute(
+        `CREATE TABLE z AS SELECT i, (CASE WHEN i = 9 THEN '-0.0' ELSE '0.0' END)::FLOAT AS f FROM range(20) r(i)`,
+      )
+      const path = join(folder, 'z.parquet')
+      await database.writeParquet('z', path)
+      const [own, file] = await Promise.all(
+        ['z', `read_parquet('${path}')`].map((from) => database.query(`SELECT 1 / f AS x FROM ${from} ORDER BY i`)),
+      )
+      expect(own).toEqual(file)
+    } finally {
+      database.close()
+      rmSync(folder, { recursive: true })
+    }
+  })
+
   it('quotes paths', () => {
     expect(quoteText("it's")).toBe("'it''s'")
   })

@@ -176,6 +176,10 @@ export class Oracle {
     const { compression = 'snappy', rowGroupRows = 122_880 } = options
     const settings = `FORMAT PARQUET, COMPRESSION ${compression}, ROW_GROUP_SIZE ${rowGroupRows}`
     await this.execute(`COPY (SELECT * FROM ${source}) TO ${quoteText(path)} (${settings})`)
+    // Its dictionaries take -0 for 0, so the file may differ from the table: the table then is what the file holds.
+    if (/^\w+$/.test(source)) {
+      await this.execute(`CREATE OR REPLACE TABLE ${source} AS SELECT * FROM read_parquet(${quoteText(path)})`)
+    }
   }
 
   close(): void {
