@@ -13,9 +13,9 @@ export const QUERY_SLOTS = 256
 const HEADER_WORDS = 16
 const QUERY_WORDS = 16
 const LOCAL_WORDS = 2
-const QUERY_COUNTERS = 80
+const QUERY_COUNTERS = 144
 /** Slices over several workers or pipelines that one query may have. */
-export const SLICE_COUNTERS = 16
+export const SLICE_COUNTERS = 64
 /** Outputs of one query that may be files. */
 export const OUTPUT_COUNTERS = 32
 /** Top-k operators of a query that share a bound. */
@@ -59,12 +59,12 @@ export const queryCounter = {
   resultPages: 8,
   /** The running bound of top-k i: counter topBound + i. */
   topBound: 10,
-  /** Rows seen by slice i, in its input's order: counter sliceRows + i. */
-  sliceRows: 16,
   /** Next free byte of the file of output i: counter sinkOffset + i. */
   sinkOffset: 32,
   /** Where the filter of join i stands: counter joinFilter + i. */
   joinFilter: 64,
+  /** Rows seen by slice i, in its input's order: counter sliceRows + i. */
+  sliceRows: 80,
 } as const
 
 const localWord = { usedPages: 0, spillRequest: 1 } as const
