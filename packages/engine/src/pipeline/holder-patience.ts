@@ -1,6 +1,6 @@
 /**
- * What a sink does at a refusal before it spills: if somebody else holds much more, that one is asked to spill, and the
- * sink waits, a few times.
+ * What an operator does at a refusal before it spills: if somebody else holds much more, that one is asked to spill,
+ * and the operator waits, a few times.
  */
 import type { OpenContext } from './contracts.ts'
 

@@ -45,6 +45,11 @@ export class MorselClaims {
     return this.#next >= this.#end
   }
 
+  /** The morsel before which the claimed run ends. */
+  get end(): number {
+    return this.#end
+  }
+
   /** Morsels turned out to give few rows: longer runs from now on, but never so long that workers end apart. */
   lengthenRun(threads: number): void {
     this.setRunLength(this.runLength * 2, threads)

@@ -3,7 +3,7 @@
  * each batch that the program takes lets one more go. `break` cancels the query.
  */
 import { PackedChunk, type Schema, widthOf } from '@spillway/columnar'
-import { toArrowTable } from '@spillway/columnar/arrow'
+import { arrowLibrary, toArrowTable } from '@spillway/columnar/arrow'
 import { type CollectOutput, type EngineCore, noEncoder, type QueryOptions, trimAfterBatch } from '@spillway/engine'
 import { readResidentBytes } from '@spillway/memory'
 import type { LogicalNode } from '@spillway/plan'
@@ -178,6 +178,8 @@ class BatchStream implements AsyncIterableIterator<RecordBatch> {
   }
 
   async #run(): Promise<void> {
+    // Before the query is sized: what the library takes would come on top of what is foreseen.
+    arrowLibrary()
     const { signal } = this.#options
     const both = signal === undefined ? this.#abort.signal : AbortSignal.any([signal, this.#abort.signal])
     const tokensMax = Math.max(2, TOKENS_PER_THREAD * this.#options.threads)

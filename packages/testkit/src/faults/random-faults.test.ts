@@ -45,13 +45,12 @@ interface Draw {
 
 /**
  * A query that was admitted finishes, whatever the others do: where no page was refused on purpose, memory may be short
- * before it starts, and for a result that is kept in memory. One weakness is known: a sort whose share of the memory
- * shrank after its runs were written may find no room for the blocks of all of them.
+ * before it starts, and for a result that is kept in memory.
  */
-function isMemoryShort({ code, details, message }: SpillwayError, keepsResult: boolean): boolean {
+function isMemoryShort({ code, details }: SpillwayError, keepsResult: boolean): boolean {
   const operator = details['operator']
   if (code !== 'MEMORY_LIMIT') return false
-  return operator === 'admission' || (operator === 'COLLECT' && keepsResult) || /to merge \d+ runs/.test(message)
+  return operator === 'admission' || (operator === 'COLLECT' && keepsResult)
 }
 
 function isAllowed({ allowed, how, testing }: Draw, outcome: Outcome): boolean {

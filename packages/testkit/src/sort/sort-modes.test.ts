@@ -82,6 +82,21 @@ const modes: readonly Mode[] = [
     options: { threads: 2, testing: { forceSpill: true, batchRows: 400, sortFanIn: 3, poison: true } },
     reached: (metrics) => expect(sortOf(metrics).recursionDepth).toBeGreaterThanOrEqual(2),
   },
+  {
+    name: 'passes of the output, which is refused all but its promised pages',
+    options: {
+      threads: 2,
+      testing: {
+        ...{ forceSpill: true, batchRows: 100, morselRows: 700, poison: true },
+        reservationFault: { at: 0, sticky: true, operator: 'sortOutput', counter: new SharedArrayBuffer(4) },
+      },
+    },
+    reached: (metrics) => {
+      const output = metrics.operators.find(({ label }) => label === 'SORT OUTPUT')
+      expect(output?.recursionDepth).toBeGreaterThanOrEqual(1)
+      expect(sortOf(metrics).recursionDepth).toBe(0)
+    },
+  },
 ]
 
 let folder: string

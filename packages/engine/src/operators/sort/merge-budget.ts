@@ -17,7 +17,8 @@ const PIPELINE_SHARE = 0.9
 const STREAMED_SHARE = 0.08
 /** So many runs should be merged at a time: smaller blocks are read before memory allows fewer. */
 const RUNS_WANTED = 64
-const PIECE_PAGES_LEAST = 2
+/** Pages of the smallest blocks. */
+export const PIECE_PAGES_LEAST = 2
 
 export interface MergeBudget {
   /** Pages for blocks, per worker, in a merge of all runs. */

@@ -5,21 +5,21 @@ import { formatBytes, type WorkspaceSize } from '@spillway/memory'
 import { assert, makeError } from '@spillway/stdx'
 import { type BatchBuffers, batchShape, openBatch, setRows, sizeBatch } from '../../pipeline/batch-buffers.ts'
 import type { OpenContext, PullStatus, Source } from '../../pipeline/contracts.ts'
+import { HolderPatience } from '../../pipeline/holder-patience.ts'
 import type { MorselClaims } from '../../pipeline/morsel-claims.ts'
 import { BlockPieces, Places, placePages } from './block-pieces.ts'
-import { BlockRows, sizeBlockRows } from './block-rows.ts'
 import { ChunkPieces } from './chunk-pieces.ts'
+import { ClaimRuns } from './claim-runs.ts'
 import { cutRanges, type KeyRanges } from './key-ranges.ts'
-import { RunMerge, sizeRunMerge } from './run-merge.ts'
-import { type PublishedSort, RANGES_MAX, type SortedChunk, type SortOutputSpec, type SpilledRun } from './sort.ts'
+import type { RunMerge } from './run-merge.ts'
+import { RunMerger, sizeRunMerger } from './run-merger.ts'
+import { type PublishedSort, RANGES_MAX, type SortedChunk, type SortOutputSpec } from './sort.ts'
 
 const SPARE_PLACES = 4
 /** A merge's tree. */
 const EXTRA_PAGES = 2
 /** Claims per worker: each one reads a block of every run that the claim before it may have read too. */
 const CLAIMS_PER_WORKER = 3
-/** So long a worker waits for memory that others may give. */
-const PATIENCE_MS = 5000
 
 /** What a spec of the output and of the sink have in common. */
 type Shaped = Pick<SortOutputSpec, 'shape' | 'sizes'>
@@ -31,8 +31,7 @@ export function sizeSortOutput(spec: Shaped, size: WorkspaceSize): void {
   size.add(spec.sizes.batchRows * 4)
   size.add(spec.shape.layout.order.byteLength)
   size.add(RANGES_MAX * boundBytes(spec))
-  sizeBlockRows(spec.shape, spec.sizes, size)
-  sizeRunMerge(size)
+  sizeRunMerger(spec.shape, spec.sizes, size)
 }
 
 export function sortOutputFloorPages(spec: SortOutputSpec): number {
@@ -55,18 +54,19 @@ class SortOutputSource implements Source {
   readonly #rows: number
   readonly #order: number
   readonly #bounds: number
-  readonly #loader: BlockRows
+  readonly #merger: RunMerger
   readonly #merge: RunMerge
   readonly #places: Places
   readonly #chunks: readonly SortedChunk[]
-  readonly #runs: readonly SpilledRun[]
+  readonly #runs: ClaimRuns
+  readonly #patience: HolderPatience
   #ranges: KeyRanges | undefined
   #pieces: readonly (ChunkPieces | BlockPieces)[] | undefined
   /** The claimed range; -1 = none. */
   #range = -1
   /** The range at whose beginning the merge stands; -1 = none. */
   #mergedTo = -1
-  #work: Iterator<PullStatus> | undefined
+  #work: Generator<PullStatus, void> | undefined
   #rowInMorsel = 0
 
   constructor(spec: SortOutputSpec, context: OpenContext, claims: MorselClaims) {
@@ -81,13 +81,15 @@ class SortOutputSource implements Source {
     this.#order = workspace.take(spec.shape.layout.order.byteLength)
     arena.u32.set(spec.shape.layout.order, this.#order >>> 2)
     this.#bounds = workspace.take(RANGES_MAX * boundBytes(spec))
-    this.#loader = new BlockRows(context, spec.shape, spec.sizes, this.#exports)
-    this.#merge = new RunMerge(context, spec.shape.text, this.#order)
+    this.#merger = new RunMerger(context, spec.shape, spec.sizes, this.#exports, this.#order)
+    this.#merge = this.#merger.tree
+    this.#patience = new HolderPatience(context)
     this.#places = new Places(context)
     const states = query.published(spec.sinkId) as readonly PublishedSort[]
     assert(states.length > 0, 'a sort is published before its rows are read')
     this.#chunks = states.flatMap((state) => state.chunks)
-    this.#runs = states.flatMap((state) => state.runs)
+    const runs = states.flatMap((state) => state.runs)
+    this.#runs = new ClaimRuns(context, spec, this.#merger, runs)
   }
 
   pull(): PullStatus {
@@ -135,7 +137,11 @@ class SortOutputSource implements Source {
 
   /** Opens the merge at the beginning of a range. */
   *#position(range: number): Generator<PullStatus, void> {
-    this.#pieces ??= yield* this.#open()
+    if (this.#runs.end >= 0) {
+      this.#closeMerge()
+      this.#runs.reset()
+    }
+    this.#pieces ??= yield* this.#open(range)
     const pieces = this.#pieces
     const bound = this.#requireRanges().bounds[range]
     const address = this.#boundAddress(range)
@@ -151,39 +157,62 @@ class SortOutputSource implements Source {
     this.#merge.play()
   }
 
-  /** Takes a place for every run. Waits while others are asked for memory. @throws MEMORY_LIMIT */
-  *#open(): Generator<PullStatus, readonly (ChunkPieces | BlockPieces)[]> {
-    const { query, reservation, makeRoom } = this.#context
-    const need = placePages(this.#runs)
+  /** Takes a place for every run. Waits while others are asked for memory, then makes do with fewer runs. */
+  *#open(range: number): Generator<PullStatus, readonly (ChunkPieces | BlockPieces)[]> {
+    const { query, makeRoom } = this.#context
     query.log(
-      `sort: merging ${this.#runs.length} runs on disk and ${this.#chunks.length} chunks in memory ` +
-        `in ${this.#requireRanges().count} ranges (${formatBytes(need * PAGE_BYTES)} for blocks)`,
+      `sort: merging ${this.#runs.runs.length} runs on disk and ${this.#chunks.length} chunks in memory ` +
+        `in ${this.#requireRanges().count} ranges (${formatBytes(this.#runs.pages * PAGE_BYTES)} for blocks)`,
     )
-    const started = performance.now()
     for (;;) {
       const pieces = this.#tryOpen()
       if (pieces !== undefined) {
-        const largest = Math.max(1, ...this.#runs.map((run) => placePages([run])))
-        if (this.#runs.length > 0) this.#places.addSpares(SPARE_PLACES, largest)
+        this.#addSpares()
         this.#merge.open(pieces)
         return pieces
       }
       this.#places.close()
-      if (makeRoom(need) > 0) continue
-      query.askLargestHolder(reservation.usedPages)
-      if (performance.now() - started > PATIENCE_MS) throw this.#noRoom(need)
-      yield 'blocked'
+      if (makeRoom(this.#runs.pages) > 0) continue
+      if (this.#patience.mayWait()) yield 'blocked'
+      else yield* this.#reduceRuns(range)
     }
   }
 
   #tryOpen(): (ChunkPieces | BlockPieces)[] | undefined {
     const pieces: (ChunkPieces | BlockPieces)[] = this.#chunks.map((chunk) => new ChunkPieces(chunk))
-    for (const run of this.#runs) {
-      const piece = BlockPieces.tryOpen(this.#context, this.#spec.shape, this.#loader, this.#places, run)
+    for (const run of this.#runs.runs) {
+      const { loader } = this.#merger
+      const piece = BlockPieces.tryOpen(this.#context, this.#spec.shape, loader, this.#places, run)
       if (piece === undefined) return undefined
       pieces.push(piece)
     }
     return pieces
+  }
+
+  #addSpares(): void {
+    const { runs } = this.#runs
+    if (runs.length === 0) return
+    this.#places.addSpares(SPARE_PLACES, Math.max(...runs.map((run) => placePages([run]))))
+  }
+
+  /** The claim's part of the runs becomes fewer ones. @throws MEMORY_LIMIT */
+  *#reduceRuns(range: number): Generator<PullStatus, void> {
+    if (this.#runs.runs.length < 2) throw this.#noRoom(this.#runs.pages)
+    const ranges = this.#requireRanges()
+    const end = Math.min(this.#claims.end, ranges.count)
+    const key = ranges.bounds[range]
+    const part = {
+      from: key === undefined ? undefined : { key, address: this.#boundAddress(range) },
+      to: end < ranges.count ? this.#boundAddress(end) : 0,
+    }
+    for (const _ of this.#runs.reduce(part, end)) yield 'working'
+  }
+
+  #closeMerge(): void {
+    this.#merge.close()
+    this.#places.close()
+    this.#pieces = undefined
+    this.#mergedTo = -1
   }
 
   #noRoom(pages: number): Error {
@@ -191,7 +220,7 @@ class SortOutputSource implements Source {
     const needBytes = pages * PAGE_BYTES
     return makeError(
       'MEMORY_LIMIT',
-      `Not enough memory in ${text} to merge ${this.#runs.length} runs: needs ${needBytes} bytes on each worker. ` +
+      `Not enough memory in ${text} for the longest row of a run: needs ${needBytes} bytes on each worker. ` +
         'Raise memoryLimit or lower threads.',
       { operator: text, needBytes },
     )
@@ -209,7 +238,8 @@ class SortOutputSource implements Source {
       this.#rowInMorsel += n
       return 'batch'
     }
-    this.#mergedTo = next
+    // Merged runs that end here are of no use for what follows.
+    this.#mergedTo = next === this.#runs.end ? -1 : next
     this.#range = -1
     return 'morselEnd'
   }
@@ -219,7 +249,8 @@ class SortOutputSource implements Source {
   }
 
   close(): void {
-    this.#merge.close()
-    this.#places.close()
+    this.#work?.return()
+    this.#closeMerge()
+    this.#runs.reset()
   }
 }

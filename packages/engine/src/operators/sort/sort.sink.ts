@@ -8,7 +8,8 @@ import type { OpenContext, Sink } from '../../pipeline/contracts.ts'
 import { HolderPatience } from '../../pipeline/holder-patience.ts'
 import { ChunkPieces } from './chunk-pieces.ts'
 import { budgetPages, type MergeBudget, mergeBudget } from './merge-budget.ts'
-import { RunMaker, sizeRunMaker } from './run-maker.ts'
+import { RunMaker } from './run-maker.ts'
+import { sizeRunMerger } from './run-merger.ts'
 import { sizeSortOutput } from './sort.output.ts'
 import type { PublishedSort, SortedChunk, SortSinkSpec } from './sort.ts'
 import { SortedRows, sizeSortedRows } from './sorted-rows.ts'
@@ -30,7 +31,7 @@ const EXTRA_PAGES = 4
 
 export function sizeSortSink(spec: SortSinkSpec, size: WorkspaceSize): void {
   sizeSortedRows(spec.shape, spec.sizes, size)
-  sizeRunMaker(spec.shape, spec.sizes, size)
+  sizeRunMerger(spec.shape, spec.sizes, size)
   sizeTopBound(spec, size)
 }
 
@@ -39,7 +40,7 @@ export function sortSinkFloorPages(spec: SortSinkSpec): number {
 }
 
 export function sizeSortStore(spec: SortSinkSpec, size: WorkspaceSize): void {
-  sizeRunMaker(spec.shape, spec.sizes, size)
+  sizeRunMerger(spec.shape, spec.sizes, size)
   size.add(spec.shape.layout.order.byteLength)
 }
 

@@ -1,0 +1,145 @@
+/**
+ * Merges sorted pieces into a run on disk, in pieces of bounded work: the generators yield after each block. Whoever
+ * merges for another purpose between two runs may use its tree and its loader.
+ */
+import type { SortExports } from '@spillway/codegen'
+import { PAGE_BYTES } from '@spillway/kernels'
+import { formatBytes, type WorkspaceSize } from '@spillway/memory'
+import { makeError } from '@spillway/stdx'
+import type { OpenContext } from '../../pipeline/contracts.ts'
+import { BlockPieces, Places, placePages } from './block-pieces.ts'
+import { BlockRows, sizeBlockRows } from './block-rows.ts'
+import { type PieceSource, RunMerge, sizeRunMerge } from './run-merge.ts'
+import { RunWriter, sizeRunWriter } from './run-writer.ts'
+import type { SortShape, SortSizes, SpilledRun } from './sort.ts'
+
+/** Places beside those of the runs, so that blocks that are written are not cut short whenever a piece ends. */
+const SPARE_PLACES = 4
+/** So long a worker waits for memory that others may give. */
+const PATIENCE_MS = 2000
+
+/** The run to write. */
+export interface RunPlan {
+  readonly name: string
+  /** Merges that its rows went through, this one included; 0 = none. */
+  readonly depth: number
+  /** Most bytes of a block when it is read. */
+  readonly pieceBytes: number
+  /** At most so many rows. */
+  readonly rowsMax: number
+  /** Which part of the runs is merged; undefined = all of it. */
+  readonly part: KeyPart | undefined
+}
+
+/** Rows from one bound up to below another. */
+export interface KeyPart {
+  /** Undefined = from the first row on. */
+  readonly from: { readonly key: BigUint64Array; readonly address: number } | undefined
+  /** Address of a bound's words; 0 = up to the last row. */
+  readonly to: number
+}
+
+export function sizeRunMerger(shape: SortShape, sizes: SortSizes, size: WorkspaceSize): void {
+  sizeRunWriter(shape, sizes, size)
+  sizeBlockRows(shape, sizes, size)
+  sizeRunMerge(size)
+  size.add(sizes.blockRows * 4)
+}
+
+export class RunMerger {
+  readonly loader: BlockRows
+  readonly tree: RunMerge
+  readonly #context: OpenContext
+  readonly #shape: SortShape
+  readonly #order: number
+  readonly #writer: RunWriter
+  readonly #rows: number
+
+  /** @param order address of the order's table */
+  constructor(context: OpenContext, shape: SortShape, sizes: SortSizes, exports: SortExports, order: number) {
+    this.#context = context
+    this.#shape = shape
+    this.#order = order
+    this.#writer = new RunWriter(context, shape, sizes, exports)
+    this.loader = new BlockRows(context, shape, sizes, exports)
+    this.tree = new RunMerge(context, shape.text, order)
+    this.#rows = context.workspace.take(sizes.blockRows * 4)
+  }
+
+  /** @param places of pieces on disk; undefined: all pieces lie in memory */
+  *write(pieces: readonly PieceSource[], places: Places | undefined, plan: RunPlan): Generator<void, SpilledRun> {
+    const { tree } = this
+    const writer = this.#writer
+    writer.begin(plan.name, plan.depth, plan.pieceBytes)
+    try {
+      tree.open(pieces)
+      for (let run = 0; run < pieces.length; run++) {
+        tree.start(run)
+        if (places !== undefined) yield
+      }
+      tree.play()
+      let left = plan.rowsMax
+      do {
+        const n = tree.fill(this.#rows, Math.min(writer.blockRows, left), plan.part?.to ?? 0)
+        if (n > 0) writer.write(this.#rows, n)
+        left -= n
+        places?.reuse()
+        yield
+      } while (tree.stopped !== 'ended' && tree.stopped !== 'bound' && left > 0)
+      return writer.finish()
+    } finally {
+      tree.close()
+    }
+  }
+
+  /**
+   * Merges as many of the runs as memory allows, from the first on, at least two. What is left of them is the caller's
+   * to remove. Waits while others are asked for memory.
+   * @returns the run that they became, and how many they were
+   * @throws MEMORY_LIMIT when not even two can be read
+   */
+  *merge(group: readonly SpilledRun[], plan: RunPlan): Generator<void, { run: SpilledRun; count: number }> {
+    const { query, meter } = this.#context
+    const places = new Places(this.#context)
+    try {
+      const pieces = yield* this.#open(group, places)
+      const { from } = plan.part ?? {}
+      if (from !== undefined) for (const piece of pieces) piece.seek(from.key, from.address, this.#order)
+      places.addSpares(SPARE_PLACES, Math.ceil(plan.pieceBytes / PAGE_BYTES))
+      query.log(`sort: merge pass ${plan.depth}: ${pieces.length} of ${group.length} runs into ${plan.name}`)
+      meter.counts.recursionDepth = Math.max(meter.counts.recursionDepth, plan.depth)
+      return { run: yield* this.write(pieces, places, plan), count: pieces.length }
+    } finally {
+      places.close()
+    }
+  }
+
+  /** Takes places for at least two of the runs. */
+  *#open(group: readonly SpilledRun[], places: Places): Generator<void, BlockPieces[]> {
+    const { query, reservation } = this.#context
+    const started = performance.now()
+    for (;;) {
+      const pieces: BlockPieces[] = []
+      for (const run of group) {
+        const piece = BlockPieces.tryOpen(this.#context, this.#shape, this.loader, places, run)
+        if (piece === undefined) break
+        pieces.push(piece)
+      }
+      if (pieces.length >= 2) return pieces
+      places.close()
+      query.askLargestHolder(reservation.usedPages)
+      if (performance.now() - started > PATIENCE_MS) throw this.#noRoom(group.slice(0, 2))
+      yield
+    }
+  }
+
+  #noRoom(runs: readonly SpilledRun[]): Error {
+    const needBytes = placePages(runs) * PAGE_BYTES
+    return makeError(
+      'MEMORY_LIMIT',
+      `Not enough memory in ${this.#shape.text} to merge two runs: needs ${formatBytes(needBytes)} for their longest ` +
+        'rows. Raise memoryLimit or lower threads.',
+      { operator: this.#shape.text, needBytes },
+    )
+  }
+}
