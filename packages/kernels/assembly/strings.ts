@@ -165,7 +165,7 @@ export function viewExtreme(views: usize, validity: usize, selection: usize, row
       const end = views + (<usize>rowCount << 4)
       while (view < end) {
         const high = <u64>i64x2.extract_lane(orderLanes(v128.load(view)), 0) ^ flip
-        if (high >= bestHigh || load<u32>(view) > INLINE_MAX) break
+        if (high >= bestHigh || (load<u32>(view) > INLINE_MAX && high >> 32 == bestHigh >> 32)) break
         view += 16
       }
       if (view == end) break

@@ -7,18 +7,31 @@ import { assert } from '@spillway/stdx'
 import type { Sizing } from '../physical/physical-plan.ts'
 import type { TestingOptions } from './query-request.ts'
 
-/** `outputShare`: of a sink that encodes, as a share of what the limit suggests. */
-const levels = [
-  // Where memory is plenty, a directory for millions of groups: rows that miss a smaller one are kept as duplicates.
-  { partitionBits: 6, batchRows: 8192, directoryBits: 24, windowBytes: 1 << 20, outputShare: 1 },
-  { partitionBits: 6, batchRows: 8192, directoryBits: 22, windowBytes: 1 << 20, outputShare: 1 },
+/** A plan above its floor works better: the floor takes at most this share while a smaller sizing is left. */
+const COMFORTABLE_SHARE = 0.5
+/** Before a floor takes all: what is published is promised beside the floor. */
+const TIGHT_SHARE = 0.75
+/** Of directories that are worth their room where rows to be found in them have room too. */
+const LARGE_SHARE = 0.25
+/** The same for the largest directories. */
+const PLENTY_SHARE = 0.15
+
+/**
+ * `outputShare`: of a sink that encodes, as a share of what the limit suggests.
+ * `share`: the floor may take so much of the budget; left out: `COMFORTABLE_SHARE`.
+ */
+const levels: readonly Level[] = [
+  // A directory for millions of groups, where there is room: rows that miss a smaller one are kept as duplicates.
+  { partitionBits: 6, batchRows: 8192, directoryBits: 24, windowBytes: 1 << 20, outputShare: 1, share: PLENTY_SHARE },
+  { partitionBits: 6, batchRows: 8192, directoryBits: 22, windowBytes: 1 << 20, outputShare: 1, share: PLENTY_SHARE },
+  { partitionBits: 6, batchRows: 8192, directoryBits: 20, windowBytes: 1 << 20, outputShare: 1, share: LARGE_SHARE },
   { partitionBits: 6, batchRows: 8192, directoryBits: 18, windowBytes: 1 << 20, outputShare: 1 },
   { partitionBits: 6, batchRows: 8192, directoryBits: 16, windowBytes: 1 << 20, outputShare: 1 },
   { partitionBits: 6, batchRows: 4096, directoryBits: 15, windowBytes: 1 << 19, outputShare: 1 },
   { partitionBits: 5, batchRows: 4096, directoryBits: 14, windowBytes: 1 << 18, outputShare: 0.5 },
   { partitionBits: 4, batchRows: 4096, directoryBits: 13, windowBytes: 160 << 10, outputShare: 0.25 },
   { partitionBits: 3, batchRows: 2048, directoryBits: 12, windowBytes: 160 << 10, outputShare: 0 },
-] as const
+]
 const ROW_GROUP_BYTES = 32e6
 const ROW_GROUP_BYTES_MIN = 2e6
 /** Under a small limit row groups get smaller: this share of the limit for one thread's row group. */
@@ -28,12 +41,14 @@ const ENCODER_SHARE = 1 / 16
 
 const MORSEL_ROWS = 131_072
 
-/** A plan above its floor works better: the floor takes at most this share while a smaller sizing is left. */
-const COMFORTABLE_SHARE = 0.5
-/** Before a floor takes all: what is published is promised beside the floor. */
-const TIGHT_SHARE = 0.75
-/** The same for the best sizing of all. */
-const PLENTY_SHARE = 0.15
+interface Level {
+  readonly partitionBits: number
+  readonly batchRows: number
+  readonly directoryBits: number
+  readonly windowBytes: number
+  readonly outputShare: number
+  readonly share?: number
+}
 
 export interface SizingTry {
   readonly sizing: Sizing
@@ -45,7 +60,7 @@ export interface SizingTry {
 export function sizingTries(threads: number, limitBytes: number, testing: TestingOptions): SizingTry[] {
   const tries: SizingTry[] = []
   const arenaLimit = Math.min(limitBytes, (testing.budgetPages ?? Infinity) * PAGE_BYTES)
-  const make = (level: (typeof levels)[number], count: number): Sizing => ({
+  const make = (level: Level, count: number): Sizing => ({
     threads: count,
     batchRows: testing.batchRows ?? level.batchRows,
     morselRows: testing.morselRows ?? MORSEL_ROWS,
@@ -58,11 +73,12 @@ export function sizingTries(threads: number, limitBytes: number, testing: Testin
     },
   })
   for (let count = threads; count >= 1; count = count > 4 ? Math.floor(count / 2) : count - 1) {
-    for (const [index, level] of levels.entries()) {
-      tries.push({ sizing: make(level, count), share: index <= 1 ? PLENTY_SHARE : COMFORTABLE_SHARE })
+    for (const level of levels) {
+      tries.push({ sizing: make(level, count), share: level.share ?? COMFORTABLE_SHARE })
     }
     for (const share of [TIGHT_SHARE, 1]) {
-      for (const level of levels.slice(1)) tries.push({ sizing: make(level, count), share })
+      for (const level of levels.filter((each) => each.share === undefined))
+        tries.push({ sizing: make(level, count), share })
     }
   }
   return tries
