@@ -43,6 +43,8 @@ export function lowerJoin(lowering: Lowering, node: Join): readonly Stream[] {
     sinkId: lowering.nextSinkId(),
     ...common,
     estimatedRows: choice.rows,
+    // Known when the whole plan is: see gathering-probes.ts.
+    probeGathers: false,
   }
   const { sinkId } = sink
   const flow = { steps: [], isOrdered: false, isSerial: false, schema: node.schema, morselCount: 2 ** partitionBits }

@@ -21,6 +21,7 @@ import type {
   TransformSpec,
 } from '../physical/physical-plan.ts'
 import { lowerGroupBy } from './lower-group-by.ts'
+import { findGatheringProbes, markGatheringProbes } from './gathering-probes.ts'
 import { lowerJoin } from './lower-join.ts'
 import { lowerGuard, lowerOrdinal } from './lower-ordinal.ts'
 import { lowerScanIpc } from './lower-scan-ipc.ts'
@@ -269,11 +270,13 @@ export class Lowering {
         sequenceBase += draft.morselCount
       }
     }
-    const pipelines = this.drafts.map((draft, pipelineId): PhysicalPipeline => {
+    const chained = this.drafts.map((draft, pipelineId): PhysicalPipeline => {
       const { source, isSerial, morselCount } = draft
       assert(source.kind !== 'tap', 'every tap is resolved')
       return { ...this.#chainOf(draft), pipelineId, source, isSerial, morselCount }
     })
+    const gathering = findGatheringProbes(chained)
+    const pipelines = chained.map((pipeline) => markGatheringProbes(pipeline, gathering))
     const { sizing } = this.context
     const floor = planFloor(pipelines, this.context.canSpill)
     const floorPagesPerWorker = floor.pagesFrom[0] ?? 0

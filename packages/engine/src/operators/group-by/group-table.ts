@@ -201,6 +201,13 @@ export class GroupTable {
     return this.#fields.part(partition, 'rowCount')
   }
 
+  /** Slots of the directory that are taken. */
+  get entries(): number {
+    let entries = 0
+    for (let each = 0; each < this.#partitionCount; each++) entries += this.#fields.part(each, 'entryCount')
+    return entries
+  }
+
   /** Bytes of all pages. */
   totalBytes(): number {
     let bytes = 0

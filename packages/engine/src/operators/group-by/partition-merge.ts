@@ -26,6 +26,7 @@ import { RowSpiller, rowSpillerRoomBytes, sizeRowSpiller, spillBlockRows } from 
 import { SplitParts } from './split-parts.ts'
 import { CACHE_BYTES } from './touch-ahead.ts'
 
+const LEAST_DIRECTORY_BITS = 10
 /** Of directories that are asked for beyond the guaranteed one. */
 const LARGEST_DIRECTORY_BITS = 26
 const LOAD_FACTOR = 0.7
@@ -46,10 +47,13 @@ function splitSizes(batchRows: number) {
   return { partitionBits: SPLIT_BITS, initialCapacityBits: SPLIT_BITS + 1, maxCapacityBits: SPLIT_BITS + 1, batchRows }
 }
 
-function mergeSizes(directoryBits: number) {
+const slotBits = (groups: number): number => Math.ceil(Math.log2((groups + SLOTS_SPARE) / LOAD_FACTOR))
+
+/** @param groups that there are about: a directory that is made for them need not grow */
+function mergeSizes(directoryBits: number, groups = 0) {
   return {
     partitionBits: 0,
-    initialCapacityBits: Math.min(directoryBits, 10),
+    initialCapacityBits: Math.min(directoryBits, Math.max(LEAST_DIRECTORY_BITS, slotBits(groups))),
     maxCapacityBits: directoryBits,
     batchRows: 64,
   }
@@ -88,6 +92,8 @@ export class PartitionMerge {
   readonly #cautiousPages: PageSource
   #hasLongStrings = false
   #files = 0
+  /** Groups per row in the last partition: those of a query are alike. */
+  #groupShare = 0
 
   constructor(spec: GroupByOutputSpec, context: OpenContext, exports: GroupByExports) {
     this.#spec = spec
@@ -163,7 +169,7 @@ export class PartitionMerge {
     const rows = chains.reduce((sum, { chain }) => sum + chain.rowCount, 0) + loader.rows
     const directory = this.#openDirectory(rows)
     try {
-      const sizes = mergeSizes(directory.bits)
+      const sizes = mergeSizes(directory.bits, rows * this.#groupShare)
       const table = this.#openTable(directory.address, sizes, input.hashBits, this.#cautiousPages)
       for (const { chain } of chains) {
         if (table.absorbChain(chain) === 'refused') return false
@@ -176,6 +182,7 @@ export class PartitionMerge {
         if (table.absorbChain(chain) === 'refused') return false
         yield 'working'
       }
+      this.#groupShare = table.entries / Math.max(1, rows)
     } finally {
       directory.free()
     }
@@ -189,7 +196,7 @@ export class PartitionMerge {
   #openDirectory(rows: number): { bits: number; address: number; free: () => void } {
     const { reservation, query } = this.#context
     const spare = query.spareArea
-    const wanted = Math.min(LARGEST_DIRECTORY_BITS, Math.ceil(Math.log2((rows + SLOTS_SPARE) / LOAD_FACTOR)))
+    const wanted = Math.min(LARGEST_DIRECTORY_BITS, slotBits(rows))
     const { mergeBits } = this.#spec
     for (let bits = wanted; bits > mergeBits; bits--) {
       if (bits < wanted - 1) break

@@ -19,6 +19,11 @@ import { SpilledFilter } from './spilled-filter.ts'
 /** Share of the budget that the build side may keep in memory, directories included. */
 const KEPT_SHARE = 0.7
 const KEPT_SHARE_AFTER_SPILLING = 0.55
+/**
+ * Where what follows gathers rows, too. It gets on better with memory of its own, and pairs from disk come partition by
+ * partition: groups of their keys meet while they are in memory.
+ */
+const KEPT_SHARE_BESIDE_GATHERING = 0.2
 const KEPT_SHARE_STREAMED = 0.3
 /** Share of the budget that stays free beside all that is promised: for later builds, and for what follows the join. */
 const FREE_SHARE = 0.12
@@ -262,7 +267,8 @@ class JoinBuildLocal implements Sink {
     if (!query.canSpill) return
     if (query.setup.testing.forceSpill) while (this.#spillLarge() > 0);
     const hasSpilled = this.#files.some((file) => file !== undefined)
-    const share = hasSpilled ? KEPT_SHARE_AFTER_SPILLING : KEPT_SHARE
+    const afterSpilling = this.#spec.probeGathers ? KEPT_SHARE_BESIDE_GATHERING : KEPT_SHARE_AFTER_SPILLING
+    const share = hasSpilled ? afterSpilling : KEPT_SHARE
     const kept = query.setup.isStreamed ? Math.min(share, KEPT_SHARE_STREAMED) : share
     const most = (reservation.maxPages * kept) / query.setup.threads
     const free = reservation.maxPages * FREE_SHARE

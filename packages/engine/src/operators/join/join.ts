@@ -74,6 +74,8 @@ export interface JoinBuildSpec extends OperatorBase {
   readonly batchRows: number
   /** Rows expected, for the log; undefined = unknown. */
   readonly estimatedRows: number | undefined
+  /** A pipeline that probes it ends in a sink that gathers rows in memory. */
+  readonly probeGathers: boolean
 }
 
 /** Makes the directories of the build side, one morsel per partition. Puts out nothing. */
