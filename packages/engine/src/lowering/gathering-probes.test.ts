@@ -1,12 +1,18 @@
+/** Joins are found, through branches too, whose probing pipeline keeps rows in memory. */
 import { expect, it } from 'vitest'
-import type { PipelineChain, SinkSpec } from '../physical/physical-plan.ts'
+import type { PipelineBranch, PipelineChain, SinkSpec } from '../physical/physical-plan.ts'
 import { findGatheringProbes, markGatheringProbes } from './gathering-probes.ts'
 
-const chain = (probes: readonly number[], sinks: readonly object[], branches: PipelineChain[] = []): PipelineChain => ({
+const chain = (
+  probes: readonly number[],
+  sinks: readonly object[],
+  branches: PipelineBranch[] = [],
+): PipelineBranch => ({
   transforms: probes.map((sinkId) => ({ kind: 'joinProbe', sinkId })) as unknown as PipelineChain['transforms'],
   sinks: sinks.map((sink) => ({ sink: sink as SinkSpec, inputKind: 0, publishes: true })),
   branches,
   sequenceBase: 0,
+  inputColumns: 0,
 })
 const groupBy = (keyCount: number) => ({ kind: 'groupBy', shape: { keyCount } })
 

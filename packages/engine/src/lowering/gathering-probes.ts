@@ -1,4 +1,4 @@
-/** Which joins are probed by pipelines that gather rows in memory at their end: both want the memory at the same time. */
+/** Which joins are probed by pipelines that gather rows in memory: both want it at the same time. */
 import type { PipelineChain, SinkSpec } from '../physical/physical-plan.ts'
 
 /** Ids of the sinks of those joins' build sides. */
