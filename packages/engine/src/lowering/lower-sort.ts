@@ -5,6 +5,7 @@
 import { compileSort, type SortKeyColumn } from '@spillway/codegen'
 import { type Field, findFieldIndex, makeSchema } from '@spillway/columnar'
 import { type NamedExpr, type Sort, sortKeyText } from '@spillway/plan'
+import { PAGE_BYTES } from '@spillway/kernels'
 import { assert } from '@spillway/stdx'
 import {
   RANGES_MAX,
@@ -110,6 +111,7 @@ function sizesOf(sizing: Sizing): SortSizes {
     blockRows: Math.min(BLOCK_ROWS_MAX, Math.max(BLOCK_ROWS_MIN, batchRows)),
     pieceBytes,
     batchRows,
-    placePages: (threads * 2 + LEAST_PLACES) * LEAST_PIECE_PAGES,
+    // Two of the largest blocks at least: with them any number of runs can be merged, in passes.
+    placePages: Math.max((threads * 2 + LEAST_PLACES) * LEAST_PIECE_PAGES, (2 * pieceBytes) / PAGE_BYTES),
   }
 }

@@ -14,8 +14,12 @@ const QUERIES_PER_COLLECTION = 64
 
 /** Buffers that the program took and dropped lie outside the heap, so V8 lets tens of megabytes of them gather. */
 const TAKEN_BYTES_PER_COLLECTION = 6e6
-/** Those that were old enough when they were dropped are freed by a full collection only. */
+/**
+ * Those that were old enough when they were dropped are freed by a full collection only. A program that keeps what it
+ * takes would pay for one again and again, hence the share of what it keeps.
+ */
 const TAKEN_BYTES_LEFT_MAX = 8e6
+const TAKEN_SHARE_LEFT_MAX = 0.25
 
 type Collect = (options?: { readonly type: 'minor' }) => void
 
@@ -45,7 +49,9 @@ export function trimAfterBatch(bytes: number): void {
   if (takenBytes < TAKEN_BYTES_PER_COLLECTION) return
   takenBytes = 0
   requireCollect()({ type: 'minor' })
-  if (externalBytes() - leftBytes < TAKEN_BYTES_LEFT_MAX) return
+  const external = externalBytes()
+  leftBytes = Math.min(leftBytes, external)
+  if (external - leftBytes < Math.max(TAKEN_BYTES_LEFT_MAX, leftBytes * TAKEN_SHARE_LEFT_MAX)) return
   requireCollect()()
   leftBytes = externalBytes()
 }

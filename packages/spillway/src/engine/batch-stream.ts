@@ -178,13 +178,13 @@ class BatchStream implements AsyncIterableIterator<RecordBatch> {
   }
 
   async #run(): Promise<void> {
-    // Before the query is sized: what the library takes would come on top of what is foreseen.
-    arrowLibrary()
     const { signal } = this.#options
     const both = signal === undefined ? this.#abort.signal : AbortSignal.any([signal, this.#abort.signal])
     const tokensMax = Math.max(2, TOKENS_PER_THREAD * this.#options.threads)
     const makeSink = collectStream(tokensMax, this.#chunks.maxBatchBytes)
     try {
+      // Before the query is sized: what the library takes would come on top of what is foreseen.
+      arrowLibrary()
       await this.#core.execute({
         roots: [{ plan: this.#plan, makeSink, onOutput: (output) => this.#receive(output as CollectOutput) }],
         options: { ...this.#options, signal: both },

@@ -20,7 +20,7 @@ import { CACHE_BYTES } from './touch-ahead.ts'
 const INITIAL_DIRECTORY_BITS = 12
 /** Share of the budget that published partitions may keep, when nothing was spilled and when something was. */
 const KEPT_SHARE = 0.65
-const KEPT_SHARE_AFTER_SPILLING = +(process.env.KS ?? 0.4)
+const KEPT_SHARE_AFTER_SPILLING = 0.4
 const KEPT_SHARE_LEAST = 0.03
 const KEPT_SHARE_STREAMED = 0.15
 /** What merging needs ÷ bytes of the partition's rows: the directory comes on top. */

@@ -8,7 +8,7 @@ import { PAGE_BYTES } from '@spillway/kernels'
 import type { OpenContext } from '../../pipeline/contracts.ts'
 import { placePages } from './block-pieces.ts'
 import { PIECE_PAGES_LEAST } from './merge-budget.ts'
-import type { KeyPart, RunMerger } from './run-merger.ts'
+import type { KeyPart, MergeStatus, RunMerger } from './run-merger.ts'
 import { removeRun } from './run-writer.ts'
 import type { SortOutputSpec, SpilledRun } from './sort.ts'
 
@@ -49,30 +49,32 @@ export class ClaimRuns {
    * @param end the range before which the part ends
    * @throws MEMORY_LIMIT when not even two can be read
    */
-  *reduce(part: KeyPart, end: number): Generator<void, void> {
+  *reduce(part: KeyPart, end: number): Generator<MergeStatus, void> {
     const { sinkId, sizes } = this.#spec
-    const depth = Math.max(...this.#runs.map((each) => each.depth)) + 1
     const { run, count } = yield* this.#merger.merge(this.#runs, {
-      ...{ name: `s${sinkId}-w${this.#context.query.workerIndex}-m${this.#names++}`, depth },
+      name: `s${sinkId}-w${this.#context.query.workerIndex}-m${this.#names++}`,
       pieceBytes: Math.min(sizes.pieceBytes, PIECE_PAGES_LEAST * PAGE_BYTES),
       ...{ rowsMax: Number.POSITIVE_INFINITY, part },
     })
     this.#end = end
     const merged = this.#runs.slice(0, count)
     this.#runs = [...this.#runs.slice(count), run]
-    this.#remove(merged.filter((each) => this.#own.includes(each)))
     this.#own.push(run)
+    this.#remove(merged)
   }
 
   /** For the next claim: the runs as they were published. */
   reset(): void {
-    this.#remove([...this.#own])
     this.#runs = this.#published
     this.#end = -1
+    this.#remove(this.#own)
   }
 
+  /** Those that are its own. */
   #remove(runs: readonly SpilledRun[]): void {
-    for (const run of runs) removeRun(this.#context, this.#spec.shape.text, run)
+    const own = this.#own.filter((each) => runs.includes(each))
+    // Before the first one is removed: if that fails, none is removed twice.
     this.#own = this.#own.filter((each) => !runs.includes(each))
+    for (const run of own) removeRun(this.#context, this.#spec.shape.text, run)
   }
 }

@@ -4,7 +4,7 @@ import type { OpenContext } from '../../pipeline/contracts.ts'
 import { placePages } from './block-pieces.ts'
 import type { MergeBudget } from './merge-budget.ts'
 import type { PieceSource } from './run-merge.ts'
-import { RunMerger, type RunPlan } from './run-merger.ts'
+import { type MergeStatus, RunMerger, type RunPlan } from './run-merger.ts'
 import { removeRun } from './run-writer.ts'
 import type { SortShape, SortSinkSpec, SpilledRun } from './sort.ts'
 
@@ -31,22 +31,21 @@ export class RunMaker {
   }
 
   /** One run of sorted pieces of rows in memory. */
-  *spillRows(pieces: readonly PieceSource[]): Generator<void, void> {
+  *spillRows(pieces: readonly PieceSource[]): Generator<MergeStatus, void> {
     this.#context.meter.counts.partitionsSpilled += 1
-    this.runs.push(yield* this.#merger.write(pieces, undefined, this.#plan(0)))
+    this.runs.push(yield* this.#merger.write(pieces, this.#plan()))
   }
 
-  #plan(depth: number): RunPlan {
+  #plan(): RunPlan {
     const name = `${this.#namePrefix}-r${this.#names++}`
-    return { name, depth, pieceBytes: this.#budget.pieceBytes, rowsMax: this.#rowsMax, part: undefined }
+    return { name, pieceBytes: this.#budget.pieceBytes, rowsMax: this.#rowsMax, part: undefined }
   }
 
   /** Merges runs until every worker's share of them can be merged at once. */
-  *reduceRuns(): Generator<void, void> {
+  *reduceRuns(): Generator<MergeStatus, void> {
     while (!this.#isFew(this.runs)) {
       const group = this.#takeGroup()
-      const depth = Math.max(...group.map((run) => run.depth)) + 1
-      const { run, count } = yield* this.#merger.merge(group, this.#plan(depth))
+      const { run, count } = yield* this.#merger.merge(group, this.#plan())
       this.runs.push(...group.slice(count), run)
       for (const merged of group.slice(0, count)) removeRun(this.#context, this.#shape.text, merged)
     }

@@ -26,7 +26,7 @@ export interface PieceSource {
 export type MergeStop = 'full' | 'bound' | 'ended' | 'busy'
 
 /** A tree for so many runs lies in the workspace; a larger one needs pages. */
-const LEAVES_IN_WORKSPACE = 1024
+export const LEAVES_IN_WORKSPACE = 1024
 const LEAF_BYTES = 28
 const WORKSPACE_BYTES = 64 + LEAVES_IN_WORKSPACE * LEAF_BYTES
 

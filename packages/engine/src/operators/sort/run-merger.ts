@@ -1,6 +1,7 @@
 /**
- * Merges sorted pieces into a run on disk, in pieces of bounded work: the generators yield after each block. Whoever
- * merges for another purpose between two runs may use its tree and its loader.
+ * Merges sorted pieces into a run on disk, in pieces of bounded work: the generators yield after each block, and
+ * `blocked` while they wait for memory. Whoever merges for another purpose between two runs may use its tree and its
+ * loader.
  */
 import type { SortExports } from '@spillway/codegen'
 import { PAGE_BYTES } from '@spillway/kernels'
@@ -9,7 +10,7 @@ import { makeError } from '@spillway/stdx'
 import type { OpenContext } from '../../pipeline/contracts.ts'
 import { BlockPieces, Places, placePages } from './block-pieces.ts'
 import { BlockRows, sizeBlockRows } from './block-rows.ts'
-import { type PieceSource, RunMerge, sizeRunMerge } from './run-merge.ts'
+import { LEAVES_IN_WORKSPACE, type PieceSource, RunMerge, sizeRunMerge } from './run-merge.ts'
 import { RunWriter, sizeRunWriter } from './run-writer.ts'
 import type { SortShape, SortSizes, SpilledRun } from './sort.ts'
 
@@ -18,11 +19,11 @@ const SPARE_PLACES = 4
 /** So long a worker waits for memory that others may give. */
 const PATIENCE_MS = 2000
 
+export type MergeStatus = 'working' | 'blocked'
+
 /** The run to write. */
 export interface RunPlan {
   readonly name: string
-  /** Merges that its rows went through, this one included; 0 = none. */
-  readonly depth: number
   /** Most bytes of a block when it is read. */
   readonly pieceBytes: number
   /** At most so many rows. */
@@ -66,16 +67,25 @@ export class RunMerger {
     this.#rows = context.workspace.take(sizes.blockRows * 4)
   }
 
-  /** @param places of pieces on disk; undefined: all pieces lie in memory */
-  *write(pieces: readonly PieceSource[], places: Places | undefined, plan: RunPlan): Generator<void, SpilledRun> {
+  /** One run of pieces in memory. */
+  write(pieces: readonly PieceSource[], plan: RunPlan): Generator<MergeStatus, SpilledRun> {
+    return this.#write(pieces, undefined, plan, 0)
+  }
+
+  *#write(
+    pieces: readonly PieceSource[],
+    places: Places | undefined,
+    plan: RunPlan,
+    depth: number,
+  ): Generator<MergeStatus, SpilledRun> {
     const { tree } = this
     const writer = this.#writer
-    writer.begin(plan.name, plan.depth, plan.pieceBytes)
+    writer.begin(plan.name, depth, plan.pieceBytes)
     try {
       tree.open(pieces)
       for (let run = 0; run < pieces.length; run++) {
         tree.start(run)
-        if (places !== undefined) yield
+        if (places !== undefined) yield 'working'
       }
       tree.play()
       let left = plan.rowsMax
@@ -84,7 +94,7 @@ export class RunMerger {
         if (n > 0) writer.write(this.#rows, n)
         left -= n
         places?.reuse()
-        yield
+        yield 'working'
       } while (tree.stopped !== 'ended' && tree.stopped !== 'bound' && left > 0)
       return writer.finish()
     } finally {
@@ -98,38 +108,41 @@ export class RunMerger {
    * @returns the run that they became, and how many they were
    * @throws MEMORY_LIMIT when not even two can be read
    */
-  *merge(group: readonly SpilledRun[], plan: RunPlan): Generator<void, { run: SpilledRun; count: number }> {
+  *merge(group: readonly SpilledRun[], plan: RunPlan): Generator<MergeStatus, { run: SpilledRun; count: number }> {
     const { query, meter } = this.#context
     const places = new Places(this.#context)
     try {
       const pieces = yield* this.#open(group, places)
       const { from } = plan.part ?? {}
       if (from !== undefined) for (const piece of pieces) piece.seek(from.key, from.address, this.#order)
-      places.addSpares(SPARE_PLACES, Math.ceil(plan.pieceBytes / PAGE_BYTES))
-      query.log(`sort: merge pass ${plan.depth}: ${pieces.length} of ${group.length} runs into ${plan.name}`)
-      meter.counts.recursionDepth = Math.max(meter.counts.recursionDepth, plan.depth)
-      return { run: yield* this.write(pieces, places, plan), count: pieces.length }
+      const merged = group.slice(0, pieces.length)
+      places.addSpares(SPARE_PLACES, Math.max(...merged.map((run) => placePages([run]))))
+      const depth = Math.max(...merged.map((run) => run.depth)) + 1
+      query.log(`sort: merge pass ${depth}: ${merged.length} of ${group.length} runs into ${plan.name}`)
+      meter.counts.recursionDepth = Math.max(meter.counts.recursionDepth, depth)
+      return { run: yield* this.#write(pieces, places, plan, depth), count: merged.length }
     } finally {
       places.close()
     }
   }
 
   /** Takes places for at least two of the runs. */
-  *#open(group: readonly SpilledRun[], places: Places): Generator<void, BlockPieces[]> {
-    const { query, reservation } = this.#context
+  *#open(group: readonly SpilledRun[], places: Places): Generator<MergeStatus, BlockPieces[]> {
+    const { query, reservation, makeRoom } = this.#context
     const started = performance.now()
     for (;;) {
       const pieces: BlockPieces[] = []
-      for (const run of group) {
+      for (const run of group.slice(0, LEAVES_IN_WORKSPACE)) {
         const piece = BlockPieces.tryOpen(this.#context, this.#shape, this.loader, places, run)
         if (piece === undefined) break
         pieces.push(piece)
       }
       if (pieces.length >= 2) return pieces
       places.close()
+      if (makeRoom(placePages(group.slice(0, 2))) > 0) continue
       query.askLargestHolder(reservation.usedPages)
       if (performance.now() - started > PATIENCE_MS) throw this.#noRoom(group.slice(0, 2))
-      yield
+      yield 'blocked'
     }
   }
 

@@ -18,6 +18,8 @@ import { type PublishedSort, RANGES_MAX, type SortedChunk, type SortOutputSpec }
 const SPARE_PLACES = 4
 /** A merge's tree. */
 const EXTRA_PAGES = 2
+/** So long a worker waits for the place of a single run, which others may give. */
+const PATIENCE_MS = 5000
 /** Claims per worker: each one reads a block of every run that the claim before it may have read too. */
 const CLAIMS_PER_WORKER = 3
 
@@ -159,14 +161,16 @@ class SortOutputSource implements Source {
 
   /** Takes a place for every run. Waits while others are asked for memory, then makes do with fewer runs. */
   *#open(range: number): Generator<PullStatus, readonly (ChunkPieces | BlockPieces)[]> {
-    const { query, makeRoom } = this.#context
+    const { query, reservation, makeRoom } = this.#context
     query.log(
       `sort: merging ${this.#runs.runs.length} runs on disk and ${this.#chunks.length} chunks in memory ` +
         `in ${this.#requireRanges().count} ranges (${formatBytes(this.#runs.pages * PAGE_BYTES)} for blocks)`,
     )
+    const started = performance.now()
     for (;;) {
       const pieces = this.#tryOpen()
       if (pieces !== undefined) {
+        this.#patience.restore()
         this.#addSpares()
         this.#merge.open(pieces)
         return pieces
@@ -174,7 +178,12 @@ class SortOutputSource implements Source {
       this.#places.close()
       if (makeRoom(this.#runs.pages) > 0) continue
       if (this.#patience.mayWait()) yield 'blocked'
-      else yield* this.#reduceRuns(range)
+      else if (this.#runs.runs.length >= 2) yield* this.#reduceRuns(range)
+      else if (performance.now() - started > PATIENCE_MS) throw this.#noRoom(this.#runs.pages)
+      else {
+        query.askLargestHolder(reservation.usedPages)
+        yield 'blocked'
+      }
     }
   }
 
@@ -197,7 +206,6 @@ class SortOutputSource implements Source {
 
   /** The claim's part of the runs becomes fewer ones. @throws MEMORY_LIMIT */
   *#reduceRuns(range: number): Generator<PullStatus, void> {
-    if (this.#runs.runs.length < 2) throw this.#noRoom(this.#runs.pages)
     const ranges = this.#requireRanges()
     const end = Math.min(this.#claims.end, ranges.count)
     const key = ranges.bounds[range]
@@ -205,7 +213,7 @@ class SortOutputSource implements Source {
       from: key === undefined ? undefined : { key, address: this.#boundAddress(range) },
       to: end < ranges.count ? this.#boundAddress(end) : 0,
     }
-    for (const _ of this.#runs.reduce(part, end)) yield 'working'
+    yield* this.#runs.reduce(part, end)
   }
 
   #closeMerge(): void {

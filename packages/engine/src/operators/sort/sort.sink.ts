@@ -64,10 +64,10 @@ class SortSinkLocal implements Sink {
   readonly #budget: MergeBudget
   readonly #top: TopBound | undefined
   /** Spilling under way, a block at a time. */
-  #work: Iterator<void> | undefined
+  #work: Iterator<unknown> | undefined
   #state: 'idle' | 'refused' | 'taken' = 'idle'
   readonly #patience: HolderPatience
-  #settling: Iterator<void> | undefined
+  #settling: Iterator<unknown> | undefined
   #isPublished = false
   /** Sorted rows that are published and in memory. */
   #kept: KeptRows | undefined
@@ -154,7 +154,7 @@ class SortSinkLocal implements Sink {
     )
   }
 
-  *#spillRows(): Generator<void, void> {
+  *#spillRows(): Generator<unknown, void> {
     this.#context.query.requireSpill(this.#spec.shape.text)
     this.#countInput()
     yield* this.#maker.spillRows(this.#rows.takeRuns())
@@ -231,7 +231,7 @@ class SortSinkLocal implements Sink {
     return this.#settling.next().done === true
   }
 
-  *#settleAll(): Generator<void, void> {
+  *#settleAll(): Generator<unknown, void> {
     this.#dropBeyond(1)
     // As work of its own: a request to spill that comes in between goes on with it, instead of beginning again.
     if (this.#mustSpill() || !this.#rows.closeChunk()) this.#work = this.#spillRows()

@@ -10,7 +10,8 @@
  *           groups whose statistics lie beyond are skipped.
  * Memory    phase 1: rows in pages; when one is refused, everything in memory becomes a sorted run on disk. Runs that
  *           would need too many buffers in phase 3 are merged to fewer ones first, each worker its own.
- *           phase 3: a block of each run, whatever the keys: a range of one key streams like any other.
+ *           phase 3: a block of each run, whatever the keys: a range of one key streams like any other. A worker that
+ *           is refused them merges its claim's part of some runs first: two of the largest blocks are promised.
  * Cost      O(n log n) comparisons of 12 bytes at most, fewer by radix; each row is spilled once per pass.
  * Errors    MEMORY_LIMIT, SPILL_DISK_FULL, SPILL_IO, SPILL_CORRUPTION.
  * Source    normalised keys and parallel merging after Kuiper, Mühleisen: These Rows Are Made for Sorting and That's
