@@ -11,11 +11,12 @@ export const TOUCHED_ROWS: u32 = 128
 
 /**
  * Touches the home slots of hashes in a directory of rows (u64 slots: low word row, high word low half of the hash).
- * @param hashes u64 each; those of [start, end)
+ * @param hashes u64 each, `stride` bytes apart; those of [start, end)
  * @param rows u32 each: a row that may be the hash's own, or 0. It is right for touching only
  */
 export function touchSlots(
   hashes: u32,
+  stride: u32,
   start: u32,
   end: u32,
   directory: u32,
@@ -26,7 +27,7 @@ export function touchSlots(
   const shift: u64 = 64 - <u64>directoryBits
   const last: u32 = <u32>((<u64>1 << <u64>directoryBits) - 1)
   for (let i = start; i < end; i++) {
-    const hash = load<u64>(hashes + (i << 3))
+    const hash = load<u64>(hashes + i * stride)
     const slot = <u32>((hash << <u64>levelShift) >> shift)
     const entry = load<u64>(directory + (slot << 3))
     // A slot of another hash: most often the next one is meant, which lies in the same cache line.

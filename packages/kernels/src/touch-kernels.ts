@@ -3,6 +3,7 @@ export interface TouchKernels {
   /** Touches the directory's home slots of hashes [start, end); `rows` gets a row that each may be of, or 0. */
   touchSlots(
     hashes: number,
+    stride: number,
     start: number,
     end: number,
     directory: number,

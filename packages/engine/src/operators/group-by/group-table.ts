@@ -409,7 +409,7 @@ export class GroupTable {
     run: (page: number, rowCount: number, start: number) => number,
     mustLink = false,
   ): () => JobStatus {
-    const { kernels, layout } = this.#options
+    const { kernels, layout, batchRows } = this.#options
     let runsDone = 0
     let start = 0
     return () => {
@@ -417,11 +417,15 @@ export class GroupTable {
       let runIndex = 0
       forEachRowRun(kernels, layout, chain, (first, rowCount) => {
         if (runIndex++ < runsDone) return true
+        // Rows that are only moved look nothing up.
+        const touches = mustLink && this.#directory.isLarge
         while (start < rowCount) {
           const before = start
-          start = run(first, rowCount, start)
+          const end = touches ? Math.min(rowCount, start + batchRows) : rowCount
+          if (touches) this.#touch.adjacent(first + start * layout.rowBytes, end - start, this.#rows)
+          start = run(first, end, start)
           this.jobProgress += start - before
-          if (start < rowCount && !this.#supply(mustLink)) {
+          if (start < end && !this.#supply(mustLink)) {
             status = 'refused'
             return false
           }

@@ -55,7 +55,7 @@ function mergeSizes(directoryBits: number, groups = 0) {
     partitionBits: 0,
     initialCapacityBits: Math.min(directoryBits, Math.max(LEAST_DIRECTORY_BITS, slotBits(groups))),
     maxCapacityBits: directoryBits,
-    batchRows: 64,
+    batchRows: 256,
   }
 }
 

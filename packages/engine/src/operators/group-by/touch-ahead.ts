@@ -7,6 +7,7 @@
 import { localStore, type RowLayout } from '@spillway/codegen'
 import { column, descriptor, physicalOf } from '@spillway/columnar'
 import type { TouchKernels } from '@spillway/kernels'
+import { assert } from '@spillway/stdx'
 import { columnAddress } from '../../pipeline/batch-buffers.ts'
 import type { StoreFields } from './store-fields.ts'
 
@@ -14,6 +15,8 @@ import type { StoreFields } from './store-fields.ts'
 export const TOUCH_ROWS = 512
 /** Smaller tables mostly lie in the cache, where touching costs more than it brings. */
 export const CACHE_BYTES = 16 << 20
+
+const HASH_BYTES = 8
 
 /** Bytes of a full directory with its rows. */
 export function tableBytes(directoryBits: number, rowsPerSlot: number, { rowBytes }: RowLayout): number {
@@ -26,6 +29,7 @@ export class TouchAhead {
   readonly #kernels: TouchKernels
   readonly #fields: StoreFields
   readonly #rowBytes: number
+  readonly #hashOffset: number
   /** Byte offsets of the views in a row. */
   readonly #views: readonly number[]
   /** Columns of batches of kind 0 whose strings the states may keep. */
@@ -35,6 +39,9 @@ export class TouchAhead {
     this.#kernels = kernels
     this.#fields = fields
     this.#rowBytes = layout.rowBytes
+    const hash = layout.fields.find(({ role }) => role === 'hash')
+    assert(hash !== undefined, 'a row begins with its hash')
+    this.#hashOffset = hash.offset
     this.#views = layout.fields.filter(({ type }) => physicalOf(type) === 'view').map(({ offset }) => offset)
     this.#stringColumns = stringColumns
   }
@@ -44,10 +51,23 @@ export class TouchAhead {
    * @param rows u32 each: scratch
    */
   groups(hashes: number, start: number, end: number, rows: number): void {
+    this.#found(hashes, HASH_BYTES, start, end, rows)
+  }
+
+  /**
+   * Rows of the table that adjacent rows may find.
+   * @param rows u32 each: scratch
+   */
+  adjacent(first: number, rowCount: number, rows: number): void {
+    this.#found(first + this.#hashOffset, this.#rowBytes, 0, rowCount, rows)
+  }
+
+  #found(hashes: number, stride: number, start: number, end: number, rows: number): void {
     this.touchedRows += end - start
     const directory = this.#fields.get(localStore.directory)
     const bits = this.#fields.get(localStore.directoryBits)
-    this.#kernels.touchSlots(hashes, start, end, directory, bits, this.#fields.get(localStore.levelShift), rows)
+    const shift = this.#fields.get(localStore.levelShift)
+    this.#kernels.touchSlots(hashes, stride, start, end, directory, bits, shift, rows)
     this.#kernels.touchRows(rows, start, end, this.#rowBytes)
     for (const offset of this.#views) this.#kernels.touchRowStrings(rows, start, end, offset)
   }
