@@ -4,7 +4,6 @@
 // Unless said otherwise targets must not overlap sources, and all buffers are readable 16 bytes past their end.
 
 import { storeView } from './store-view'
-import { TOUCHED_ROWS, touchViews } from './touch'
 
 const INLINE_MAX: u32 = 12
 
@@ -187,14 +186,8 @@ export function viewsToUtf8(
   data: usize,
 ): u32 {
   const start = data
-  let touched: u32 = 0
-  let seen: u32 = 0
   store<u32>(offsets, 0)
   for (let row: u32 = 0; row < rowCount; row++) {
-    if (row == touched) {
-      touched = min(row + TOUCHED_ROWS, rowCount)
-      seen ^= touchViews(<u32>views, <u32>validity, <u32>selection, row, touched)
-    }
     const index = selection == 0 ? row : load<u32>(selection + (<usize>row << 2))
     const view = views + (<usize>index << 4)
     let length = load<u32>(view)
@@ -205,7 +198,6 @@ export function viewsToUtf8(
     offsets += 4
     store<u32>(offsets, <u32>(data - start))
   }
-  store<u32>(data, seen)
   return <u32>(data - start)
 }
 

@@ -6,8 +6,6 @@ const INLINE_MAX: u32 = 12
 const LINE_BYTES: u32 = 64
 /** Of a longer string only this much is touched: the rest follows one another, which the machine foresees. */
 const TOUCHED_MAX: u32 = 256
-/** Rows whose strings are touched before they are copied: they stay in the first level of the cache. */
-export const TOUCHED_ROWS: u32 = 128
 
 /**
  * Touches the home slots of hashes in a directory of rows (u64 slots: low word row, high word low half of the hash).

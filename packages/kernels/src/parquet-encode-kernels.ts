@@ -51,8 +51,7 @@ export interface ParquetEncodeKernels {
     target: number,
   ): number
   /**
-   * Strings as length (u32) and bytes. State, u32 words: next byte (in and out), end of the room, values written (out),
-   * one of no meaning (out).
+   * Strings as length (u32) and bytes. State, u32 words: next byte (in and out), end of the room, values written (out).
    * Returns the rows taken: fewer than rowCount when the next value does not fit.
    */
   plainViews(views: number, validity: number, selection: number, rowCount: number, state: number): number

@@ -4,8 +4,6 @@
 // (one byte per row, or 0 for no nulls). Sources are readable 16 bytes past their end, targets writable 64 bytes past
 // it, and they do not overlap.
 
-import { TOUCHED_ROWS, touchViews } from '../touch'
-
 const INLINE_MAX: u32 = 12
 
 /** Loads an S every `stride` bytes, stores it as T; nulls leave no value. Returns how many values were stored. */
@@ -137,7 +135,7 @@ export function copyWild(from: usize, to: usize, length: u32): void {
 /**
  * Strings, each as its length (u32) and its bytes.
  * @param state words: 0 in and out, where to write next; 4 in, end of the room (the writes of a value end at most 16
- *   bytes past it); 8 out, how many values were written; 12 out, of no meaning
+ *   bytes past it); 8 out, how many values were written
  * @returns rows taken: fewer than rowCount when the next value does not fit
  */
 export function plainViews(views: usize, validity: usize, selection: usize, rowCount: u32, state: usize): u32 {
@@ -145,13 +143,7 @@ export function plainViews(views: usize, validity: usize, selection: usize, rowC
   const end: usize = load<u32>(state, 4)
   let count: u32 = 0
   let k: u32 = 0
-  let touched: u32 = 0
-  let seen: u32 = 0
   for (; k < rowCount; k++) {
-    if (k == touched) {
-      touched = min(k + TOUCHED_ROWS, rowCount)
-      seen ^= touchViews(<u32>views, <u32>validity, <u32>selection, k, touched)
-    }
     const row = selection == 0 ? k : load<u32>(selection + (<usize>k << 2))
     if (validity != 0 && load<u8>(validity + row) == 0) continue
     const view = views + (<usize>row << 4)
@@ -166,6 +158,5 @@ export function plainViews(views: usize, validity: usize, selection: usize, rowC
   }
   store<u32>(state, <u32>cursor)
   store<u32>(state, count, 8)
-  store<u32>(state, seen, 12)
   return k
 }
