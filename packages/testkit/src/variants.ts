@@ -29,6 +29,8 @@ export interface TestingOptions {
   readonly ioFaults?: FaultPlan
   /** Every so many times that a pipeline looks for a request to spill, it finds one. */
   readonly spillRequestEvery?: number
+  /** Arena pages at most. */
+  readonly budgetPages?: number
 }
 
 export interface VariantOptions {
@@ -95,7 +97,8 @@ export const variants: readonly Variant[] = [
   {
     name: 'tiny-budget',
     purpose: 'A limit near the floor: refusals, shrinking and spilling by need. Too small a limit is a typed error.',
-    engineOptions: () => ({ threads: 2, memoryLimit: '320MB' }),
+    // Of pages: under a limit of the process what the tests themselves hold would count.
+    engineOptions: () => ({ threads: 2, memoryLimit: '3GB', testing: { budgetPages: 256 } }),
     needsSink: true,
     missed: always,
     mayFail: true,
