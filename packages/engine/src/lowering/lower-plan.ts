@@ -20,8 +20,8 @@ import type {
   Sizing,
   TransformSpec,
 } from '../physical/physical-plan.ts'
-import { lowerGroupBy } from './lower-group-by.ts'
 import { findGatheringProbes, markGatheringProbes } from './gathering-probes.ts'
+import { lowerGroupBy } from './lower-group-by.ts'
 import { lowerJoin } from './lower-join.ts'
 import { lowerGuard, lowerOrdinal } from './lower-ordinal.ts'
 import { lowerScanIpc } from './lower-scan-ipc.ts'

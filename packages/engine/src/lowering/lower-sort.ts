@@ -4,10 +4,11 @@
  */
 import { compileSort, type SortKeyColumn } from '@spillway/codegen'
 import { type Field, findFieldIndex, makeSchema } from '@spillway/columnar'
-import { type NamedExpr, type Sort, sortKeyText } from '@spillway/plan'
 import { PAGE_BYTES } from '@spillway/kernels'
+import { type NamedExpr, type Sort, sortKeyText } from '@spillway/plan'
 import { assert } from '@spillway/stdx'
 import {
+  PIECE_PAGES_LEAST,
   RANGES_MAX,
   type SortOutputSpec,
   type SortShape,
@@ -99,8 +100,6 @@ const CHUNK_BITS_MAX = 17
 const CHUNK_BITS_MIN = 12
 const BLOCK_ROWS_MAX = 8192
 const BLOCK_ROWS_MIN = 1024
-/** Pages of the smallest blocks that runs are cut into, see merge-budget.ts. */
-const LEAST_PIECE_PAGES = 2
 const LEAST_PLACES = 8
 
 function sizesOf(sizing: Sizing): SortSizes {
@@ -112,6 +111,6 @@ function sizesOf(sizing: Sizing): SortSizes {
     pieceBytes,
     batchRows,
     // Two of the largest blocks at least: with them any number of runs can be merged, in passes.
-    placePages: Math.max((threads * 2 + LEAST_PLACES) * LEAST_PIECE_PAGES, (2 * pieceBytes) / PAGE_BYTES),
+    placePages: Math.max((threads * 2 + LEAST_PLACES) * PIECE_PAGES_LEAST, (2 * pieceBytes) / PAGE_BYTES),
   }
 }

@@ -16,6 +16,9 @@ interface Place {
   readonly pages: number
 }
 
+/** Beside those of the runs: a batch or a block that is written is not cut short whenever a piece ends. */
+const SPARE_PLACES = 4
+
 const pagesOf = (run: SpilledRun): number => Math.max(1, Math.ceil(run.needBytes / PAGE_BYTES))
 
 /** Pages that merging these runs takes, without spare places. */
@@ -44,9 +47,11 @@ export class Places {
     return place
   }
 
-  /** Adds up to `count` spare places; fewer when memory is refused. */
-  addSpares(count: number, pages: number): void {
-    for (let index = 0; index < count; index++) {
+  /** Adds spare places in which a block of any of these runs fits; fewer when memory is refused. */
+  addSpares(runs: readonly SpilledRun[]): void {
+    if (runs.length === 0) return
+    const pages = Math.max(...runs.map(pagesOf))
+    for (let index = 0; index < SPARE_PLACES; index++) {
       const place = this.take(pages)
       if (place === undefined) return
       this.#spare.push(place)

@@ -7,10 +7,9 @@
 import { PAGE_BYTES } from '@spillway/kernels'
 import type { OpenContext } from '../../pipeline/contracts.ts'
 import { placePages } from './block-pieces.ts'
-import { PIECE_PAGES_LEAST } from './merge-budget.ts'
 import type { KeyPart, MergeStatus, RunMerger } from './run-merger.ts'
 import { removeRun } from './run-writer.ts'
-import type { SortOutputSpec, SpilledRun } from './sort.ts'
+import { PIECE_PAGES_LEAST, type SortOutputSpec, type SpilledRun } from './sort.ts'
 
 export class ClaimRuns {
   readonly #context: OpenContext
@@ -54,7 +53,8 @@ export class ClaimRuns {
     const { run, count } = yield* this.#merger.merge(this.#runs, {
       name: `s${sinkId}-w${this.#context.query.workerIndex}-m${this.#names++}`,
       pieceBytes: Math.min(sizes.pieceBytes, PIECE_PAGES_LEAST * PAGE_BYTES),
-      ...{ rowsMax: Number.POSITIVE_INFINITY, part },
+      rowsMax: Number.POSITIVE_INFINITY,
+      part,
     })
     this.#end = end
     const merged = this.#runs.slice(0, count)

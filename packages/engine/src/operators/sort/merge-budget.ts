@@ -7,7 +7,7 @@
 import { PAGE_BYTES } from '@spillway/kernels'
 import { queryWord } from '@spillway/scheduler'
 import type { OpenContext } from '../../pipeline/contracts.ts'
-import type { SortSizes } from './sort.ts'
+import { PIECE_PAGES_LEAST, type SortSizes } from './sort.ts'
 
 /** Share of the pages beyond the floors that the blocks of all workers take. */
 const FREE_SHARE = 0.75
@@ -17,8 +17,6 @@ const PIPELINE_SHARE = 0.9
 const STREAMED_SHARE = 0.08
 /** So many runs should be merged at a time: smaller blocks are read before memory allows fewer. */
 const RUNS_WANTED = 64
-/** Pages of the smallest blocks. */
-export const PIECE_PAGES_LEAST = 2
 
 export interface MergeBudget {
   /** Pages for blocks, per worker, in a merge of all runs. */

@@ -14,8 +14,6 @@ import { LEAVES_IN_WORKSPACE, type PieceSource, RunMerge, sizeRunMerge } from '.
 import { RunWriter, sizeRunWriter } from './run-writer.ts'
 import type { SortShape, SortSizes, SpilledRun } from './sort.ts'
 
-/** Places beside those of the runs, so that blocks that are written are not cut short whenever a piece ends. */
-const SPARE_PLACES = 4
 /** So long a worker waits for memory that others may give. */
 const PATIENCE_MS = 2000
 
@@ -103,8 +101,8 @@ export class RunMerger {
   }
 
   /**
-   * Merges as many of the runs as memory allows, from the first on, at least two. What is left of them is the caller's
-   * to remove. Waits while others are asked for memory.
+   * Merges as many of the runs as memory allows, from the first on, at least two. Their files are the caller's to
+   * remove. Waits while others are asked for memory.
    * @returns the run that they became, and how many they were
    * @throws MEMORY_LIMIT when not even two can be read
    */
@@ -116,7 +114,7 @@ export class RunMerger {
       const { from } = plan.part ?? {}
       if (from !== undefined) for (const piece of pieces) piece.seek(from.key, from.address, this.#order)
       const merged = group.slice(0, pieces.length)
-      places.addSpares(SPARE_PLACES, Math.max(...merged.map((run) => placePages([run]))))
+      places.addSpares(merged)
       const depth = Math.max(...merged.map((run) => run.depth)) + 1
       query.log(`sort: merge pass ${depth}: ${merged.length} of ${group.length} runs into ${plan.name}`)
       meter.counts.recursionDepth = Math.max(meter.counts.recursionDepth, depth)

@@ -7,7 +7,7 @@ import { type BatchBuffers, batchShape, openBatch, setRows, sizeBatch } from '..
 import type { OpenContext, PullStatus, Source } from '../../pipeline/contracts.ts'
 import { HolderPatience } from '../../pipeline/holder-patience.ts'
 import type { MorselClaims } from '../../pipeline/morsel-claims.ts'
-import { BlockPieces, Places, placePages } from './block-pieces.ts'
+import { BlockPieces, Places } from './block-pieces.ts'
 import { ChunkPieces } from './chunk-pieces.ts'
 import { ClaimRuns } from './claim-runs.ts'
 import { cutRanges, type KeyRanges } from './key-ranges.ts'
@@ -15,7 +15,6 @@ import type { RunMerge } from './run-merge.ts'
 import { RunMerger, sizeRunMerger } from './run-merger.ts'
 import { type PublishedSort, RANGES_MAX, type SortedChunk, type SortOutputSpec } from './sort.ts'
 
-const SPARE_PLACES = 4
 /** A merge's tree. */
 const EXTRA_PAGES = 2
 /** So long a worker waits for the place of a single run, which others may give. */
@@ -171,7 +170,7 @@ class SortOutputSource implements Source {
       const pieces = this.#tryOpen()
       if (pieces !== undefined) {
         this.#patience.restore()
-        this.#addSpares()
+        this.#places.addSpares(this.#runs.runs)
         this.#merge.open(pieces)
         return pieces
       }
@@ -196,12 +195,6 @@ class SortOutputSource implements Source {
       pieces.push(piece)
     }
     return pieces
-  }
-
-  #addSpares(): void {
-    const { runs } = this.#runs
-    if (runs.length === 0) return
-    this.#places.addSpares(SPARE_PLACES, Math.max(...runs.map((run) => placePages([run]))))
   }
 
   /** The claim's part of the runs becomes fewer ones. @throws MEMORY_LIMIT */

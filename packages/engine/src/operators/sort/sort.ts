@@ -74,6 +74,9 @@ export interface SortOutputSpec extends OperatorBase {
   readonly rangeRows: number
 }
 
+/** Pages of the smallest blocks that runs are cut into. */
+export const PIECE_PAGES_LEAST = 2
+
 /** Ranges at most: the number of morsels, of which the last ones may be empty. */
 export const RANGES_MAX = 256
 
