@@ -40,7 +40,7 @@ export type ToWorker =
   | { readonly kind: 'ping'; readonly ticket: number }
   /** Answer: `described`. */
   | { readonly kind: 'describe'; readonly ticket: number }
-  /** Leave the loop until the next task: nothing is running. */
+  /** Leave the loop until the next task as soon as nothing can go on: nobody waits for what is running. */
   | { readonly kind: 'rest' }
   | { readonly kind: 'shutdown' }
 

@@ -4,7 +4,7 @@ import { makeError } from '@spillway/stdx'
 import { expect, it } from 'vitest'
 import { ControlBlock } from './control-block.ts'
 import type { FromWorker, StartPipeline, ToWorker } from './protocol.ts'
-import { type PipelineHost, type RunningPipeline, runWorkerLoop, type StepStatus } from './worker-loop.ts'
+import { type PipelineHost, type RunningPipeline, WorkerLoop, type StepStatus } from './worker-loop.ts'
 
 type Step = StepStatus | Error | (() => StepStatus)
 
@@ -68,7 +68,7 @@ function run(
   const { port1, port2 } = new MessageChannel()
   connect(port1)
   for (const message of first) port1.postMessage(message)
-  expect(runWorkerLoop(port2, ControlBlock.create(1), 0, host)).toBe('shutdown')
+  expect(new WorkerLoop(port2, ControlBlock.create(1), 0, host).run()).toBe('shutdown')
   const posted: FromWorker[] = []
   for (let entry = receiveMessageOnPort(port1); entry !== undefined; entry = receiveMessageOnPort(port1)) {
     posted.push(entry.message as FromWorker)
@@ -133,4 +133,18 @@ it('closing a query closes its pipelines first, whatever closing them throws', (
     { kind: 'pipelineFailed', queryId: 7, pipelineId: 1, isTrap: true },
     { kind: 'queryClosed', queryId: 7 },
   ])
+})
+
+it('rests when nothing can go on, and finds what was parked when it is entered again', () => {
+  const host = new ScriptedHost({ 0: ['progressed', 'blocked', 'progressed', 'finished'] })
+  const { port1, port2 } = new MessageChannel()
+  const loop = new WorkerLoop(port2, ControlBlock.create(1), 0, host)
+  for (const message of [startOf(1, 0), { kind: 'rest' } as const]) port1.postMessage(message)
+  expect(loop.run()).toBe('rested')
+  expect(host.events).toEqual(['step 0', 'step 0'])
+  port1.postMessage({ kind: 'rest' } satisfies ToWorker)
+  expect(loop.run()).toBe('rested')
+  expect(host.events).toHaveLength(4)
+  expect(receiveMessageOnPort(port1)?.message).toMatchObject({ kind: 'pipelineFinished', queryId: 1, pipelineId: 0 })
+  port1.close()
 })

@@ -4,7 +4,8 @@
  * It owns a list of running pipelines and gives each a step in turn. A step ends at a morsel boundary or after a few
  * milliseconds; a pipeline that cannot go on says `blocked` and is parked as state, never as a blocked thread. With
  * nothing to do the worker sleeps on the control block's wake word. Messages are read between steps with
- * receiveMessageOnPort, so the worker's event loop is not needed.
+ * receiveMessageOnPort, so the worker's event loop is not needed. A worker that is asked to rest leaves the loop when
+ * nothing can go on; what is parked stays, and goes on when the loop is entered again.
  */
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
 import { SpillwayError, toEnvelope } from '@spillway/stdx'
@@ -39,24 +40,16 @@ export interface PipelineHost {
 const BLOCKED_WAIT_MS = 5
 const IDLE_WAIT_MS = 60_000
 
-/** @returns why the loop ended */
-export function runWorkerLoop(
-  port: MessagePort,
-  control: ControlBlock,
-  worker: number,
-  host: PipelineHost,
-): 'rested' | 'shutdown' {
-  return new WorkerLoop(port, control, worker, host).run()
-}
-
 type HostedMessage = Exclude<ToWorker, { kind: 'shutdown' | 'rest' }>
 
-class WorkerLoop {
+/** Its pipelines outlive a rest: `run` may be called again. */
+export class WorkerLoop {
   readonly #port: MessagePort
   readonly #control: ControlBlock
   readonly #worker: number
   readonly #host: PipelineHost
   readonly #running: RunningPipeline[] = []
+  #restIsAsked = false
 
   constructor(port: MessagePort, control: ControlBlock, worker: number, host: PipelineHost) {
     this.#port = port
@@ -65,18 +58,21 @@ class WorkerLoop {
     this.#host = host
   }
 
+  /** @returns why the loop ended */
   run(): 'rested' | 'shutdown' {
+    this.#restIsAsked = false
     for (;;) {
       // Read before the messages: what is posted after them changes it, and the wait ends at once.
       const epoch = this.#control.wakeEpoch
       for (let entry = receiveMessageOnPort(this.#port); entry !== undefined; ) {
         const message = entry.message as ToWorker
         if (message.kind === 'shutdown') return 'shutdown'
-        if (message.kind === 'rest') return 'rested'
-        this.#receive(message)
+        if (message.kind === 'rest') this.#restIsAsked = true
+        else this.#receive(message)
         entry = receiveMessageOnPort(this.#port)
       }
       if (this.#stepAll()) continue
+      if (this.#restIsAsked) return 'rested'
       this.#control.waitForWake(epoch, this.#running.length > 0 ? BLOCKED_WAIT_MS : IDLE_WAIT_MS)
     }
   }

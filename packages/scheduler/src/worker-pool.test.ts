@@ -64,7 +64,7 @@ it('shows why the exits of threads are not awaited with `once`: an error rejects
 const scheduler = new URL('../dist/index.js', import.meta.url).href
 /** Answers pings; a ping with an odd ticket keeps worker 1 from its messages for a while. */
 const slowWorker = `
-  import { ControlBlock, runWorkerLoop } from ${JSON.stringify(scheduler)}
+  import { ControlBlock, WorkerLoop } from ${JSON.stringify(scheduler)}
   let loop
   export default async function run(task) {
     if (task !== undefined) {
@@ -76,7 +76,8 @@ const slowWorker = `
           port.postMessage({ kind: 'answered', ticket, worker })
         },
       }
-      loop = () => runWorkerLoop(port, control, worker, host)
+      const parked = new WorkerLoop(port, control, worker, host)
+      loop = () => parked.run()
     }
     return loop()
   }

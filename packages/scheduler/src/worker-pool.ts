@@ -1,9 +1,9 @@
 /**
  * The worker threads, kept by Piscina: one task per worker that runs for as long as there are queries.
  *
- * A running task keeps the process alive, so an idle pool rests: shortly after the last query the workers leave their
- * loop, their tasks end, and a program that has nothing else to do exits. Threads, arena and caches stay; the next
- * message starts one task per worker again (about 0.1 ms).
+ * A running task keeps the process alive, so a pool that nobody holds rests: shortly after the last query the workers
+ * leave their loop, their tasks end, and a program that has nothing else to do exits. Threads, arena and caches stay;
+ * the next message starts one task per worker again (about 0.1 ms).
  *
  * The pool knows messages and threads, not queries. A worker that dies (out of memory, process.exit, a crash) is
  * reported once through `onWorkerLost`; the pool is then unusable and is replaced by its owner.
@@ -37,7 +37,8 @@ export class WorkerPool {
   readonly #ports: MessagePort[] = []
   #closing = false
   #lost = false
-  #isBusy = false
+  /** Those who need the workers awake and the process alive. */
+  #holds = 0
   #isResting = false
   /** Tasks that have not ended: one per worker, more while workers are still on their way to a rest that was ended. */
   #unfinishedTasks = 0
@@ -86,7 +87,7 @@ export class WorkerPool {
   #restSoon(): void {
     clearTimeout(this.#restTimer)
     this.#restTimer = setTimeout(() => {
-      if (this.#isBusy || this.#isResting || this.#closing) return
+      if (this.#holds > 0 || this.#isResting || this.#closing) return
       // Were it told twice to rest, a quick worker would take the next task of a slow one, and nobody would read what
       // is sent to that one.
       if (this.#unfinishedTasks > this.#ports.length) return this.#restSoon()
@@ -100,7 +101,7 @@ export class WorkerPool {
     if (!this.#isResting || this.#closing) return
     this.#isResting = false
     for (let worker = 0; worker < this.#ports.length; worker++) this.#runTask(undefined, [])
-    if (!this.#isBusy) this.#restSoon()
+    if (this.#holds === 0) this.#restSoon()
   }
 
   #loseWorker(error: Error): void {
@@ -125,11 +126,21 @@ export class WorkerPool {
     this.#options.control.wakeWorkers()
   }
 
-  /** While busy, the pool keeps the process alive and its workers awake: as long as a query runs. */
-  setBusy(isBusy: boolean): void {
-    this.#isBusy = isBusy
-    if (isBusy) this.#wake()
-    else this.#restSoon()
+  /**
+   * While anybody holds it, the pool keeps the process alive and its workers awake. A query that nobody waits for (a
+   * stream between two batches) does not hold it: its workers go on until they are blocked, and rest then.
+   * @returns gives up the hold; may be called twice
+   */
+  hold(): () => void {
+    this.#holds++
+    this.#wake()
+    let isHeld = true
+    return () => {
+      if (!isHeld) return
+      isHeld = false
+      this.#holds--
+      if (this.#holds === 0) this.#restSoon()
+    }
   }
 
   /**

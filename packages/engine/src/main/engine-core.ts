@@ -16,7 +16,9 @@ import type { QuerySetup } from '../worker/query-context.ts'
 import { cancelledBy, throwIfAborted } from './abort-signal.ts'
 import { type AdmissionRules, AdmissionQueue } from './admission-queue.ts'
 import type { ArenaKeeper, WatchFacts } from './arena-keeper.ts'
+import { Attention } from './attention.ts'
 import { Candidate } from './candidate.ts'
+import { ChangeBell } from './change-bell.ts'
 import { type Crew, startCrew } from './crew.ts'
 import { limitCompilation } from './compile-settings.ts'
 import { trimHeap } from './heap-trim.ts'
@@ -44,14 +46,13 @@ interface Admitted {
 }
 
 const CLOSE_GRACE_MS = 200
-const ADMISSION_RETRY_MS = 20
 
 export class EngineCore {
   readonly #options: EngineCoreOptions
   readonly #modules = new ModuleCache()
   readonly #spillSpace = new SpillSpace()
   readonly #running = new Set<QueryRun>()
-  readonly #waiting = new Set<() => void>()
+  readonly #changes = new ChangeBell()
   #crew: Promise<Crew> | undefined
   readonly #stalls = new StallWatch()
   readonly #admissions = new AdmissionQueue(this.#admissionRules())
@@ -97,7 +98,7 @@ export class EngineCore {
     crew.keeper.abandon()
     crew.ended = crew.pool.close(0)
     await crew.ended
-    this.#wakeWaiting()
+    this.#changes.ring()
   }
 
   async close(): Promise<void> {
@@ -105,7 +106,7 @@ export class EngineCore {
     this.#isClosed = true
     const ended = makeError('CANCELLED', 'The query was cancelled: its engine was closed.')
     for (const run of this.#running) run.fail(ended)
-    this.#wakeWaiting()
+    this.#changes.ring()
     const crew = await this.#crew?.catch(() => undefined)
     while (this.#running.size > 0) await new Promise((resolve) => setTimeout(resolve, 2))
     crew?.keeper.abandon()
@@ -160,6 +161,21 @@ export class EngineCore {
     const plans = this.optimize(plansOf(request), request.options)
     limitCompilation(request.options.memoryLimitBytes)
     const crew = await this.#requireCrewFor(plans, request)
+    const attention = new Attention(crew.pool)
+    try {
+      return await this.#executeOn(crew, plans, request, { started, attention })
+    } finally {
+      attention.end()
+    }
+  }
+
+  async #executeOn(
+    crew: Crew,
+    plans: readonly LogicalNode[],
+    request: QueryRequest,
+    { started, attention }: { readonly started: number; readonly attention: Attention },
+  ): Promise<QueryMetrics> {
+    const { signal } = request.options
     const { run, place } = await this.#admit(crew, plans, request)
     const admissionMs = performance.now() - started
     const abort = (): void => run.fail(cancelledBy(signal))
@@ -168,7 +184,7 @@ export class EngineCore {
     const { arena } = crew.keeper
     try {
       throwIfAborted(signal)
-      request.onAdmitted({ slot: run.slot, roots: run.facts.physical.roots, control: crew.control })
+      request.onAdmitted({ slot: run.slot, roots: run.facts.physical.roots, control: crew.control, attention })
       await run.run()
       progress.finish()
       this.#logBase(crew, run, request.options)
@@ -208,7 +224,7 @@ export class EngineCore {
         return slot < 0 ? undefined : this.#tryAdmit(crew, slot, candidate)
       },
       stalledMs: () => this.#stalls.stalledMs(this.#running),
-      waitForChange: (signal) => this.#waitForChange(signal),
+      waitForChange: (signal) => this.#changes.wait(signal),
       press: ({ crew, request }, isPressing) => {
         crew.control.setPressure(isPressing ? 1 : 0)
         const text = isPressing ? 'admission a query waits for its floor' : 'none'
@@ -371,7 +387,6 @@ export class EngineCore {
     )
     crew.slots[slot] = run
     this.#running.add(run)
-    crew.pool.setBusy(true)
     return { run, place }
   }
 
@@ -381,7 +396,7 @@ export class EngineCore {
     if (surplus <= 0) return
     control.add(slot, queryWord.floorPages, -surplus)
     arena.kernels.release(surplus)
-    this.#wakeWaiting()
+    this.#changes.ring()
   }
 
   /** Whatever happened, nothing of the query is left afterwards. */
@@ -398,11 +413,10 @@ export class EngineCore {
       if (place !== undefined) this.#spillSpace.removeFiles(place)
       if (![...this.#running].some((other) => crew.slots[other.slot] === other)) {
         crew.keeper.unwatch()
-        crew.pool.setBusy(false)
       } else if (!crew.isLost) {
         this.#watch(crew, undefined)
       }
-      this.#wakeWaiting()
+      this.#changes.ring()
       trimHeap()
     }
   }
@@ -415,25 +429,6 @@ export class EngineCore {
     arena.kernels.release(promised)
     if (this.#running.size > 0) return
     assert(arena.reservedPages === 0 && arena.usedPages === 0, 'no page is held when no query runs')
-  }
-
-  #waitForChange(signal: AbortSignal | undefined): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = (): void => {
-        clearTimeout(timer)
-        signal?.removeEventListener('abort', wake)
-        this.#waiting.delete(wake)
-        resolve()
-      }
-      // Memory may also come back without a query ending: spilled, or the ceiling moved.
-      const timer = setTimeout(wake, ADMISSION_RETRY_MS)
-      this.#waiting.add(wake)
-      signal?.addEventListener('abort', wake)
-    })
-  }
-
-  #wakeWaiting(): void {
-    for (const wake of [...this.#waiting]) wake()
   }
 
   #metricsOf(crew: Crew, run: QueryRun, request: QueryRequest, timeMs: number, admissionMs: number): QueryMetrics {

@@ -22,6 +22,8 @@ export function startProgress(
     }
   }
   const timer = setInterval(tell, PROGRESS_INTERVAL_MS)
+  // What keeps the process alive is that somebody waits for the query.
+  timer.unref()
   return {
     finish: () => {
       highest = 1

@@ -6,6 +6,7 @@ import type { LogicalNode } from '@spillway/plan'
 import type { ControlBlock } from '@spillway/scheduler'
 import type { RootSink } from '../lowering/lower-plan.ts'
 import type { PhysicalRoot, Sizing } from '../physical/physical-plan.ts'
+import type { Attention } from './attention.ts'
 import type { OperatorCounts } from '../pipeline/operator-meter.ts'
 
 /** Bytes that encoding needs on each worker in the JavaScript heap. */
@@ -112,6 +113,8 @@ export interface AdmittedQuery {
   readonly roots: readonly PhysicalRoot[]
   /** Words through which the result steers the workers that run it. */
   readonly control: ControlBlock
+  /** Whether the program waits for the query at present. */
+  readonly attention: Pick<Attention, 'set'>
 }
 
 export interface Progress {

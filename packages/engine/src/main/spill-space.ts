@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import {
+  atProcessEnd,
   createSpillDirectory,
   defaultMaxSpillBytes,
   reclaimDeadDirectories,
@@ -24,9 +25,7 @@ export interface SpillPlace {
 
 export class SpillSpace {
   readonly #roots = new Map<string, OpenRoot>()
-  readonly #removeAll = (): void => {
-    for (const { directory } of this.#roots.values()) removeSpillDirectorySync(directory.path)
-  }
+  #takeBackDuty: (() => void) | undefined
 
   /** @throws ResourceError TEMP_DIR_UNUSABLE, TEMP_DIR_TMPFS, SPILL_DISK_FULL */
   place(
@@ -55,7 +54,9 @@ export class SpillSpace {
     reclaimDeadDirectories(root.path)
     try {
       const directory = createSpillDirectory(root.path)
-      if (this.#roots.size === 0) process.once('exit', this.#removeAll)
+      this.#takeBackDuty ??= atProcessEnd(() => {
+        for (const root of this.#roots.values()) removeSpillDirectorySync(root.directory.path)
+      })
       return { directory, maxSpillBytes: defaultMaxSpillBytes(root) }
     } catch (cause) {
       const errno = (cause as NodeJS.ErrnoException | undefined)?.code
@@ -85,8 +86,9 @@ export class SpillSpace {
   }
 
   close(): void {
-    process.off('exit', this.#removeAll)
     for (const { directory } of this.#roots.values()) directory.remove()
     this.#roots.clear()
+    this.#takeBackDuty?.()
+    this.#takeBackDuty = undefined
   }
 }

@@ -1,6 +1,6 @@
 /** Entry of the worker threads, bundled into one file. Runs the worker loop until the engine closes. */
 import { createChecksum } from '@spillway/memory'
-import { ControlBlock, runWorkerLoop, type WorkerTask } from '@spillway/scheduler'
+import { ControlBlock, WorkerLoop, type WorkerTask } from '@spillway/scheduler'
 import { assert } from '@spillway/stdx'
 import { EngineHost } from './pipeline-host.ts'
 import { WorkerState } from './worker-state.ts'
@@ -13,7 +13,8 @@ async function open(task: WorkerTask): Promise<() => 'rested' | 'shutdown'> {
   const control = ControlBlock.attach(task.control, workerCount)
   const state = new WorkerState(worker, control, await createChecksum())
   const host = new EngineHost(state, (message, transfer) => port.postMessage(message, transfer))
-  return () => runWorkerLoop(port, control, worker, host)
+  const loop = new WorkerLoop(port, control, worker, host)
+  return () => loop.run()
 }
 
 /** @returns why the loop ended: the pool rests or shuts down */

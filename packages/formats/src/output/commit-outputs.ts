@@ -37,6 +37,8 @@ export function commitOutputFiles(files: readonly CompleteFile[], calls: OutputC
   try {
     for (const [index, { temporary, target }] of files.entries()) {
       at = target
+      // Something else may have come to stand there while the query ran.
+      requireFileOrNothing(target)
       // Noted before the rename: what was put aside must come back if that fails.
       if (index < files.length - 1) {
         renamed.push({ target, kept: keepOld(temporary, target, calls), isNew: false })
@@ -52,12 +54,17 @@ export function commitOutputFiles(files: readonly CompleteFile[], calls: OutputC
   for (const folder of new Set(files.map(({ target }) => dirname(target)))) syncDirectory(folder, calls)
 }
 
+function requireFileOrNothing(target: string): void {
+  const found = lstatSync(target, { throwIfNoEntry: false })
+  if (found === undefined || found.isFile() || found.isSymbolicLink()) return
+  throw Object.assign(new Error('not a regular file'), { code: found.isDirectory() ? 'EISDIR' : 'ENXIO' })
+}
+
 /** Gives what `target` stands for a second name. @returns that name; undefined when there is nothing */
 function keepOld(temporary: string, target: string, calls: OutputCalls): string | undefined {
   const kept = `${temporary}.old`
   const old = lstatSync(target, { throwIfNoEntry: false })
   if (old === undefined) return undefined
-  if (old.isDirectory()) throw Object.assign(new Error('EISDIR: the target is a directory'), { code: 'EISDIR' })
   try {
     calls.link(target, kept)
   } catch (error) {

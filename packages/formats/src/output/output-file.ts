@@ -6,7 +6,6 @@
  * The file has a temporary name until it is complete, so its name never stands for a part of it. What header, bodies
  * and tail are is the format's business (parquet/assemble-file.ts, ipc/assemble-ipc-file.ts).
  */
-import { randomUUID } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { assert, makeError } from '@spillway/stdx'
 import { type OutputCalls, systemOutput } from './output-calls.ts'
@@ -18,9 +17,6 @@ export interface FileTail {
   /** May be made while they are written. */
   readonly pieces: Iterable<Uint8Array>
 }
-
-/** `<target>.spillway-<uuid>.tmp`, beside the target so that the final rename stays within one file system. */
-export const temporaryOutputPath = (target: string): string => `${target}.spillway-${randomUUID()}.tmp`
 
 /** Creates the temporary file with its header. Main thread, before workers write. @throws OUTPUT_FAILED */
 export function beginOutputFile(temporary: string, header: Uint8Array, calls = systemOutput): void {

@@ -8,13 +8,7 @@ import { makeExactReader, makeSchema } from '@spillway/columnar'
 import type { DataType } from '@spillway/columnar'
 import { readParquet } from 'parquet-wasm/esm'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import {
-  beginOutputFile,
-  discardOutputFile,
-  endOutputFile,
-  commitOutputFiles,
-  temporaryOutputPath,
-} from '../output/index.ts'
+import { beginOutputFile, discardOutputFile, endOutputFile, commitOutputFiles } from '../output/index.ts'
 import { PARQUET_HEADER, parquetTail } from './assemble-file.ts'
 import { ParquetDecoder } from './testing/decoder.ts'
 import { readFileMeta } from './footer.ts'
@@ -94,7 +88,7 @@ describe('assembled files', () => {
     ]
     const schema = makeSchema(types.map((type, index) => ({ name: `c${index}`, type, nullable: index % 2 === 0 })))
     const target = join(directory, 'empty.parquet')
-    const temporary = temporaryOutputPath(target)
+    const temporary = `${target}.tmp`
     beginOutputFile(temporary, PARQUET_HEADER)
     endOutputFile(temporary, parquetTail({ rowGroups: [], schema, rowCount: 0, keyValue: {} }))
     commitOutputFiles([{ temporary, target }])
@@ -113,7 +107,7 @@ describe('assembled files', () => {
 
   it('are refused when rows are missing, and leave nothing behind', () => {
     const target = join(directory, 'short.parquet')
-    const temporary = temporaryOutputPath(target)
+    const temporary = `${target}.tmp`
     beginOutputFile(temporary, PARQUET_HEADER)
     const parts = { rowGroups: [], schema: makeSchema([]), rowCount: 5, keyValue: {} }
     expect(() => parquetTail(parts)).toThrow(/0 of 5 rows/)

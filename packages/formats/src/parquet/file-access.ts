@@ -1,7 +1,7 @@
 /** Reading a file synchronously, with every failure as a DataError that names it. */
-import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
-import { makeError } from '@spillway/stdx'
-import type { ErrorDetails, SpillwayError } from '@spillway/stdx'
+import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs'
+import { type ErrorDetails, makeError, SpillwayError } from '@spillway/stdx'
+import { kindOf } from '../output/output-target.ts'
 
 /** Facts that locate a failure; absent ones are undefined. */
 export interface FilePlace {
@@ -38,14 +38,28 @@ export function fileError(path: string, cause: unknown): SpillwayError {
   return makeError('FILE_UNREADABLE', message, { file: path, errno }, { cause })
 }
 
+/**
+ * Opens a regular file for reading. A pipe without a writer would hold the process in `open` for ever, so nothing is
+ * waited for before it is known what the path names.
+ * @throws DataError FILE_NOT_FOUND, FILE_UNREADABLE
+ */
+export function openInput(path: string): number {
+  let descriptor: number | undefined
+  try {
+    descriptor = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
+    const facts = fstatSync(descriptor)
+    if (facts.isFile()) return descriptor
+    const text = `File cannot be read: ${path} is a ${kindOf(facts)}, not a regular file. Copy its content into a file.`
+    throw makeError('FILE_UNREADABLE', text, { file: path })
+  } catch (cause) {
+    if (descriptor !== undefined) closeSync(descriptor)
+    throw cause instanceof SpillwayError ? cause : fileError(path, cause)
+  }
+}
+
 /** Runs `use` with an open descriptor. Errors of node:fs are translated; others pass through. */
 export function withFile<T>(path: string, use: (descriptor: number) => T): T {
-  let descriptor: number
-  try {
-    descriptor = openSync(path, 'r')
-  } catch (cause) {
-    throw fileError(path, cause)
-  }
+  const descriptor = openInput(path)
   try {
     return use(descriptor)
   } finally {

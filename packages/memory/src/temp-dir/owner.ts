@@ -5,6 +5,7 @@
  * owners may be pid 1), and it is reused, so the start time of the process belongs to it. Where the system does not
  * tell these facts (no /proc), they are undefined on both sides and the pid alone decides.
  */
+import { createHash } from 'node:crypto'
 import { readFileSync, readlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
 
@@ -54,6 +55,32 @@ export function ownerStatus(owner: Owner, self: Owner): OwnerStatus {
   if (state === undefined) return 'alive'
   const reused = owner.processStartTime !== undefined && state.startTime !== owner.processStartTime
   return reused || state.dead ? 'gone' : 'alive'
+}
+
+/**
+ * An owner as a part of a file name, for files that have no place beside them to say who they belong to:
+ * `<scope>-<pid>-<start time>`, where the scope is a hash of host, boot and pid namespace.
+ */
+export function ownerTag(owner: Owner): string {
+  return `${scopeOf(owner)}-${owner.pid}-${owner.processStartTime ?? 0}`
+}
+
+/** The pattern of a tag, without groups. */
+export const OWNER_TAG_PATTERN = '[0-9a-f]{12}-[0-9]+-[0-9]+'
+
+/** @param tag of `ownerTag` @param self who asks: `readOwnIdentity()` */
+export function tagStatus(tag: string, self: Owner): OwnerStatus {
+  const [scope, pid, start] = tag.split('-')
+  if (scope !== scopeOf(self)) return 'elsewhere'
+  const processStartTime = start === '0' ? undefined : start
+  return ownerStatus({ ...self, pid: Number(pid), processStartTime }, self)
+}
+
+function scopeOf({ hostname: host, bootId, pidNamespace }: Owner): string {
+  return createHash('sha256')
+    .update(JSON.stringify([host, bootId, pidNamespace]))
+    .digest('hex')
+    .slice(0, 12)
 }
 
 function processExists(pid: number): boolean {

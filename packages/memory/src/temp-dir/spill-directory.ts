@@ -6,21 +6,28 @@
  *     heartbeat                       rewritten every 10 s
  *     …                               spill files
  *
+ * Whoever removes a directory first gives it another name (`….gone`), so that a thread that still writes finds nothing
+ * to write into, and removes the owner mark last, so that what an interrupted removal leaves is known to be nobody's.
+ * An empty directory says that its maker or its remover was interrupted; a maker that lives makes it again.
+ *
  * A directory is removed by another process only if its owner is known to be gone, or cannot be seen from here and has
  * given no sign of life for ten minutes. An owner that is seen alive keeps its directory however old its heartbeat is.
- * Ages are differences of times that the file system itself assigned, so clocks of two hosts need not agree.
  */
 import { randomUUID } from 'node:crypto'
-import { lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { assert, makeError } from '@spillway/stdx'
+import fsExtra from 'fs-extra'
+import { fileSystemNow, HEARTBEAT_MS, SILENCE_MS_MAX } from './heartbeat.ts'
 import { type Owner, ownerStatus, parseOwner, readOwnIdentity } from './owner.ts'
 
-const HEARTBEAT_MS = 10_000
-const SILENCE_MS_MAX = 10 * 60_000
+/** How often a directory is made again that somebody took for a remnant. */
+const ATTEMPTS_MAX = 5
 const OWNER_FILE = 'owner.json'
 const HEARTBEAT_FILE = 'heartbeat'
-const directoryName = /^spillway-\d+-[0-9a-f]{8}-[0-9a-f-]{27}$/
+const GONE = '.gone'
+const directoryName = /^spillway-\d+-[0-9a-f]{8}-[0-9a-f-]{27}(?:\.gone)?$/
+const { lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync } =
+  fsExtra
 
 export interface SpillDirectory {
   readonly path: string
@@ -35,11 +42,7 @@ export interface SpillDirectory {
 export function createSpillDirectory(root: string): SpillDirectory {
   const path = join(root, `spillway-${process.pid}-${randomUUID()}`)
   try {
-    mkdirSync(path, { mode: 0o700 })
-    // Renamed into place, so that nobody reads half of it.
-    const draft = join(path, `${OWNER_FILE}.tmp`)
-    writeFileSync(draft, JSON.stringify(readOwnIdentity()), { mode: 0o600 })
-    renameSync(draft, join(path, OWNER_FILE))
+    makeDirectory(path)
     beat(path)
   } catch (cause) {
     removeSpillDirectorySync(path)
@@ -74,14 +77,49 @@ function beat(path: string): void {
   writeFileSync(join(path, HEARTBEAT_FILE), '.', { mode: 0o600 })
 }
 
-/** Removes a directory of ours with all files; for `process.on('exit')`. Never throws. */
+/** With its owner's mark, renamed into place so that nobody reads half of it. */
+function makeDirectory(path: string): void {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      mkdirSync(path, { mode: 0o700 })
+      const draft = join(path, `${OWNER_FILE}.tmp`)
+      writeFileSync(draft, JSON.stringify(readOwnIdentity()), { mode: 0o600 })
+      renameSync(draft, join(path, OWNER_FILE))
+      return
+    } catch (error) {
+      // Another start may remove a directory that is still empty.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || attempt === ATTEMPTS_MAX) throw error
+    }
+  }
+}
+
+/** Removes a directory of ours with all files, also while threads of this process still write. Never throws. */
 export function removeSpillDirectorySync(path: string): void {
   assert(directoryName.test(basename(path)), 'only a spill directory is removed whole')
   try {
-    rmSync(path, { recursive: true, force: true, maxRetries: 2 })
+    emptyAndRemove(path.endsWith(GONE) ? path : renamedAway(path))
   } catch {
     // The next engine's start reclaims it.
   }
+}
+
+/** Where a directory with open files cannot be renamed (Windows) it is emptied under its own name. */
+function renamedAway(path: string): string {
+  const gone = `${path}${GONE}`
+  try {
+    renameSync(path, gone)
+    return gone
+  } catch {
+    return path
+  }
+}
+
+function emptyAndRemove(path: string): void {
+  for (const name of readdirSync(path)) {
+    if (name !== OWNER_FILE) rmSync(join(path, name), { recursive: true, force: true, maxRetries: 2 })
+  }
+  rmSync(join(path, OWNER_FILE), { force: true })
+  rmdirSync(path)
 }
 
 export interface Reclaimed {
@@ -101,6 +139,8 @@ export function reclaimDeadDirectories(root: string): Reclaimed {
   for (const path of candidates) {
     if (isAbandoned(path, self, now)) {
       removeSpillDirectorySync(path)
+      removed.push(path)
+    } else if (removeEmpty(path)) {
       removed.push(path)
     } else {
       kept.push(path)
@@ -129,6 +169,16 @@ function isAbandoned(path: string, self: Owner, now: number | undefined): boolea
   return now !== undefined && lastSign !== undefined && now - lastSign > SILENCE_MS_MAX
 }
 
+/** Only an empty directory can be removed so, and only a live one that holds nothing yet is empty. */
+function removeEmpty(path: string): boolean {
+  try {
+    rmdirSync(path)
+    return true
+  } catch {
+    return false
+  }
+}
+
 function findOwner(path: string): Owner | undefined {
   try {
     return parseOwner(readFileSync(join(path, OWNER_FILE), 'utf8'))
@@ -145,18 +195,5 @@ function findLastSign(path: string): number | undefined {
     return Math.max(statSync(path).mtimeMs, ...times)
   } catch {
     return undefined
-  }
-}
-
-/** The present by the clock that stamps the files under `root`. */
-function fileSystemNow(root: string): number | undefined {
-  const probe = join(root, `.spillway-clock-${randomUUID()}`)
-  try {
-    writeFileSync(probe, '.', { mode: 0o600 })
-    return statSync(probe).mtimeMs
-  } catch {
-    return undefined
-  } finally {
-    rmSync(probe, { force: true })
   }
 }

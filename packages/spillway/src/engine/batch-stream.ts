@@ -4,7 +4,14 @@
  */
 import { PackedChunk, type Schema, widthOf } from '@spillway/columnar'
 import { arrowLibrary, toArrowTable } from '@spillway/columnar/arrow'
-import { type CollectOutput, type EngineCore, noEncoder, type QueryOptions, trimAfterBatch } from '@spillway/engine'
+import {
+  type AdmittedQuery,
+  type CollectOutput,
+  type EngineCore,
+  noEncoder,
+  type QueryOptions,
+  trimAfterBatch,
+} from '@spillway/engine'
 import { readResidentBytes } from '@spillway/memory'
 import type { LogicalNode } from '@spillway/plan'
 import { type ControlBlock, queryWord } from '@spillway/scheduler'
@@ -66,6 +73,9 @@ class BatchStream implements AsyncIterableIterator<RecordBatch> {
   #running: Promise<void> | undefined
   #isDone = false
   #error: unknown
+  #attention: AdmittedQuery['attention'] | undefined
+  /** Calls of `next` and `return` that are not answered. */
+  #callers = 0
   /** Calls of `next` that wait; a program may make several before the first one is answered. */
   readonly #waiting: (() => void)[] = []
 
@@ -92,6 +102,21 @@ class BatchStream implements AsyncIterableIterator<RecordBatch> {
   }
 
   async next(): Promise<IteratorResult<RecordBatch>> {
+    this.#attend(1)
+    try {
+      return await this.#next()
+    } finally {
+      this.#attend(-1)
+    }
+  }
+
+  /** Between two batches nobody waits for the query: a program that never asks again may end. */
+  #attend(change: 1 | -1): void {
+    this.#callers += change
+    this.#attention?.set(this.#callers > 0)
+  }
+
+  async #next(): Promise<IteratorResult<RecordBatch>> {
     if (this.#running === undefined) this.#askForRows()
     this.#running ??= this.#run()
     this.#endChunk()
@@ -173,7 +198,9 @@ class BatchStream implements AsyncIterableIterator<RecordBatch> {
     this.#isDone = true
     this.#queue.ready.length = 0
     this.#abort.abort()
+    this.#attend(1)
     await this.#running
+    this.#attend(-1)
     return { done: true, value: undefined }
   }
 
@@ -190,8 +217,10 @@ class BatchStream implements AsyncIterableIterator<RecordBatch> {
         options: { ...this.#options, signal: both },
         keepsResults: false,
         encoder: noEncoder,
-        onAdmitted: ({ slot, roots, control }) => {
+        onAdmitted: ({ slot, roots, control, attention }) => {
           this.#control = control
+          this.#attention = attention
+          attention.set(this.#callers > 0)
           this.#slot = slot
           this.#isOrdered = roots.every((root) => root.isOrdered)
           control.store(slot, queryWord.chunkRows, this.#rowsAsked)

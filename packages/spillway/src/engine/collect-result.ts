@@ -36,6 +36,7 @@ export function frameOutput<S extends SchemaTypes>(
       )
       return dataFrameFromTable<S>(table, session, metrics)
     },
+    committed: () => {},
     discard: () => Promise.resolve(),
   }
 }

@@ -2,7 +2,7 @@
  * Engine: workers, memory and temp directory behind the frames. The default engine is made with the first query; more
  * can be made for other limits. An idle engine does not keep the process alive.
  */
-import { resolve } from 'node:path'
+import { resolveOutputTarget } from '@spillway/formats'
 import { EngineCore, type QueryMetrics, type QueryRequest, workerFile } from '@spillway/engine'
 import { parseByteSize } from '@spillway/memory'
 import { explainPlans, type LogicalNode, type SchemaTypes } from '@spillway/plan'
@@ -229,7 +229,7 @@ function checkTargets(outputs: readonly PlanOutput[]): void {
   const paths = new Set<string>()
   for (const { target } of outputs) {
     if (target === undefined) continue
-    const path = resolve(target.path)
+    const { path } = resolveOutputTarget(target.path)
     if (paths.has(path)) {
       throw makeError('INVALID_OPTION', `Two sinks of collectAll write the same file: "${path}". Give each its own.`, {
         path,

@@ -1,5 +1,5 @@
 /** An output that is one file: workers write pieces under a temporary name; this adds the tail. */
-import { resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import type { EncoderNeed, QueryOptions, RootSink, SinkFileOutput, Sizing } from '@spillway/engine'
 import {
   beginOutputFile,
@@ -8,8 +8,10 @@ import {
   type FileTail,
   OutputSync,
   outputCalls,
-  temporaryOutputPath,
+  resolveOutputTarget,
+  takeOver,
 } from '@spillway/formats'
+import { OutputTemporary, removeDeadTemporaries } from '@spillway/memory'
 import type { LogicalNode } from '@spillway/plan'
 import { queryCounter } from '@spillway/scheduler'
 import { assert } from '@spillway/stdx'
@@ -27,12 +29,16 @@ export interface OutputFormat<F> {
   readonly tail: (pieces: readonly SinkFileOutput<F>[], rowCount: number) => FileTail
 }
 
+/** @throws OUTPUT_FAILED when the path cannot become a regular file */
 export function fileOutput<F>(path: string, format: OutputFormat<F>, query: QueryOptions): QueryOutput<SinkResult> {
-  const target = resolve(path)
-  const temporary = temporaryOutputPath(target)
+  const target = resolveOutputTarget(path)
+  const writing = new OutputTemporary(target.path)
+  const temporary = writing.path
   const pieces: SinkFileOutput<F>[] = []
   const calls = outputCalls(query.testing.outputFault)
   const sync = new OutputSync(temporary, calls)
+  /** What killed processes left beside the target goes while the query runs. */
+  let sweeping: Promise<void> | undefined
   let rowCount = 0
   let bytes = 0
   return {
@@ -47,7 +53,12 @@ export function fileOutput<F>(path: string, format: OutputFormat<F>, query: Quer
     },
     keepsResults: false,
     encoder: format.encoder,
-    begin: () => beginOutputFile(temporary, format.header, calls),
+    begin: () => {
+      writing.begin()
+      sweeping = removeDeadTemporaries(dirname(target.path))
+      beginOutputFile(temporary, format.header, calls)
+      takeOver(temporary, target, false)
+    },
     admitted: ({ slot, control }, outputIndex) => {
       control.count(slot, queryCounter.sinkOffset + outputIndex, format.header.length)
     },
@@ -58,12 +69,17 @@ export function fileOutput<F>(path: string, format: OutputFormat<F>, query: Quer
       pieces.sort((a, b) => a.sequence - b.sequence)
       bytes = endOutputFile(temporary, format.tail(pieces, rowCount), calls)
       await sync.end()
+      takeOver(temporary, target, true)
+      await sweeping
     },
-    file: { temporary, target },
-    finish: (metrics) => ({ path: target, rowCount, bytes, metrics }),
+    file: { temporary, target: target.path },
+    finish: (metrics) => ({ path: resolve(path), rowCount, bytes, metrics }),
+    committed: () => writing.end(),
     discard: async () => {
       await sync.abandon()
       discardOutputFile(temporary)
+      writing.end()
+      await sweeping
     },
   }
 }

@@ -31,6 +31,8 @@ export interface QueryOutput<R> {
   readonly file: CompleteFile | undefined
   /** All outputs are complete, and files still have temporary names. */
   finish(metrics: QueryMetrics): R
+  /** All files have their names. */
+  committed(): void
   /** Also after a failed `begin`, `complete` or `finish`, and when not all files got their names. */
   discard(): Promise<void>
 }
@@ -64,6 +66,7 @@ export async function runOutputs<R>(
     const results = outputs.map((output) => output.finish(metrics))
     const files = outputs.flatMap(({ file }) => (file === undefined ? [] : [file]))
     commitOutputFiles(files, outputCalls(options.testing.outputFault))
+    for (const output of outputs) output.committed()
     return results
   } catch (error) {
     for (const output of outputs) await output.discard()

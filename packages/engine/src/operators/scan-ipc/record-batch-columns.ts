@@ -2,9 +2,9 @@
  * The columns of the record batch that a scan reads: one reader per column, each at its own row. Rows that are passed
  * over are never read. File and dictionaries stay open from one morsel of a file to the next.
  */
-import { closeSync, openSync } from 'node:fs'
+import { closeSync } from 'node:fs'
 import {
-  fileError,
+  openInput,
   fileVersion,
   type IpcArena,
   IpcColumnReader,
@@ -78,11 +78,7 @@ export class RecordBatchColumns implements FileColumns<IpcMorsel> {
     const layout = this.#spec.layouts[file]
     const planned = this.#spec.versions[file]
     assert(layout !== undefined && planned !== undefined, 'a morsel names a file of its scan')
-    try {
-      this.#descriptor = openSync(path, 'r')
-    } catch (cause) {
-      throw fileError(path, cause)
-    }
+    this.#descriptor = openInput(path)
     const found = fileVersion(this.#descriptor, path)
     if (found.fileBytes !== planned.fileBytes || found.modifiedNs !== planned.modifiedNs) {
       throw ipcDamage('its version is not the one that was planned: it changed while the query ran', { file: path })

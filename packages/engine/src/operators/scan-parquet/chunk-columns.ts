@@ -4,10 +4,10 @@
  * Columns are read at their own pace: what a filter rules out is skipped, and a run of skipped rows is passed on only
  * when the column is needed again, so that whole pages of it are never decompressed, or never read.
  */
-import { closeSync, openSync } from 'node:fs'
+import { closeSync } from 'node:fs'
 import {
   ColumnChunkReader,
-  fileError,
+  openInput,
   fileVersion,
   type PageLocation,
   type ParquetFileMeta,
@@ -119,11 +119,7 @@ export class ChunkColumns implements FileColumns<ParquetMorsel>, CodedColumns {
     this.close()
     this.#path = path
     this.#meta = undefined
-    try {
-      this.#descriptor = openSync(path, 'r')
-    } catch (cause) {
-      throw fileError(path, cause)
-    }
+    this.#descriptor = openInput(path)
   }
 
   #openReader({ reader }: OpenColumn, index: number): void {

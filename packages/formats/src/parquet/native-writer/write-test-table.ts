@@ -1,4 +1,5 @@
 /** For tests: tables of JavaScript values, laid out as batches in an arena of their own and written as a file. */
+import { randomUUID } from 'node:crypto'
 import {
   COLUMN_BYTES,
   column,
@@ -11,13 +12,7 @@ import {
 } from '@spillway/columnar'
 import { createTestArena, PAGE_BYTES, type TestArena } from '@spillway/kernels'
 import { assert } from '@spillway/stdx'
-import {
-  beginOutputFile,
-  endOutputFile,
-  commitOutputFiles,
-  temporaryOutputPath,
-  writeOutputBody,
-} from '../../output/index.ts'
+import { beginOutputFile, endOutputFile, commitOutputFiles, writeOutputBody } from '../../output/index.ts'
 import { PARQUET_HEADER, parquetTail, type PlacedRowGroup } from '../assemble-file.ts'
 import { type EncoderShape, type FinishedRowGroup, pageCodec, RowGroupWriter, sizeRowGroupWriter } from './index.ts'
 
@@ -121,7 +116,7 @@ export function writeTestTable(path: string, table: TestTable, options: Partial<
     pages,
     makeRoom: writing.makeRoom,
   })
-  const temporary = temporaryOutputPath(path)
+  const temporary = `${path}.${randomUUID()}.tmp`
   beginOutputFile(temporary, PARQUET_HEADER)
   const finished: { body: Uint8Array; footerAt: FinishedRowGroup['footerAt'] }[] = []
   const flush = (): void => {
