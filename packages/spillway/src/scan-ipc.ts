@@ -1,5 +1,5 @@
 /** `scanIpc`: a lazy frame over Arrow IPC files. Only footers and heads of record batches are read here. */
-import { openIpcScan } from '@spillway/formats'
+import { openIpcScan, type PathArgument } from '@spillway/formats'
 import { makeSlice, type SchemaTypes } from '@spillway/plan'
 import { planFileScan, type ScanFileOptions } from './file-frame.ts'
 import { LazyFrame } from './lazy-frame/lazy-frame.ts'
@@ -21,7 +21,7 @@ export interface ScanIpcOptions<S extends SchemaTypes = SchemaTypes> extends Sca
  *   PlanError COLUMN_NOT_FOUND when `schema` names a column that the files do not have.
  */
 export function scanIpc<const S extends SchemaTypes = SchemaTypes>(
-  paths: string | readonly string[],
+  paths: PathArgument | readonly PathArgument[],
   options: ScanIpcOptions<S> = {},
 ): LazyFrame<S> {
   const scan = planFileScan<S>('scanIpc', openIpcScan(paths), options)

@@ -1,5 +1,5 @@
 /** `scanParquet`: a lazy frame over Parquet files. Only the footers are read here, synchronously. */
-import { openParquetScan } from '@spillway/formats'
+import { openParquetScan, type PathArgument } from '@spillway/formats'
 import type { SchemaTypes } from '@spillway/plan'
 import { planFileScan, type ScanFileOptions } from './file-frame.ts'
 import { ParquetFrame } from './parquet-frame.ts'
@@ -8,7 +8,7 @@ import { requireDefaultSession } from './session.ts'
 export interface ScanParquetOptions<S extends SchemaTypes = SchemaTypes> extends ScanFileOptions<S> {}
 
 /**
- * A lazy frame over Parquet files: a path, a directory, a glob such as `orders/*.parquet`, or several. All files need
+ * A lazy frame over Parquet files: a path or `file:` URL, a directory with what is below it, a glob such as `orders/*.parquet`, or several. All files need
  * one schema. Only footers are read now; with `schema` the compiler knows the columns, and only those are read.
  *
  * ```ts
@@ -20,7 +20,7 @@ export interface ScanParquetOptions<S extends SchemaTypes = SchemaTypes> extends
  *   PlanError COLUMN_NOT_FOUND when `schema` names a column that the files do not have.
  */
 export function scanParquet<const S extends SchemaTypes = SchemaTypes>(
-  paths: string | readonly string[],
+  paths: PathArgument | readonly PathArgument[],
   options: ScanParquetOptions<S> = {},
 ): ParquetFrame<S> {
   const scan = planFileScan<S>('scanParquet', openParquetScan(paths), options)

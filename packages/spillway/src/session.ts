@@ -2,6 +2,7 @@
  * What a frame needs from an engine: run a plan, stream it, write it, explain it. Frames hold a session, never an
  * engine, so that they can be built and tested without one.
  */
+import type { PathArgument } from '@spillway/formats'
 import type { LogicalNode, SchemaTypes } from '@spillway/plan'
 import { makeError } from '@spillway/stdx'
 import type { RecordBatch } from 'apache-arrow'
@@ -47,8 +48,8 @@ export interface QuerySession {
   collect<S extends SchemaTypes>(plan: LogicalNode, options: QueryOptions): Promise<DataFrame<S>>
   /** Pulls the query as batches are taken; `break` cancels it. */
   collectBatches(plan: LogicalNode, options: CollectBatchesOptions): AsyncIterableIterator<RecordBatch>
-  sinkParquet(plan: LogicalNode, path: string, options: SinkParquetOptions): Promise<SinkResult>
-  sinkIpc(plan: LogicalNode, path: string, options: SinkIpcOptions): Promise<SinkResult>
+  sinkParquet(plan: LogicalNode, path: PathArgument, options: SinkParquetOptions): Promise<SinkResult>
+  sinkIpc(plan: LogicalNode, path: PathArgument, options: SinkIpcOptions): Promise<SinkResult>
   estimateMemory(plan: LogicalNode, options: QueryOptions): Promise<MemoryEstimate>
   explain(plan: LogicalNode, options: ExplainOptions): Promise<string>
   /** Runs all as one query; results in order: a DataFrame, or a SinkResult for a file. */

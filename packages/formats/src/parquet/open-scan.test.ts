@@ -14,7 +14,7 @@ import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { SpillwayError } from '@spillway/stdx'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { expandPaths } from './expand-paths.ts'
+import { expandPaths } from '../paths/expand-paths.ts'
 import { columnError, requireChunk } from './file-meta.ts'
 import { readFileMeta, rememberFileMeta } from './footer.ts'
 import { openParquetScan } from './open-scan.ts'
@@ -57,7 +57,8 @@ describe('expandPaths', () => {
 
   it('files, directories and globs, sorted', () => {
     expect(expand('a/2.parquet', 'a/1.parquet')).toEqual(['a/2.parquet', 'a/1.parquet'])
-    expect(expand('a')).toEqual(['a/1.parquet', 'a/10.parquet', 'a/2.parquet'])
+    // With what is below it, but for hidden directories.
+    expect(expand('a')).toEqual(['a/1.parquet', 'a/10.parquet', 'a/2.parquet', 'a/b/3.parquet', 'a/b/c/4.parquet'])
     expect(expand('a/*.parquet')).toEqual(['a/1.parquet', 'a/10.parquet', 'a/2.parquet'])
     expect(expand('a/?.parquet')).toEqual(['a/1.parquet', 'a/2.parquet'])
     expect(expand('a/[2-9]*')).toEqual(['a/2.parquet'])
@@ -96,8 +97,8 @@ describe('expandPaths', () => {
 describe('openParquetScan', () => {
   it('opens several files', () => {
     const scan = openParquetScan(at('a'))
-    expect(scan.files).toHaveLength(3)
-    expect(scan.rowCount).toBe(3)
+    expect(scan.files).toHaveLength(5)
+    expect(scan.rowCount).toBe(5)
     expect(scan.fileSchema.fields).toEqual([
       { name: 'x', type: { kind: 'int32' }, nullable: true },
       { name: 'y', type: { kind: 'int32' }, nullable: true },

@@ -1,9 +1,9 @@
 /** Opens a scan of files: finds them, reads every footer, and checks that the files have one schema. */
 import { makeSchema, typeEquals, typeName } from '@spillway/columnar'
 import type { Schema } from '@spillway/columnar'
-import { makeError } from '@spillway/stdx'
-import type { SpillwayError } from '@spillway/stdx'
-import { expandPaths, type FileKind } from './expand-paths.ts'
+import { assert, makeError, type SpillwayError } from '@spillway/stdx'
+import { expandPaths, type FileKind } from '../paths/expand-paths.ts'
+import { type PathArgument, pathsOf } from '../paths/path-argument.ts'
 import type { LeftOutColumn } from './file-meta.ts'
 import { readFileMeta } from './footer.ts'
 
@@ -22,6 +22,8 @@ export interface OpenedScan {
 type ScannedMeta = Pick<OpenedScan, 'leftOut' | 'rowCount'> & { readonly path: string; readonly schema: Schema }
 
 export interface ScannedFormat extends FileKind {
+  /** The public function, for messages. */
+  readonly scan: string
   readonly readMeta: (path: string) => ScannedMeta
 }
 
@@ -29,17 +31,15 @@ export interface ScannedFormat extends FileKind {
  * Opens the files that `paths` name: files, directories or globs. Main thread.
  * @throws DataError FILE_NOT_FOUND, FILE_UNREADABLE, NOT_PARQUET, PARQUET_CORRUPT, SCHEMA_MISMATCH
  */
-export function openParquetScan(paths: string | readonly string[]): OpenedScan {
-  return openScan(paths, { name: 'Parquet', extensions: ['.parquet'], readMeta: readFileMeta })
+export function openParquetScan(paths: PathArgument | readonly PathArgument[]): OpenedScan {
+  return openScan(paths, { scan: 'scanParquet', name: 'Parquet', extensions: ['.parquet'], readMeta: readFileMeta })
 }
 
 /** @throws DataError FILE_NOT_FOUND, SCHEMA_MISMATCH, and what reading footers gives */
-export function openScan(paths: string | readonly string[], format: ScannedFormat): OpenedScan {
-  const files = expandPaths(typeof paths === 'string' ? [paths] : paths, format)
+export function openScan(paths: PathArgument | readonly PathArgument[], format: ScannedFormat): OpenedScan {
+  const files = expandPaths(pathsOf(paths, format.scan), format)
   const [firstFile, ...otherFiles] = files
-  if (firstFile === undefined) {
-    throw makeError('FILE_NOT_FOUND', 'File not found: the list of paths is empty. Name at least one file.', {})
-  }
+  assert(firstFile !== undefined, 'every path stands for a file')
   const first = format.readMeta(firstFile)
   const nullable = new Set(first.schema.fields.filter((field) => field.nullable).map((field) => field.name))
   let rowCount = first.rowCount

@@ -2,7 +2,7 @@
  * Engine: workers, memory and temp directory behind the frames. The default engine is made with the first query; more
  * can be made for other limits. An idle engine does not keep the process alive.
  */
-import { resolveOutputTarget } from '@spillway/formats'
+import { type PathArgument, pathOf, resolveOutputTarget } from '@spillway/formats'
 import { EngineCore, type QueryMetrics, type QueryRequest, workerFile } from '@spillway/engine'
 import { parseByteSize } from '@spillway/memory'
 import { explainPlans, type LogicalNode, type SchemaTypes } from '@spillway/plan'
@@ -77,16 +77,16 @@ export class Engine implements QuerySession, AsyncDisposable {
     })
   }
 
-  async sinkParquet(plan: LogicalNode, path: string, options: SinkParquetOptions = {}): Promise<SinkResult> {
+  async sinkParquet(plan: LogicalNode, path: PathArgument, options: SinkParquetOptions = {}): Promise<SinkResult> {
     const parsed = parseOptions(sinkParquetSchema, withEngine(options), 'sinkParquet')
     const resolved = resolveOptions(queryPart(parsed), this.#options, process.env)
-    return runOutput(this.#core, parquetOutput(plan, path, parsed, resolved), resolved)
+    return runOutput(this.#core, parquetOutput(plan, pathOf(path, 'sinkParquet'), parsed, resolved), resolved)
   }
 
-  async sinkIpc(plan: LogicalNode, path: string, options: SinkIpcOptions = {}): Promise<SinkResult> {
+  async sinkIpc(plan: LogicalNode, path: PathArgument, options: SinkIpcOptions = {}): Promise<SinkResult> {
     const { recordBatchSize, ...query } = parseOptions(sinkIpcSchema, withEngine(options), 'sinkIpc')
     const resolved = resolveOptions(query, this.#options, process.env)
-    return runOutput(this.#core, ipcOutput(plan, path, { recordBatchSize }, resolved), resolved)
+    return runOutput(this.#core, ipcOutput(plan, pathOf(path, 'sinkIpc'), { recordBatchSize }, resolved), resolved)
   }
 
   async estimateMemory(plan: LogicalNode, options: QueryOptions = {}): Promise<MemoryEstimate> {
@@ -139,7 +139,7 @@ export class Engine implements QuerySession, AsyncDisposable {
 
   /** `scanParquet` on this engine. */
   scanParquet<const S extends SchemaTypes = SchemaTypes>(
-    paths: string | readonly string[],
+    paths: PathArgument | readonly PathArgument[],
     options: Omit<ScanParquetOptions<S>, 'session'> = {},
   ): ParquetFrame<S> {
     return scanParquet<S>(paths, { ...options, session: this })
@@ -147,7 +147,7 @@ export class Engine implements QuerySession, AsyncDisposable {
 
   /** `scanIpc` on this engine. */
   scanIpc<const S extends SchemaTypes = SchemaTypes>(
-    paths: string | readonly string[],
+    paths: PathArgument | readonly PathArgument[],
     options: Omit<ScanIpcOptions<S>, 'session'> = {},
   ): LazyFrame<S> {
     return scanIpc<S>(paths, { ...options, session: this })

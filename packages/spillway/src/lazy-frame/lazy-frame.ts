@@ -23,6 +23,7 @@ import {
   typeExpr,
 } from '@spillway/plan'
 import type { DataType } from '@spillway/columnar'
+import { type PathArgument, pathOf } from '@spillway/formats'
 import { makeError } from '@spillway/stdx'
 import type { RecordBatch } from 'apache-arrow'
 import type { DataFrame } from '../data-frame/data-frame.ts'
@@ -393,12 +394,16 @@ export class LazyFrame<S extends SchemaTypes = SchemaTypes> {
    * With `lazy: true` nothing runs: the sink goes into `collectAll` beside others.
    * @throws as `collect`, and OUTPUT_FAILED
    */
-  sinkParquet(path: string, options?: SinkParquetOptions): Promise<SinkResult>
-  sinkParquet(path: string, options: SinkParquetOptions & { readonly lazy: true }): LazySink
-  sinkParquet(path: string, options: SinkParquetOptions & Lazy = {}): Promise<SinkResult> | LazySink {
+  sinkParquet(path: PathArgument, options?: SinkParquetOptions): Promise<SinkResult>
+  sinkParquet(path: PathArgument, options: SinkParquetOptions & { readonly lazy: true }): LazySink
+  sinkParquet(path: PathArgument, options: SinkParquetOptions & Lazy = {}): Promise<SinkResult> | LazySink {
     const { lazy, ...rest } = options
     if (lazy !== true) return this.session.sinkParquet(this.plan, path, rest)
-    return new LazySink(this.plan, this.session, { format: 'parquet', path, options: rest })
+    return new LazySink(this.plan, this.session, {
+      format: 'parquet',
+      path: pathOf(path, 'sinkParquet'),
+      options: rest,
+    })
   }
 
   /**
@@ -410,12 +415,12 @@ export class LazyFrame<S extends SchemaTypes = SchemaTypes> {
    * ```
    * @throws as `collect`, and OUTPUT_FAILED
    */
-  sinkIpc(path: string, options?: SinkIpcOptions): Promise<SinkResult>
-  sinkIpc(path: string, options: SinkIpcOptions & { readonly lazy: true }): LazySink
-  sinkIpc(path: string, options: SinkIpcOptions & Lazy = {}): Promise<SinkResult> | LazySink {
+  sinkIpc(path: PathArgument, options?: SinkIpcOptions): Promise<SinkResult>
+  sinkIpc(path: PathArgument, options: SinkIpcOptions & { readonly lazy: true }): LazySink
+  sinkIpc(path: PathArgument, options: SinkIpcOptions & Lazy = {}): Promise<SinkResult> | LazySink {
     const { lazy, ...rest } = options
     if (lazy !== true) return this.session.sinkIpc(this.plan, path, rest)
-    return new LazySink(this.plan, this.session, { format: 'ipc', path, options: rest })
+    return new LazySink(this.plan, this.session, { format: 'ipc', path: pathOf(path, 'sinkIpc'), options: rest })
   }
 
   toString(): string {
