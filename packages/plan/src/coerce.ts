@@ -4,7 +4,6 @@
  */
 import {
   type DataType,
-  isInteger,
   isNumeric,
   isSignedInteger,
   isUnsignedInteger,
@@ -68,21 +67,21 @@ export function isCastable(from: DataType, to: DataType): boolean {
   if (from.kind === 'null' || typeEquals(from, to)) return true
   if (to.kind === 'null') return false
   if (from.kind === 'utf8' || to.kind === 'utf8') return true
-  if (isNumeric(from) && isNumeric(to)) return true
+  const isNumber = (type: DataType): boolean => isNumeric(type) || type.kind === 'boolean'
+  if (isNumber(from) && isNumber(to)) return true
   const isTime = (type: DataType): boolean => type.kind === 'date' || type.kind === 'timestamp'
-  if (isTime(from) && isTime(to)) return true
-  return (from.kind === 'boolean' && isInteger(to)) || (isInteger(from) && to.kind === 'boolean')
+  return isTime(from) && isTime(to)
 }
 
 /** @throws PlanError TYPE_MISMATCH when there is no such cast. */
 export function checkCast(from: DataType, to: DataType, node: ExprNode): void {
   if (isCastable(from, to)) return
   const text = exprText(node)
-  const advice =
-    from.kind === 'boolean' || to.kind === 'boolean' ? 'Cast through an integer.' : 'There is no such cast.'
-  throw makeError('TYPE_MISMATCH', `Cannot cast ${typeName(from)} to ${typeName(to)} in ${text}. ${advice}`, {
-    expression: text,
-  })
+  throw makeError(
+    'TYPE_MISMATCH',
+    `Cannot cast ${typeName(from)} to ${typeName(to)} in ${text}. There is no such cast.`,
+    { expression: text },
+  )
 }
 
 /** The result type of `sum`, or undefined when values of the type cannot be added up. */

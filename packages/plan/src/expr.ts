@@ -9,6 +9,7 @@ import { makeError } from '@spillway/stdx'
 import type { AggregateFunction, BinaryOp, ExprNode, UnaryOp, WhenBranch } from './expr-node.ts'
 import { exprText } from './expr-text.ts'
 import { type LiteralInput, makeLiteral } from './literal-value.ts'
+import { refuseUnknownOptions } from './option-names.ts'
 import type {
   ArithmeticTree,
   BooleanType,
@@ -194,6 +195,7 @@ export class Expr<out Name extends string = string, out Tree = unknown> {
     strict: boolean | { readonly strict?: boolean } = true,
   ): Expr<Name, FixedTree<D>> {
     requireDataType(type, 'cast')
+    if (typeof strict !== 'boolean') refuseUnknownOptions(strict, ['strict'], 'cast')
     const isStrict = typeof strict === 'boolean' ? strict : (strict.strict ?? true)
     return new Expr(Object.freeze({ kind: 'cast', operand: this.node, type, strict: isStrict }))
   }

@@ -47,6 +47,15 @@ export function findSupertype(a: DataType, b: DataType): DataType | undefined {
   return timeSupertype(a, b)
 }
 
+/**
+ * The type in which values of two types compare: the supertype, but no 64-bit integer holds both a signed and an
+ * unsigned 64-bit one, and a comparison never needs to fail.
+ */
+export function findComparableType(a: DataType, b: DataType): DataType | undefined {
+  const isMixed = (x: DataType, y: DataType): boolean => x.kind === 'uint64' && isInteger(y) && isSignedInteger(y)
+  return isMixed(a, b) || isMixed(b, a) ? decimalOf({ kind: 'uint64' }) : findSupertype(a, b)
+}
+
 function integerSupertype(a: DataType, b: DataType): DataType {
   const aBits = integerBits(a)
   const bBits = integerBits(b)

@@ -101,7 +101,8 @@ describe('literals adapt to the other operand', () => {
     [col('i8').add(1000), 'col("i8").cast(int32) + 1000: int32'],
     [col('u8').sub(-1), 'col("u8").cast(int32) - -1: int32'],
     [col('u64').gt(5), 'col("u64") > 5: boolean'],
-    [col('u64').gt(-5), 'col("u64").cast(int64) > -5: boolean'],
+    [col('u64').gt(-5), 'col("u64").cast(decimal(20,0)) > -5: boolean'],
+    [col('u64').isIn([-5, 2]), 'col("u64").cast(decimal(20,0)).isIn([-5, 2]): boolean'],
     [col('f32').mul(2), 'col("f32") * 2: float32'],
     [col('f32').mul(0.1), 'col("f32").cast(float64) * 0.1: float64'],
     [col('f32').mul(0.5), 'col("f32") * 0.5: float32'],
@@ -215,7 +216,7 @@ describe('errors', () => {
     [
       'cast',
       col('b').cast(DataType.Date),
-      'TYPE_MISMATCH Cannot cast boolean to date in col("b").cast(date). Cast through an integer.',
+      'TYPE_MISMATCH Cannot cast boolean to date in col("b").cast(date). There is no such cast.',
     ],
     [
       'aggregate',

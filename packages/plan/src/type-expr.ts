@@ -23,7 +23,7 @@ import { exprText } from './expr-text.ts'
 import { findDecimalLiteral, fitLiteral, literalOwnType } from './literal-value.ts'
 import { castMayFail } from './may-raise.ts'
 import { columnNotFound } from './nearest-name.ts'
-import { decimalOf, findSupertype, MAX_DECIMAL_PRECISION } from './supertype.ts'
+import { decimalOf, findComparableType, findSupertype, MAX_DECIMAL_PRECISION } from './supertype.ts'
 
 const BOOLEAN: DataType = Object.freeze({ kind: 'boolean' })
 const FLOAT64: DataType = Object.freeze({ kind: 'float64' })
@@ -107,11 +107,11 @@ function mismatch(node: ExprNode, types: readonly DataType[], advice: string): S
 }
 
 /** The common type of operands: expressions decide first, then untyped literals adapt to them or widen them. */
-function commonType(operands: readonly Operand[], node: ExprNode): DataType {
+function commonType(operands: readonly Operand[], node: ExprNode, findCommon = findSupertype): DataType {
   const fixed = operands.filter((operand) => findAdaptiveValue(operand) === undefined)
   let common: DataType = { kind: 'null' }
   for (const { typed } of fixed) {
-    const wider = findSupertype(common, typed.type)
+    const wider = findCommon(common, typed.type)
     if (wider === undefined) throw mismatch(node, [common, typed.type], 'Cast one side with .cast().')
     common = wider
   }
@@ -121,7 +121,7 @@ function commonType(operands: readonly Operand[], node: ExprNode): DataType {
     const value = findAdaptiveValue(operand)
     if (value === undefined || (adapts && isNumeric(common) && fitLiteral(value, common) !== undefined)) continue
     const own = operand.typed.type
-    const wider = findSupertype(common, own)
+    const wider = findCommon(common, own)
     if (wider === undefined) throw mismatch(node, [common, own], 'Cast one side with .cast().')
     common = wider
   }
@@ -179,7 +179,7 @@ function requireBoolean(expr: TypedExpr, node: ExprNode): void {
 }
 
 function typeComparison(node: BinaryNode, left: Operand, right: Operand): TypedExpr {
-  const common = commonType([left, right], node)
+  const common = commonType([left, right], node, findComparableType)
   if (common.kind === 'null') return makeTypedLiteral(null, BOOLEAN)
   const leftDate = findMidnight(left.typed, right.typed)
   if (leftDate !== undefined) return makeBinary(node.op, leftDate, right.typed, BOOLEAN)
@@ -300,7 +300,7 @@ function typeIsIn(node: Extract<ExprNode, { kind: 'isIn' }>, schema: Schema): Ty
     return { node: literal, typed: typeLiteral(literal) }
   })
   const present = literals.filter((literal) => literal.typed.type.kind !== 'null')
-  const type = commonType([operand, ...present], node)
+  const type = commonType([operand, ...present], node, findComparableType)
   if (type.kind === 'null') return makeTypedLiteral(null, BOOLEAN)
   const values = new Set<LiteralValue>()
   for (const literal of present) {

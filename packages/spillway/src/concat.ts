@@ -1,5 +1,5 @@
 /** `concat`: frames of one kind, one after the other. */
-import type { SchemaTypes } from '@spillway/plan'
+import { refuseSurplus, type SchemaTypes } from '@spillway/plan'
 import { makeError } from '@spillway/stdx'
 import { concatDataFrames, type DataFrame } from './data-frame/data-frame.ts'
 import { concatLazy, LazyFrame } from './lazy-frame/lazy-frame.ts'
@@ -20,7 +20,11 @@ import { concatLazy, LazyFrame } from './lazy-frame/lazy-frame.ts'
  */
 export function concat<S extends SchemaTypes>(frames: readonly DataFrame<S>[]): DataFrame<S>
 export function concat<S extends SchemaTypes>(frames: readonly LazyFrame<S>[]): LazyFrame<S>
-export function concat(frames: readonly (DataFrame | LazyFrame)[]): DataFrame | LazyFrame {
+export function concat(frames: readonly (DataFrame | LazyFrame)[], ...surplus: never[]): DataFrame | LazyFrame {
+  refuseSurplus(surplus, 'concat', 'It takes a list of frames, which need the same columns.')
+  if (!Array.isArray(frames)) {
+    throw makeError('INVALID_OPTION', 'Invalid argument of concat: no list of frames. Put the frames in an array.', {})
+  }
   const lazy = frames.filter((frame): frame is LazyFrame => frame instanceof LazyFrame)
   if (lazy.length === frames.length && lazy.length > 0) return concatLazy(lazy)
   return concatDataFrames(frames.map((frame) => (frame instanceof LazyFrame ? mixed() : frame)))

@@ -1,15 +1,22 @@
 /** The plan of a scan of files that were opened: checks what the program says about columns and reading. */
 import { type DataType, findFieldIndex, requireDataType, typeEquals, typeName } from '@spillway/columnar'
 import type { OpenedScan } from '@spillway/formats'
-import { columnNotFound, type FileScan, makeFileScan, type ScanReading, type SchemaTypes } from '@spillway/plan'
+import {
+  columnNotFound,
+  type FileScan,
+  makeFileScan,
+  refuseUnknownOptions,
+  type ScanReading,
+  type SchemaTypes,
+} from '@spillway/plan'
 import { makeError } from '@spillway/stdx'
 import { parseByteSize } from '@spillway/memory'
 import type { QuerySession } from './session.ts'
 
 export interface ScanFileOptions<S extends SchemaTypes = SchemaTypes> {
   /**
-   * Columns to read and their types. It is checked against the files and tells the compiler what the frame holds:
-   * `scanParquet(path, { schema: { id: DataType.Int64 } })`.
+   * Columns to read and their types; the files may differ in others. It is checked against the files and tells the
+   * compiler what the frame holds: `scanParquet(path, { schema: { id: DataType.Int64 } })`.
    */
   readonly schema?: S
   /** Only the first rows. */
@@ -27,13 +34,21 @@ export interface ScanFileOptions<S extends SchemaTypes = SchemaTypes> {
   readonly session?: QuerySession
 }
 
+const SCAN_OPTIONS = ['schema', 'nRows', 'maxConcurrentFiles', 'readAheadBytes', 'session']
+
+/** Columns that the program names; undefined: all that the files have. @throws INVALID_OPTION */
+export function schemaColumns(kind: FileScan['kind'], options: ScanFileOptions): readonly string[] | undefined {
+  refuseUnknownOptions(options, SCAN_OPTIONS, kind)
+  return options.schema === undefined ? undefined : Object.keys(options.schema)
+}
+
 /** @throws UNSUPPORTED_TYPE, COLUMN_NOT_FOUND, SCHEMA_MISMATCH, INVALID_OPTION (nRows) */
 export function planFileScan<S extends SchemaTypes>(
   kind: FileScan['kind'],
   { files, fileSchema, leftOut }: OpenedScan,
   options: ScanFileOptions<S>,
 ): FileScan {
-  const columns = options.schema === undefined ? undefined : Object.keys(options.schema)
+  const columns = schemaColumns(kind, options)
   for (const [name, type] of Object.entries<DataType>(options.schema ?? {})) {
     requireDataType(type, `column "${name}" of the schema`)
     const field = fileSchema.fields[findFieldIndex(fileSchema, name)]

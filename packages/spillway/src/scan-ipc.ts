@@ -1,7 +1,7 @@
 /** `scanIpc`: a lazy frame over Arrow IPC files. Only footers and heads of record batches are read here. */
 import { openIpcScan, type PathArgument } from '@spillway/formats'
 import { makeSlice, type SchemaTypes } from '@spillway/plan'
-import { planFileScan, type ScanFileOptions } from './file-frame.ts'
+import { planFileScan, type ScanFileOptions, schemaColumns } from './file-frame.ts'
 import { LazyFrame } from './lazy-frame/lazy-frame.ts'
 import { requireDefaultSession } from './session.ts'
 
@@ -24,7 +24,7 @@ export function scanIpc<const S extends SchemaTypes = SchemaTypes>(
   paths: PathArgument | readonly PathArgument[],
   options: ScanIpcOptions<S> = {},
 ): LazyFrame<S> {
-  const scan = planFileScan<S>('scanIpc', openIpcScan(paths), options)
+  const scan = planFileScan<S>('scanIpc', openIpcScan(paths, schemaColumns('scanIpc', options)), options)
   const plan = options.nRows === undefined ? scan : makeSlice(scan, 0, options.nRows)
   return new LazyFrame<S>(plan, options.session ?? requireDefaultSession())
 }

@@ -1,14 +1,15 @@
 /** `scanParquet`: a lazy frame over Parquet files. Only the footers are read here, synchronously. */
 import { openParquetScan, type PathArgument } from '@spillway/formats'
 import type { SchemaTypes } from '@spillway/plan'
-import { planFileScan, type ScanFileOptions } from './file-frame.ts'
+import { planFileScan, type ScanFileOptions, schemaColumns } from './file-frame.ts'
 import { ParquetFrame } from './parquet-frame.ts'
 import { requireDefaultSession } from './session.ts'
 
 export interface ScanParquetOptions<S extends SchemaTypes = SchemaTypes> extends ScanFileOptions<S> {}
 
 /**
- * A lazy frame over Parquet files: a path or `file:` URL, a directory with what is below it, a glob such as `orders/*.parquet`, or several. All files need
+ * A lazy frame over Parquet files: a path or `file:` URL, a directory with what is below it, a glob such as
+ * `orders/*.parquet`, or several. All files need
  * one schema. Only footers are read now; with `schema` the compiler knows the columns, and only those are read.
  *
  * ```ts
@@ -23,6 +24,6 @@ export function scanParquet<const S extends SchemaTypes = SchemaTypes>(
   paths: PathArgument | readonly PathArgument[],
   options: ScanParquetOptions<S> = {},
 ): ParquetFrame<S> {
-  const scan = planFileScan<S>('scanParquet', openParquetScan(paths), options)
+  const scan = planFileScan<S>('scanParquet', openParquetScan(paths, schemaColumns('scanParquet', options)), options)
   return new ParquetFrame<S>(scan, options.nRows, options.session ?? requireDefaultSession())
 }

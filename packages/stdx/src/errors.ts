@@ -47,6 +47,10 @@ export const errorCodes = {
     family: 'SpillCorruptionError',
     advice: 'The disk returned other bytes than were written; check it.',
   },
+  ADDRESS_SPACE: {
+    family: 'ResourceError',
+    advice: 'Remove the limit of virtual memory (ulimit -v unlimited), or use fewer threads.',
+  },
   TEMP_DIR_UNUSABLE: { family: 'ResourceError', advice: 'Set tempDir to a writable directory on a real disk.' },
   TEMP_DIR_TMPFS: {
     family: 'ResourceError',
@@ -109,33 +113,4 @@ export function makeError(
   options?: { cause?: unknown },
 ): SpillwayError {
   return new families[errorCodes[code].family](code, message, details, options)
-}
-
-/** How an error crosses a thread. */
-export interface ErrorEnvelope {
-  readonly code: ErrorCode
-  readonly message: string
-  readonly details: ErrorDetails
-  readonly stack: string | undefined
-}
-
-/** Packs any thrown value; what is not ours becomes `WORKER_FAILED` with its text and stack kept. */
-export function toEnvelope(error: unknown): ErrorEnvelope {
-  if (error instanceof SpillwayError) {
-    return { code: error.code, message: error.message, details: error.details, stack: error.stack }
-  }
-  const plain = error instanceof Error ? error : new Error(String(error))
-  return {
-    code: 'WORKER_FAILED',
-    message: `Unexpected error in a worker: ${plain.name}: ${plain.message}`,
-    details: {},
-    stack: plain.stack,
-  }
-}
-
-/** Rebuilds an error with its class, code and worker stack. */
-export function fromEnvelope(envelope: ErrorEnvelope): SpillwayError {
-  const error = makeError(envelope.code, envelope.message, envelope.details)
-  if (envelope.stack !== undefined) error.stack = envelope.stack
-  return error
 }

@@ -65,8 +65,8 @@ describe('Oracle', () => {
   })
 
   it('divides as IEEE does, and integer % 0 is null', async () => {
-    const { rows } = await oracle('SELECT 1::DOUBLE / 0::DOUBLE AS a, 5 % 0 AS b, -7 % 3 AS c, fmod(-7.5, 2) AS d')
-    expect(rows[0]?.slice(0, 3)).toEqual([Number.POSITIVE_INFINITY, null, -1n])
+    const { rows } = await oracle('SELECT 1::DOUBLE / 0::DOUBLE AS a, 5 % 0 AS b, -7 % 3 AS c, -7.5::DOUBLE % 2 AS d')
+    expect(rows[0]).toEqual([Number.POSITIVE_INFINITY, null, -1n, -1.5])
   })
 })
 

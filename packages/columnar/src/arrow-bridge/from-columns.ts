@@ -53,10 +53,12 @@ export function fromColumns(
   const names = Object.keys(columns)
   for (const [name, type] of Object.entries(types)) {
     requireDataType(type, `the type of column "${name}"`)
-    if (names.includes(name)) continue
+    if (Object.hasOwn(columns, name)) continue
     throw makeError('COLUMN_NOT_FOUND', `Column not found: "${name}" has a type but no values.`, { column: name })
   }
-  const built = names.map((name) => buildFromInput(name, columns[name] as ColumnInput, types[name]))
+  const built = names.map((name) =>
+    buildFromInput(name, columns[name] as ColumnInput, Object.hasOwn(types, name) ? types[name] : undefined),
+  )
   const rowCount = built[0]?.length ?? 0
   built.forEach((column, index) => {
     if (column.length === rowCount) return

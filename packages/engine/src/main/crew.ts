@@ -3,7 +3,7 @@
  * have left shared state in any condition, so nothing of its crew is used again; the next query starts a new one.
  */
 import { ControlBlock, type FromWorker, QUERY_SLOTS, WorkerPool } from '@spillway/scheduler'
-import { makeError } from '@spillway/stdx'
+import { addressSpaceError, isOutOfAddressSpace, makeError } from '@spillway/stdx'
 import { ArenaKeeper } from './arena-keeper.ts'
 import { WorkerReports } from './engine-report.ts'
 import { FooterRegistry } from './footer-registry.ts'
@@ -64,6 +64,7 @@ export async function startCrew(options: CrewOptions, onLost: (crew: Crew, error
   // What the workers hold once they are up is part of the base. A collection would cost a tenth of a second here; it
   // is made up for when a query does not fit.
   await keeper.waitForWorkers()
+  if (isOutOfAddressSpace(start.error)) throw addressSpaceError('a worker could not start', start.error)
   if (start.error !== undefined) {
     const text = `A worker failed to start (${start.error.message}). Check that memory and threads are available.`
     throw makeError('WORKER_FAILED', text, {}, { cause: start.error })

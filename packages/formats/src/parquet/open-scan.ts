@@ -29,14 +29,27 @@ export interface ScannedFormat extends FileKind {
 
 /**
  * Opens the files that `paths` name: files, directories or globs. Main thread.
+ * @param compared columns in which the files must agree; by default in all
  * @throws DataError FILE_NOT_FOUND, FILE_UNREADABLE, NOT_PARQUET, PARQUET_CORRUPT, SCHEMA_MISMATCH
  */
-export function openParquetScan(paths: PathArgument | readonly PathArgument[]): OpenedScan {
-  return openScan(paths, { scan: 'scanParquet', name: 'Parquet', extensions: ['.parquet'], readMeta: readFileMeta })
+export function openParquetScan(
+  paths: PathArgument | readonly PathArgument[],
+  compared?: readonly string[],
+): OpenedScan {
+  return openScan(paths, compared, {
+    scan: 'scanParquet',
+    name: 'Parquet',
+    extensions: ['.parquet'],
+    readMeta: readFileMeta,
+  })
 }
 
 /** @throws DataError FILE_NOT_FOUND, SCHEMA_MISMATCH, and what reading footers gives */
-export function openScan(paths: PathArgument | readonly PathArgument[], format: ScannedFormat): OpenedScan {
+export function openScan(
+  paths: PathArgument | readonly PathArgument[],
+  compared: readonly string[] | undefined,
+  format: ScannedFormat,
+): OpenedScan {
   const files = expandPaths(pathsOf(paths, format.scan), format)
   const [firstFile, ...otherFiles] = files
   assert(firstFile !== undefined, 'every path stands for a file')
@@ -45,7 +58,7 @@ export function openScan(paths: PathArgument | readonly PathArgument[], format: 
   let rowCount = first.rowCount
   for (const file of otherFiles) {
     const meta = format.readMeta(file)
-    requireSameSchema(first, meta)
+    requireSameSchema(first, meta, compared)
     for (const field of meta.schema.fields) if (field.nullable) nullable.add(field.name)
     rowCount += meta.rowCount
   }
@@ -54,13 +67,16 @@ export function openScan(paths: PathArgument | readonly PathArgument[], format: 
 }
 
 /** Columns are matched by name: their order may differ, since row groups are decoded by name. */
-function requireSameSchema(first: ScannedMeta, other: ScannedMeta): void {
-  const otherFields = new Map(other.schema.fields.map((field) => [field.name, field]))
+function requireSameSchema(first: ScannedMeta, other: ScannedMeta, compared: readonly string[] | undefined): void {
+  const isCompared = compared === undefined ? () => true : (name: string) => names.has(name)
+  const names = new Set(compared)
+  const fieldsOf = ({ schema }: ScannedMeta) => schema.fields.filter(({ name }) => isCompared(name))
+  const otherFields = new Map(fieldsOf(other).map((field) => [field.name, field]))
   const makeMismatch = (column: string, what: string): SpillwayError => {
     const message = `Files of one scan differ: column "${column}" ${what} in ${other.path}, unlike in ${first.path}.`
     return makeError('SCHEMA_MISMATCH', `${message} Scan them separately.`, { file: other.path, column })
   }
-  for (const { name, type } of first.schema.fields) {
+  for (const { name, type } of fieldsOf(first)) {
     const field = otherFields.get(name)
     if (field === undefined) throw makeMismatch(name, 'is missing or has an unsupported type')
     if (!typeEquals(field.type, type))

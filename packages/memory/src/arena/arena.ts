@@ -13,7 +13,7 @@ import {
   kernelsModule,
   PAGE_BYTES,
 } from '@spillway/kernels'
-import { assert } from '@spillway/stdx'
+import { addressSpaceError, assert, isOutOfAddressSpace } from '@spillway/stdx'
 
 /** What crosses threads. */
 export interface ArenaHandle {
@@ -56,11 +56,15 @@ export class Arena {
     this.firstPage = this.kernels.arenaFirstPage()
   }
 
-  /** Creates an arena of `pageCount` pages of 64 KiB (address space only). Main thread. */
+  /** Creates an arena of `pageCount` pages of 64 KiB (address space only). Main thread. @throws ADDRESS_SPACE */
   static create(generation: number, pageCount: number): Arena {
     assert(pageCount >= 8 && pageCount <= ARENA_PAGES_MAX, 'an arena has 8 … 65,535 pages')
-    const memory = new WebAssembly.Memory({ initial: pageCount, maximum: pageCount, shared: true })
-    return new Arena({ generation, memory, kernels: kernelsModule() }, true)
+    try {
+      const memory = new WebAssembly.Memory({ initial: pageCount, maximum: pageCount, shared: true })
+      return new Arena({ generation, memory, kernels: kernelsModule() }, true)
+    } catch (error) {
+      throw isOutOfAddressSpace(error) ? addressSpaceError("the engine's memory could not be reserved", error) : error
+    }
   }
 
   static attach(handle: ArenaHandle): Arena {

@@ -16,6 +16,8 @@ import { FrameColumn } from './frame-column.ts'
 import type { RecordOf } from './record-types.ts'
 import { tableHtml, tableText } from './table-text.ts'
 
+const ownProperty = { configurable: true, enumerable: true, writable: true }
+
 class Frame<S extends SchemaTypes = SchemaTypes> {
   /** The rows. Its buffers must not be written to. */
   readonly table: SharedTable
@@ -88,7 +90,11 @@ class Frame<S extends SchemaTypes = SchemaTypes> {
       for (let row = 0; row < chunk.rowCount; row++) {
         const record: Record<string, unknown> = {}
         for (let column = 0; column < names.length; column++) {
-          record[names[column] as string] = readers[column]?.(row)
+          const name = names[column] as string
+          const value = readers[column]?.(row)
+          // A plain assignment of that name would set the record's prototype.
+          if (name === '__proto__') Object.defineProperty(record, name, { value, ...ownProperty })
+          else record[name] = value
         }
         records.push(record as RecordOf<S>)
       }

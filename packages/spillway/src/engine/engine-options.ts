@@ -67,6 +67,11 @@ const queryShape = () => ({
   ),
 })
 
+function isTextByKey(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  return Object.values(value).every((each) => typeof each === 'string')
+}
+
 const batchesShape = () => ({
   ...queryShape(),
   /** Bytes of a batch at most ("16MB", or a number); a row that has more is a batch of its own. */
@@ -98,7 +103,10 @@ const sinkParquetShape = () => ({
   /** Names of columns that get a Bloom filter in each row group. */
   bloomFilter: z.optional(z.array(z.string())),
   /** Texts by key, kept in the file's footer. The key `ARROW:schema` is taken. */
-  keyValueMetadata: z.optional(z.record(z.string(), z.string())),
+  keyValueMetadata: z.optional(
+    // Not z.record, which loses the key "__proto__".
+    z.custom<Readonly<Record<string, string>>>(isTextByKey, 'must be an object whose values are texts'),
+  ),
 })
 
 const sinkIpcShape = () => ({

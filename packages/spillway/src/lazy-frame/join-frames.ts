@@ -18,7 +18,7 @@ import {
   containsAggregate,
   type ExprNode,
   exprText,
-  findSupertype,
+  findComparableType,
   type JoinOutput,
   type LogicalNode,
   makeFilter,
@@ -124,7 +124,7 @@ function typePair(leftNode: ExprNode, rightNode: ExprNode, left: LogicalNode, ri
   }
   const leftKey = typeExpr(leftNode, left.schema)
   const rightKey = typeExpr(rightNode, right.schema)
-  const common = findSupertype(leftKey.type, rightKey.type)
+  const common = findComparableType(leftKey.type, rightKey.type)
   if (common === undefined) {
     const text = (node: ExprNode, key: TypedExpr) => `${exprText(node)} is ${typeName(key.type)}`
     const texts = `${text(leftNode, leftKey)}, ${text(rightNode, rightKey)}`

@@ -20,6 +20,7 @@ import {
   type NamedExpr,
   nodeOf,
   type SchemaTypes,
+  refuseSurplus,
   typeExpr,
 } from '@spillway/plan'
 import type { DataType } from '@spillway/columnar'
@@ -47,17 +48,17 @@ import {
   planDrop,
   planRename,
   planRowIndex,
+  planSlice,
   planSelect,
   planWithColumns,
   selectorNodes,
 } from './select-columns.ts'
 import {
-  type PerKey,
+  type SortArguments,
   planSort,
   planTop,
   type SortBy,
   type SortByOptions,
-  type SortOptions,
   sortOptions,
   type TopKOptions,
 } from './sort-rows.ts'
@@ -90,7 +91,7 @@ export class LazyFrame<S extends SchemaTypes = SchemaTypes> {
   }
   /** Column names, in order. */
   get columns(): string[] {
-    return this.plan.schema.fields.map((field) => field.name)
+    return this.plan.schema.fields.map(({ name }) => name)
   }
   get width(): number {
     return this.plan.schema.fields.length
@@ -197,8 +198,8 @@ export class LazyFrame<S extends SchemaTypes = SchemaTypes> {
    * ```
    * @throws PlanError COLUMN_NOT_FOUND
    */
-  unique(subset?: string | readonly string[] | UniqueOptions): LazyFrame<S> {
-    return this.next(planUnique(this.plan, uniqueOptions(subset)))
+  unique(subset?: string | readonly string[] | UniqueOptions, ...surplus: readonly never[]): LazyFrame<S> {
+    return this.next(planUnique(this.plan, uniqueOptions(subset, surplus)))
   }
   /**
    * All rows in the order of one or more keys, ascending with nulls first unless said otherwise, for all keys or for
@@ -211,8 +212,8 @@ export class LazyFrame<S extends SchemaTypes = SchemaTypes> {
    * ```
    * @throws PlanError COLUMN_NOT_FOUND, TYPE_MISMATCH, INVALID_PLAN (no key, an aggregate), INVALID_OPTION
    */
-  sort(by: SortBy | SortByOptions, options?: SortOptions | PerKey): LazyFrame<S> {
-    return this.next(planSort(this.plan, sortOptions(by, options)))
+  sort(by: SortBy | SortByOptions, ...rest: SortArguments): LazyFrame<S> {
+    return this.next(planSort(this.plan, sortOptions(by, rest)))
   }
   /**
    * The `k` rows with the largest keys, largest first; nulls come after all values. `descending` changes the direction
@@ -260,8 +261,7 @@ export class LazyFrame<S extends SchemaTypes = SchemaTypes> {
    * @throws PlanError INVALID_OPTION
    */
   slice(offset: number | { readonly offset: number; readonly length?: number }, length?: number): LazyFrame<S> {
-    const range = typeof offset === 'number' ? { offset, length } : offset
-    return this.next(makeSlice(this.plan, range.offset, range.length ?? Number.POSITIVE_INFINITY))
+    return this.next(planSlice(this.plan, offset, length))
   }
   /**
    * Rows of this frame beside those of another one with equal keys. Null keys match nothing unless `nullsEqual` is set;
@@ -280,7 +280,9 @@ export class LazyFrame<S extends SchemaTypes = SchemaTypes> {
   join<R extends SchemaTypes, const O extends JoinOptions>(
     other: LazyFrame<R>,
     options: O,
+    ...surplus: never[]
   ): LazyFrame<Joined<S, R, O>> {
+    refuseSurplus(surplus, 'join', 'Put all options in one object.')
     if (!(other instanceof LazyFrame)) {
       throw makeError('INVALID_PLAN', 'join needs a lazy frame on its right. Call .lazy() on a DataFrame.')
     }

@@ -17,6 +17,7 @@ import {
   type LogicalNode,
   makeGenerated,
   makeInMemory,
+  refuseUnknownOptions,
   type SchemaTypes,
   type TimestampType,
   type UInt64Type,
@@ -135,6 +136,7 @@ function makeLazyFrame(
   columns: Readonly<Record<string, LazyColumnInput>>,
   options: LazyFrameOptions = {},
 ): LazyFrameClass {
+  refuseUnknownOptions(options, ['schema', 'session'], 'LazyFrame')
   return new LazyFrameClass(planColumns(columns, options), options.session ?? requireDefaultSession())
 }
 

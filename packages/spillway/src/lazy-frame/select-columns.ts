@@ -13,6 +13,8 @@ import {
   type NamedExpr,
   outputNameOf,
   typeExpr,
+  makeSlice,
+  refuseUnknownOptions,
 } from '@spillway/plan'
 import { makeError } from '@spillway/stdx'
 import type { Selector, SelectorArg } from '../types/frame-types.ts'
@@ -105,4 +107,15 @@ export function planRowIndex(input: LogicalNode, name: string, offset: number): 
   const numbered = makeOrdinal(input, name, offset)
   const columns = keepColumns(numbered.schema)
   return makeProject(numbered, [...columns.slice(-1), ...columns.slice(0, -1)])
+}
+
+/** Some rows after others: both numbers, or an object of them. @throws INVALID_OPTION */
+export function planSlice(
+  input: LogicalNode,
+  offset: number | { readonly offset: number; readonly length?: number },
+  length: number | undefined,
+): LogicalNode {
+  if (typeof offset === 'number') return makeSlice(input, offset, length ?? Number.POSITIVE_INFINITY)
+  refuseUnknownOptions(offset, ['offset', 'length'], 'slice')
+  return makeSlice(input, offset.offset, offset.length ?? Number.POSITIVE_INFINITY)
 }

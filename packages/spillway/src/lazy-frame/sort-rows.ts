@@ -1,10 +1,12 @@
 /** The plans behind sort, topK and bottomK: their arguments in all the forms that they may have, as sort keys. */
 import {
   containsAggregate,
-  type Expr,
+  Expr,
   exprText,
   type LogicalNode,
   makeSort,
+  refuseSurplus,
+  refuseUnknownOptions,
   type SortKey,
   typeExpr,
 } from '@spillway/plan'
@@ -23,6 +25,8 @@ export interface SortOptions {
   readonly descending?: PerKey
   /** Nulls behind the values, whatever the direction. Default false: they stand first. */
   readonly nullsLast?: PerKey
+  /** Rows with equal keys keep their order. They do in any case: this is for programs that say so. */
+  readonly maintainOrder?: boolean
 }
 
 /** The whole of a sort in one object, as nodejs-polars also takes it. */
@@ -36,11 +40,25 @@ export interface TopKOptions {
   readonly descending?: PerKey
 }
 
-/** The two forms of sort's arguments as one. */
-export function sortOptions(by: SortBy | SortByOptions, options: SortOptions | PerKey | undefined): SortByOptions {
-  if (typeof by === 'object' && !Array.isArray(by) && 'by' in by) return by
-  const given = typeof options === 'boolean' || isFlags(options) ? { descending: options } : options
-  return { by: by as SortBy, ...given }
+const SORT_OPTIONS = ['descending', 'nullsLast', 'maintainOrder']
+
+/** What may stand behind `by`: options, or the flags one after the other as in nodejs-polars. */
+export type SortArguments = readonly [options?: SortOptions | PerKey, nullsLast?: PerKey, maintainOrder?: boolean]
+
+/** The forms of sort's arguments as one. @throws INVALID_OPTION */
+export function sortOptions(by: SortBy | SortByOptions, rest: SortArguments): SortByOptions {
+  const [options, nullsLast] = rest
+  if (typeof by === 'object' && !Array.isArray(by) && !(by instanceof Expr)) {
+    refuseSurplus(rest, 'sort', 'Put all options beside "by".')
+    refuseUnknownOptions(by, ['by', ...SORT_OPTIONS], 'sort')
+    return by as SortByOptions
+  }
+  refuseSurplus(rest.slice(SORT_OPTIONS.length), 'sort', 'Give { by, descending, nullsLast }.')
+  const last = nullsLast === undefined ? {} : { nullsLast }
+  if (typeof options === 'boolean' || isFlags(options)) return { by: by as SortBy, descending: options, ...last }
+  if (options !== undefined) refuseSurplus(rest.slice(1), 'sort', 'Put them beside the other options.')
+  refuseUnknownOptions(options, SORT_OPTIONS, 'sort')
+  return { by: by as SortBy, ...options, ...last }
 }
 
 const isFlags = (value: SortOptions | PerKey | undefined): value is readonly boolean[] => Array.isArray(value)
@@ -54,9 +72,11 @@ export function planSort(input: LogicalNode, { by, descending, nullsLast }: Sort
 export function planTop(
   input: LogicalNode,
   count: number,
-  { by, descending }: TopKOptions,
+  options: TopKOptions,
   which: 'topK' | 'bottomK',
 ): LogicalNode {
+  refuseUnknownOptions(options ?? null, ['by', 'descending'], which)
+  const { by, descending } = options
   return makeSort(input, sortKeys(input, by, descending ?? which === 'topK', true, which), count)
 }
 

@@ -2,7 +2,15 @@
  * unique: one row per distinct value of the key columns. It is a group-by whose other columns take their first or last
  * value; a projection puts the columns back in order.
  */
-import { columnNotFound, type LogicalNode, makeAggregate, makeGroupBy, makeProject } from '@spillway/plan'
+import {
+  columnNotFound,
+  type LogicalNode,
+  makeAggregate,
+  makeGroupBy,
+  makeProject,
+  refuseSurplus,
+  refuseUnknownOptions,
+} from '@spillway/plan'
 import { makeError } from '@spillway/stdx'
 import { keepColumns } from './select-columns.ts'
 
@@ -13,11 +21,17 @@ export interface UniqueOptions {
   readonly keep?: 'any' | 'first' | 'last'
 }
 
-/** The two forms of `unique`'s argument as one. */
-export function uniqueOptions(argument: string | readonly string[] | UniqueOptions | undefined): UniqueOptions {
+/** The two forms of `unique`'s argument as one. @throws INVALID_OPTION */
+export function uniqueOptions(
+  argument: string | readonly string[] | UniqueOptions | undefined,
+  surplus: readonly unknown[],
+): UniqueOptions {
+  refuseSurplus(surplus, 'unique', 'Give { subset, keep }.')
   if (argument === undefined) return {}
   if (typeof argument === 'string') return { subset: [argument] }
-  return isNames(argument) ? { subset: argument } : argument
+  if (isNames(argument)) return { subset: argument }
+  refuseUnknownOptions(argument, ['subset', 'keep'], 'unique')
+  return argument
 }
 
 const isNames = (value: readonly string[] | UniqueOptions): value is readonly string[] => Array.isArray(value)

@@ -5,9 +5,10 @@ import { readIpcMeta } from './ipc-file-meta.ts'
 
 /**
  * Opens the files that `paths` name: files, directories or globs. Main thread.
+ * @param compared columns in which the files must agree; by default in all
  * @throws DataError FILE_NOT_FOUND, FILE_UNREADABLE, ARROW_INVALID, SCHEMA_MISMATCH
  */
-export function openIpcScan(paths: PathArgument | readonly PathArgument[]): OpenedScan {
+export function openIpcScan(paths: PathArgument | readonly PathArgument[], compared?: readonly string[]): OpenedScan {
   const extensions = ['.arrow', '.feather', '.ipc']
-  return openScan(paths, { scan: 'scanIpc', name: 'Arrow IPC', extensions, readMeta: readIpcMeta })
+  return openScan(paths, compared, { scan: 'scanIpc', name: 'Arrow IPC', extensions, readMeta: readIpcMeta })
 }
