@@ -10,8 +10,14 @@ export function conjunctsOf(predicate: TypedExpr): TypedExpr[] {
 /** Joins conditions, first evaluated first; undefined for none. */
 export function joinConjuncts(conjuncts: readonly TypedExpr[]): TypedExpr | undefined {
   const [first, ...rest] = conjuncts
-  return first === undefined ? undefined : rest.reduce(makeAnd, first)
+  if (first === undefined || conjuncts.length <= FLAT_MAX) return first && rest.reduce(makeAnd, first)
+  const middle = conjuncts.length >>> 1
+  const halves = [conjuncts.slice(0, middle), conjuncts.slice(middle)].map(joinConjuncts)
+  return makeAnd(halves[0] as TypedExpr, halves[1] as TypedExpr)
 }
+
+/** More conditions become a tree, so that it is not deep. */
+const FLAT_MAX = 64
 
 function makeAnd(left: TypedExpr, right: TypedExpr): TypedExpr {
   const nullable = left.nullable || right.nullable

@@ -7,7 +7,10 @@
 import { type DataType, requireDataType } from '@spillway/columnar'
 import { makeError } from '@spillway/stdx'
 import type { AggregateFunction, BinaryOp, ExprNode, UnaryOp, WhenBranch } from './expr-node.ts'
+import { type Depths, EXPR_DEPTH_MAX, noteDepth } from './depth.ts'
+import { operandsOf } from './expr-operands.ts'
 import { exprText } from './expr-text.ts'
+import { joinChain } from './logic-chain.ts'
 import { type LiteralInput, makeLiteral } from './literal-value.ts'
 import { refuseUnknownOptions } from './option-names.ts'
 import type {
@@ -44,7 +47,9 @@ export class Expr<out Name extends string = string, out Tree = unknown> {
   /** Never set; carries `Tree` for the compiler. */
   declare readonly treeType: Tree
 
+  /** @throws PlanError INVALID_PLAN when it is too deep */
   constructor(node: ExprNode) {
+    noteDepth(node, exprDepths)
     this.node = node
   }
 
@@ -133,11 +138,11 @@ export class Expr<out Name extends string = string, out Tree = unknown> {
 
   /** Three-valued: false and null is false, true and null is null. */
   and(...others: readonly Operand[]): Expr<Name, BooleanTree> {
-    return new Expr(others.reduce<ExprNode>((left, other) => binaryNode('and', left, nodeOf(other)), this.node))
+    return new Expr(others.reduce<ExprNode>((left, other) => joinChain('and', left, nodeOf(other)), this.node))
   }
   /** Three-valued: true or null is true, false or null is null. */
   or(...others: readonly Operand[]): Expr<Name, BooleanTree> {
-    return new Expr(others.reduce<ExprNode>((left, other) => binaryNode('or', left, nodeOf(other)), this.node))
+    return new Expr(others.reduce<ExprNode>((left, other) => joinChain('or', left, nodeOf(other)), this.node))
   }
   not(): Expr<Name, BooleanTree> {
     return this.unary('not')
@@ -259,6 +264,14 @@ export class Expr<out Name extends string = string, out Tree = unknown> {
   private aggregate<T>(aggregateFunction: AggregateFunction): Expr<Name, T> {
     return new Expr(Object.freeze({ kind: 'aggregate', function: aggregateFunction, operand: this.node }))
   }
+}
+
+const exprDepths: Depths<ExprNode> = {
+  childrenOf: operandsOf,
+  // A `when` tries its branches one within the other.
+  extra: (node) => (node.kind === 'when' ? node.branches.length - 1 : 0),
+  most: EXPR_DEPTH_MAX,
+  what: 'Expression',
 }
 
 /** The row count. */

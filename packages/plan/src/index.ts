@@ -16,7 +16,15 @@ export { type InMemoryInput, makeInMemory } from './nodes/in-memory.ts'
 export { canBeMissing, type JoinInput, makeJoin } from './nodes/join.ts'
 export { makeOrdinal } from './nodes/ordinal.ts'
 export { makeProject } from './nodes/project.ts'
-export { childrenOf, explainNode, explainPlan, explainPlans, nodes, withChildren } from './nodes/registry.ts'
+export {
+  childrenOf,
+  explainNode,
+  explainPlan,
+  explainPlans,
+  nodes,
+  notePlanDepth,
+  withChildren,
+} from './nodes/registry.ts'
 export { changeFileScan, type FileScanInput, makeFileScan } from './nodes/file-scan.ts'
 export { makeScanIpc } from './nodes/scan-ipc.ts'
 export { makeScanParquet } from './nodes/scan-parquet.ts'

@@ -12,6 +12,7 @@ import { makeError } from '@spillway/stdx'
 import { coerce, findSumType } from './coerce.ts'
 import { outputNameOf } from './expr.ts'
 import type { AggregateFunction, ExprNode, NamedAggregate, NamedExpr, TypedExpr } from './expr-node.ts'
+import { operandsOf } from './expr-operands.ts'
 import { exprText } from './expr-text.ts'
 import { exprEquals } from './expr-walk.ts'
 import type { LogicalNode } from './logical-node.ts'
@@ -20,25 +21,6 @@ import { makeProject } from './nodes/project.ts'
 import { typeExpr } from './type-expr.ts'
 
 type AggregateNode = Extract<ExprNode, { kind: 'aggregate' }>
-
-/** Direct operands of a node, as written. */
-function operandsOf(node: ExprNode): readonly ExprNode[] {
-  switch (node.kind) {
-    case 'column':
-    case 'literal':
-      return []
-    case 'binary':
-      return [node.left, node.right]
-    case 'fillNull':
-      return [node.operand, node.fill]
-    case 'when':
-      return [...node.branches.flatMap((branch) => [branch.when, branch.then]), node.otherwise]
-    case 'aggregate':
-      return node.operand === undefined ? [] : [node.operand]
-    default:
-      return [node.operand]
-  }
-}
 
 /** True when an aggregate stands anywhere in the expression. */
 export function containsAggregate(node: ExprNode): boolean {

@@ -12,7 +12,8 @@ import { compileCast } from './cast.ts'
 import { compileComparison } from './compare.ts'
 import { wordTypes } from './load-value.ts'
 import { type RowCode, type Validity, validityCode, type Value, whereValid } from './row-code.ts'
-import type { Ir, IrOf } from './stage-ir.ts'
+import { type Ir, type IrOf, irSize } from './stage-ir.ts'
+import { heapBytesPerRow } from './text-room.ts'
 
 /** Above this cost per row a branch is taken rather than computing both sides. */
 const BRANCH_FREE_COST = 4
@@ -65,7 +66,7 @@ function compileBinary(code: RowCode, node: IrOf<'binary'>): Value {
  * and f = "valid and false" of each side, and is { t: t1·t2, f: f1+f2 }.
  */
 function compileLogic(code: RowCode, node: IrOf<'binary'>): Value {
-  const left = compileExpr(code, node.left)
+  const left = compileCondition(code, node.left)
   const isAnd = node.op === 'and'
   if (!node.right.mayRaise && node.right.cost <= BRANCH_FREE_COST) {
     return joinLogic(code, isAnd, left, compileExpr(code, node.right))
@@ -76,12 +77,20 @@ function compileLogic(code: RowCode, node: IrOf<'binary'>): Value {
   const truth = local.get(left.words[0] ?? 0)
   const decides = whereValid(left.valid, isAnd ? i32.eqz(truth) : truth)
   const right = code.collect(() => {
-    const joined = joinLogic(code, isAnd, left, compileExpr(code, node.right))
+    const joined = joinLogic(code, isAnd, left, compileCondition(code, node.right))
     code.emit(local.set(result, local.get(joined.words[0] ?? 0)), local.set(valid, validityCode(joined.valid)))
   })
   const decided = [local.set(result, i32.const(isAnd ? 0 : 1)), local.set(valid, i32.const(1))]
   code.emit(ifElse(decides, decided, right))
   return { words: [result], valid }
+}
+
+/** Nodes of a condition that share a function with what stands around it. */
+const INLINE_NODES = 1000
+
+function compileCondition(code: RowCode, node: Ir): Value {
+  const isShort = irSize(node) <= INLINE_NODES || heapBytesPerRow(node) > 0 || wordTypes(node.type)[0] !== 'i32'
+  return isShort ? compileExpr(code, node) : code.outline(node.mayRaise, (inner) => compileExpr(inner, node))
 }
 
 function joinLogic(code: RowCode, isAnd: boolean, left: Value, right: Value): Value {

@@ -27,7 +27,7 @@ export function addFilterLoop(
 ): number {
   const builder = module.addFunction({ params: ['i32', 'i32', 'i32', 'i32'], results: ['i32'] })
   const [batch, params, candidates, candidateCount] = [0, 1, 2, 3]
-  const code = new RowCode(builder, kernel, { batch, params }, withNulls)
+  const code = new RowCode(module, builder, kernel, { batch, params }, withNulls)
   const [position, target] = [builder.local('i32'), builder.local('i32')]
   const [start, heapStart] = [builder.local('i32'), builder.local('i32')]
   code.emitOnce(

@@ -70,7 +70,7 @@ function addOutputLoop(
 ): number {
   const builder = module.addFunction({ params: ['i32', 'i32', 'i32'], results: ['i32'] })
   const [batch, out, params] = [0, 1, 2]
-  const code = new RowCode(builder, kernel, { batch, params }, withNulls)
+  const code = new RowCode(module, builder, kernel, { batch, params }, withNulls)
   const locals = ['i32', 'i32', 'i32', 'i32', 'i32', 'i32'] as const
   const [position, count, selection, values, validity, valid] = locals.map((type) => builder.local(type)) as Six
   const buffers = i32.load(local.get(out), columnField(index, 'buffers'))

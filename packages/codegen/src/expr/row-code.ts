@@ -5,8 +5,8 @@
  * row and block: what a branch loads is forgotten at its end, because the other branch did not load it.
  */
 import { COLUMN_BYTES, column, type DataType, DESCRIPTOR_HEADER_BYTES, descriptor } from '@spillway/columnar'
-import { block, type Code, i32, ifElse, local, loop, ret, select, type ValueType } from '../wasm/instructions.ts'
-import type { FunctionBuilder } from '../wasm/module-builder.ts'
+import { block, call, type Code, i32, ifElse, local, loop, ret, select, type ValueType } from '../wasm/instructions.ts'
+import type { FunctionBuilder, ModuleBuilder } from '../wasm/module-builder.ts'
 import { elementAddress, loadWords, wordTypes } from './load-value.ts'
 import { ONES_OFFSET } from './param-block.ts'
 
@@ -50,12 +50,16 @@ export class RowCode {
   readonly #pointers = new Map<number, ColumnPointers>()
   readonly #literals = new Map<number, readonly number[]>()
 
+  readonly #module: ModuleBuilder
+
   constructor(
+    module: ModuleBuilder,
     builder: FunctionBuilder,
     kernel: (name: string) => number,
     locals: { readonly batch: number; readonly params: number },
     withNulls: boolean,
   ) {
+    this.#module = module
     this.builder = builder
     this.kernel = kernel
     this.batch = locals.batch
@@ -92,6 +96,26 @@ export class RowCode {
     this.#columnScopes.pop()
     this.#statements = outer
     return inner
+  }
+
+  /**
+   * Computes a boolean in a function of its own, called for this row: a function holds a bounded number of locals, and
+   * engines take more than linear time to compile a long one. Strings are not built there.
+   */
+  outline(mayRaise: boolean, write: (inner: RowCode) => Value): Value {
+    const builder = this.#module.addFunction({ params: ['i32', 'i32', 'i32'], results: ['i32'] })
+    const inner = new RowCode(this.#module, builder, this.kernel, { batch: 0, params: 1 }, this.withNulls)
+    inner.emitOnce(local.set(inner.row, local.get(2)))
+    const { words, valid } = write(inner)
+    const packed = i32.or(local.get(words[0] ?? 0), i32.shl(validityCode(valid), i32.const(1)))
+    builder.emit(inner.#prologue, inner.#statements, packed)
+    const operands = [local.get(this.batch), local.get(this.params), local.get(this.row)]
+    const result = this.let('i32', call(builder.index, ...operands))
+    if (mayRaise) this.emit(ifElse(i32.ltS(local.get(result), i32.const(0)), ret(i32.const(-1))))
+    return {
+      words: [this.let('i32', i32.and(local.get(result), i32.const(1)))],
+      valid: valid === 'valid' ? 'valid' : this.let('i32', i32.shrU(local.get(result), i32.const(1))),
+    }
   }
 
   /** The value of input column `index` in this row. */

@@ -63,3 +63,14 @@ export function columnsOf(node: Ir): readonly number[] {
   visit(node)
   return [...found].sort((a, b) => a - b)
 }
+
+const sizes = new WeakMap<Ir, number>()
+
+/** Nodes of an expression. */
+export function irSize(node: Ir): number {
+  const known = sizes.get(node)
+  if (known !== undefined) return known
+  const size = irChildren(node).reduce((sum, child) => sum + irSize(child), 1)
+  sizes.set(node, size)
+  return size
+}

@@ -2,13 +2,16 @@
  * Encodes a WebAssembly module: imported shared memory, imported kernel functions, our functions.
  * Source: WebAssembly Core Specification 2.0, section 5.5 (modules), and the threads proposal for shared memories.
  */
-import { assert } from '@spillway/stdx'
+import { assert, makeError } from '@spillway/stdx'
 import { type Code, unsignedLeb, type ValueType, valueTypeByte } from './instructions.ts'
 
 export interface Signature {
   readonly params: readonly ValueType[]
   readonly results: readonly ValueType[]
 }
+
+/** What engines allow a function (WebAssembly JavaScript Interface, limits). */
+const LOCALS_MAX = 50_000
 
 /** Collects the locals and body of one function. Parameters are locals 0 … n-1. */
 export class FunctionBuilder {
@@ -33,8 +36,12 @@ export class FunctionBuilder {
     this.#body.push(code)
   }
 
-  /** The function's entry of the code section. */
+  /** The function's entry of the code section. @throws PlanError INVALID_PLAN when it needs too many locals */
   encode(): number[] {
+    if (this.signature.params.length + this.#locals.length > LOCALS_MAX) {
+      const text = `Expression too large: it needs more than ${LOCALS_MAX} intermediate values.`
+      throw makeError('INVALID_PLAN', `${text} Compute parts of it with withColumns() and collect() first.`, {})
+    }
     const bytes: number[] = [...unsignedLeb(this.#locals.length)]
     for (const type of this.#locals) bytes.push(1, valueTypeByte[type])
     flatten(this.#body, bytes)

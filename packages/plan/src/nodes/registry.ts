@@ -1,4 +1,5 @@
 /** The definition of every logical node by kind, and the questions that dispatch over it. */
+import { noteDepth, PLAN_DEPTH_MAX } from '../depth.ts'
 import type { LogicalKind, LogicalNode } from '../logical-node.ts'
 import type { NodeDef } from '../node-def.ts'
 import { concat } from './concat.ts'
@@ -41,6 +42,13 @@ function definitionOf<N extends LogicalNode>(node: N): NodeDef<N> {
 /** The inputs of a node, in order. */
 export function childrenOf(node: LogicalNode): readonly LogicalNode[] {
   return definitionOf(node).childrenOf(node)
+}
+
+const planDepths = { childrenOf, extra: () => 0, most: PLAN_DEPTH_MAX, what: 'Query' }
+
+/** @throws PlanError INVALID_PLAN when a plan is deeper than what works on plans can go */
+export function notePlanDepth(root: LogicalNode): void {
+  noteDepth(root, planDepths)
 }
 
 /** The same node over other inputs; gives back the node itself when nothing changed. */

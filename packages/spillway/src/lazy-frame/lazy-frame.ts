@@ -5,9 +5,7 @@
  * `S` is the schema as the compiler sees it; without a declared schema it is open and everything type-checks.
  */
 import {
-  containsAggregate,
   type Expr,
-  exprText,
   explainPlan,
   type FixedTree,
   type Int64Type,
@@ -15,13 +13,11 @@ import {
   type LogicalNode,
   makeAggregation,
   makeConcat,
-  makeFilter,
   makeSlice,
   type NamedExpr,
-  nodeOf,
+  notePlanDepth,
   type SchemaTypes,
   refuseSurplus,
-  typeExpr,
 } from '@spillway/plan'
 import type { DataType } from '@spillway/columnar'
 import { type PathArgument, pathOf } from '@spillway/formats'
@@ -40,6 +36,7 @@ import {
 } from '../session.ts'
 import type { Joined } from '../types/join-types.ts'
 import type { Dropped, Merge, Renamed, Selected, SelectorArg } from '../types/frame-types.ts'
+import { planFilters } from './filter-rows.ts'
 import { LazySink } from './lazy-sink.ts'
 import { planJoin } from './join-frames.ts'
 import { type JoinOptions, resolveJoinOptions } from './join-options.ts'
@@ -80,6 +77,7 @@ export class LazyFrame<S extends SchemaTypes = SchemaTypes> {
 
   /** Frames are made by scanParquet, DataFrame.lazy(), LazyFrame({…}); this is for those. */
   constructor(plan: LogicalNode, session: QuerySession) {
+    notePlanDepth(plan)
     this.plan = plan
     this.session = session
   }
@@ -139,7 +137,7 @@ export class LazyFrame<S extends SchemaTypes = SchemaTypes> {
    * @throws PlanError COLUMN_NOT_FOUND, TYPE_MISMATCH (not boolean), INVALID_PLAN (an aggregate)
    */
   filter(...predicates: readonly Expr[]): LazyFrame<S> {
-    return this.next(predicates.reduce<LogicalNode>(planFilter, this.plan))
+    return this.next(planFilters(this.plan, predicates))
   }
   /** Same as `filter`. */
   where(...predicates: readonly Expr[]): LazyFrame<S> {
@@ -445,18 +443,6 @@ function commonSession(left: QuerySession, right: QuerySession): QuerySession {
     'INVALID_PLAN',
     'The frames of a join belong to different engines. Make both with the same engine, or collect one of them first.',
   )
-}
-
-function planFilter(input: LogicalNode, predicate: Expr): LogicalNode {
-  const node = nodeOf(predicate)
-  if (containsAggregate(node)) {
-    throw makeError(
-      'INVALID_PLAN',
-      `Aggregate in filter: ${exprText(node)}. Aggregate first with groupBy().agg(), then filter the result.`,
-      { expression: exprText(node) },
-    )
-  }
-  return makeFilter(input, typeExpr(node, input.schema))
 }
 
 /** A frame with its keys chosen, waiting for `agg`. `K` is the schema of the keys. */
