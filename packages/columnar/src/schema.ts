@@ -29,5 +29,24 @@ export function makeSchema(fields: readonly Field[]): Schema {
 
 /** Index of a column, or -1. */
 export function findFieldIndex(schema: Schema, name: string): number {
-  return schema.fields.findIndex((field) => field.name === name)
+  const { fields } = schema
+  if (fields.length <= LINEAR_MAX) return fields.findIndex((field) => field.name === name)
+  let known = indices.get(fields)
+  if (known === undefined) {
+    known = new Map()
+    // The first of equal names counts, as in a search.
+    for (let index = fields.length - 1; index >= 0; index--) known.set(fields[index]?.name ?? '', index)
+    indices.set(fields, known)
+  }
+  return known.get(name) ?? -1
+}
+
+/** Columns up to which searching beats building an index. */
+const LINEAR_MAX = 16
+/** Of wide schemas: index by name. A schema's list of fields never changes. */
+const indices = new WeakMap<readonly Field[], Map<string, number>>()
+
+/** Whether a column is there. */
+export function hasField(schema: Schema, name: string): boolean {
+  return findFieldIndex(schema, name) >= 0
 }

@@ -61,8 +61,9 @@ export function lowerScanIpc(lowering: Lowering, node: ScanIpc): Stream {
 }
 
 function layoutOf(meta: IpcFileMeta, fields: readonly Field[]): IpcFileLayout {
+  const byName = new Map(meta.columns.map((column) => [column.name, column]))
   const columns = fields.map(({ name }): IpcColumn => {
-    const column = meta.columns.find((each) => each.name === name)
+    const column = byName.get(name)
     if (column === undefined) throw columnError(meta.path, meta.leftOut, name)
     return column
   })

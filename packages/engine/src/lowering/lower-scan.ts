@@ -2,6 +2,7 @@
 import {
   type Field,
   findFieldIndex,
+  hasField,
   makeSchema,
   type Schema,
   type SharedTable,
@@ -47,7 +48,7 @@ export function scanFields(node: FileScan): Field[] {
   return [
     ...node.schema.fields,
     ...node.fileSchema.fields.filter(
-      (field) => needed.has(field.name) && !node.schema.fields.some((own) => own.name === field.name),
+      (field) => needed.has(field.name) && !hasField(node.schema, field.name),
     ),
   ]
 }
@@ -210,7 +211,7 @@ export function requirePlannedColumns(
   call: string,
 ): void {
   for (const { name, type, nullable } of planned) {
-    const found = meta.schema.fields.find((field) => field.name === name)
+    const found = meta.schema.fields[findFieldIndex(meta.schema, name)]
     if (found === undefined) throw columnError(meta.path, meta.leftOut, name)
     if (typeEquals(found.type, type) && (nullable || !found.nullable)) continue
     const now = `${typeName(found.type)}${found.nullable ? '' : ' not null'}`
@@ -227,7 +228,7 @@ export function requirePlannedColumns(
 export function lowerInMemory(lowering: Lowering, node: InMemory): Stream {
   const table = node.table as SharedTable
   const positions = node.columns.map((name) => {
-    const position = table.schema.fields.findIndex((field) => field.name === name)
+    const position = findFieldIndex(table.schema, name)
     assert(position >= 0, 'an in-memory scan reads columns of its table')
     return position
   })

@@ -8,6 +8,7 @@
  * A computed column that the upper projection reads more than once keeps the two apart. So does one that may raise an
  * error, unless the upper one hands it on as it is: it must run on every row, no less and no more.
  */
+import { findFieldIndex } from '@spillway/columnar'
 import { exprChildren, type LogicalNode, makeProject, mapColumns, mayRaise, type TypedExpr } from '@spillway/plan'
 import { assert } from '@spillway/stdx'
 import { rewriteUp } from '../rewrite.ts'
@@ -33,7 +34,8 @@ function merge(outer: Project): Project {
 }
 
 function outputOf(node: Project, name: string): TypedExpr {
-  const output = node.exprs.find((named) => named.name === name)
+  // A projection's schema has its outputs in their order.
+  const output = node.exprs[findFieldIndex(node.schema, name)]
   assert(output !== undefined, 'a projection reads columns of its input only')
   return output.expr
 }

@@ -177,9 +177,10 @@ function pushIntoScan(node: Of<'scanParquet' | 'scanIpc'>, conjuncts: readonly T
 
 /** The condition over the inputs of `exprs` instead of over their outputs. */
 function substitute(conjunct: TypedExpr, exprs: readonly NamedExpr[]): TypedExpr {
-  return mapColumns(conjunct, (column) => {
-    const source = exprs.find((named) => named.name === column.name)
+  const byName = new Map(exprs.map(({ name, expr }) => [name, expr]))
+  return mapColumns(conjunct, ({ name }) => {
+    const source = byName.get(name)
     assert(source !== undefined, 'a filter reads columns of its input only')
-    return source.expr
+    return source
   })
 }

@@ -165,9 +165,10 @@ function outputsOf(
   const leftNames = namesOf(left, how === 'right' ? (coalesced?.left ?? []) : [])
   const rightNames = isOneSided ? [] : namesOf(right, how === 'right' ? [] : (coalesced?.right ?? []))
   const taken = new Set(leftNames)
+  const isLeft = new Set(leftNames)
   const outputs = leftNames.map((name): JoinOutput => ({ name, side: 'left', column: name }))
   for (const column of rightNames) {
-    const name = leftNames.includes(column) ? `${column}${suffix}` : column
+    const name = isLeft.has(column) ? `${column}${suffix}` : column
     if (taken.has(name)) {
       throw makeError(
         'DUPLICATE_COLUMN',

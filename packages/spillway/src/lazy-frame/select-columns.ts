@@ -1,5 +1,5 @@
 /** The plans behind select, withColumns, drop, rename and withRowIndex: projections, aggregations, row numbers. */
-import type { Schema } from '@spillway/columnar'
+import { hasField, type Schema } from '@spillway/columnar'
 import {
   columnNotFound,
   containsAggregate,
@@ -76,7 +76,7 @@ export function keepColumns(schema: Schema): NamedExpr[] {
 
 function requireColumns(names: Iterable<string>, schema: Schema): void {
   for (const name of names) {
-    if (!schema.fields.some((field) => field.name === name)) throw columnNotFound(name, schema)
+    if (!hasField(schema, name)) throw columnNotFound(name, schema)
   }
 }
 

@@ -2,6 +2,7 @@
  * unique: one row per distinct value of the key columns. It is a group-by whose other columns take their first or last
  * value; a projection puts the columns back in order.
  */
+import { hasField } from '@spillway/columnar'
 import {
   columnNotFound,
   type LogicalNode,
@@ -46,12 +47,13 @@ export function planUnique(input: LogicalNode, options: UniqueOptions): LogicalN
   const subset = typeof options.subset === 'string' ? [options.subset] : options.subset
   if (subset === undefined) return makeGroupBy(input, columns, [])
   for (const name of subset) {
-    if (!columns.some((column) => column.name === name)) throw columnNotFound(name, schema)
+    if (!hasField(schema, name)) throw columnNotFound(name, schema)
   }
   if (subset.length === 0) throw makeError('INVALID_OPTION', 'unique needs at least one column in subset: got 0.')
-  const keys = columns.filter(({ name }) => subset.includes(name))
+  const chosen = new Set(subset)
+  const keys = columns.filter(({ name }) => chosen.has(name))
   const aggregates = columns
-    .filter(({ name }) => !subset.includes(name))
+    .filter(({ name }) => !chosen.has(name))
     .map(({ name, expr }) => makeAggregate(name, keep === 'last' ? 'last' : 'first', expr, true))
   const grouped = makeGroupBy(input, keys, aggregates)
   const order = keepColumns(grouped.schema)
