@@ -47,9 +47,7 @@ export function scanFields(node: FileScan): Field[] {
   if (node.predicate !== undefined) for (const name of columnsUsed(node.predicate)) needed.add(name)
   return [
     ...node.schema.fields,
-    ...node.fileSchema.fields.filter(
-      (field) => needed.has(field.name) && !hasField(node.schema, field.name),
-    ),
+    ...node.fileSchema.fields.filter((field) => needed.has(field.name) && !hasField(node.schema, field.name)),
   ]
 }
 
@@ -173,7 +171,9 @@ function windowBytes(
     const meta = metas[file] as ParquetFileMeta
     for (const { name } of fields) largest = Math.max(largest, requireChunk(meta, rowGroup, name).uncompressedBytes)
   }
-  return Math.max(WINDOW_BYTES_MIN, Math.min(wanted, largest + WINDOW_SLACK_BYTES))
+  const whole = largest + WINDOW_SLACK_BYTES
+  // A chunk that a small window holds as a whole needs no more: files of thousands of columns are made of such.
+  return whole <= SMALL_WINDOW_BYTES ? SMALL_WINDOW_BYTES : Math.max(WINDOW_BYTES_MIN, Math.min(wanted, whole))
 }
 
 /** Pages of the largest dictionary of each column. One header per column is read: where the stored one is largest. */
@@ -201,6 +201,7 @@ function dictionaryPages(
 
 const DICTIONARY_SLACK_BYTES = 1024
 const WINDOW_BYTES_MIN = 160 * 1024
+const SMALL_WINDOW_BYTES = 64 * 1024
 /** What a window needs beyond the page that it holds. */
 const WINDOW_SLACK_BYTES = 4096
 

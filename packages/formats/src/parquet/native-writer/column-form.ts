@@ -36,6 +36,15 @@ export function wideDecimalBytes(precision: number): number {
 
 /** Timestamps in seconds have no form: cast to `parquetStorageType(type)` before. */
 export function columnForm(field: Field): ColumnForm {
+  let form = forms.get(field)
+  if (form === undefined) forms.set(field, (form = makeForm(field)))
+  return form
+}
+
+/** Sizing asks again and again, for thousands of columns. */
+const forms = new WeakMap<Field, ColumnForm>()
+
+function makeForm(field: Field): ColumnForm {
   const { type, nullable } = field
   const base = { field, isOptional: nullable || type.kind === 'null', sourceBytes: widthOf(type) }
   const int32 = (form: number, bound: number): ColumnForm => ({
