@@ -1,0 +1,89 @@
+// The manifest and the papers of the published package. They stand in packages/spillway only while npm packs it:
+// `publish` puts them there, `restore` takes them away. The manifest of the workspace is kept meanwhile, also over a
+// kill of npm: the next run finds it.
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { bundleFiles, copiedFiles } from './bundles.mjs'
+import { typeFiles } from './types.mjs'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
+const folder = join(root, 'packages/spillway')
+const manifest = join(folder, 'package.json')
+const kept = join(folder, 'dist/package.workspace.json')
+const papers = ['README.md', 'LICENSE', 'CHANGELOG.md', 'THIRD-PARTY-LICENSES.md']
+
+/** Files of the package beside manifest, README and LICENSE, which npm always takes. */
+export const publishedFiles = [
+  ...bundleFiles.flatMap((file) => [`dist/${file}`, `dist/${file}.map`]),
+  ...copiedFiles.map((file) => `dist/${file}`),
+  ...typeFiles.map((file) => `dist/${file}`),
+  'CHANGELOG.md',
+  'THIRD-PARTY-LICENSES.md',
+]
+
+/** The published form of the workspace's manifest. `outside`: names of the packages that are not in the bundles. */
+export function publishedManifest(workspace, outside) {
+  const { name, version, license, description, keywords, repository, homepage, bugs, engines } = workspace
+  const dependencies = outside.map((dependency) => {
+    const range = workspace.dependencies[dependency]
+    if (range === undefined) throw Error(`pack: the bundles need ${dependency}, which packages/spillway does not declare`)
+    // Whoever has a newer one that is compatible shares it with us.
+    return [dependency, /^\d/.test(range) ? `^${range}` : range]
+  })
+  return {
+    ...{ name, version, description, license, keywords, homepage, bugs, repository, engines },
+    ...{ type: 'module', main: './dist/spillway.cjs', module: './dist/spillway.js', types: './dist/spillway.d.ts' },
+    exports: {
+      '.': {
+        import: { types: './dist/spillway.d.ts', default: './dist/spillway.js' },
+        require: { types: './dist/spillway.d.cts', default: './dist/spillway.cjs' },
+      },
+      './package.json': './package.json',
+    },
+    files: publishedFiles,
+    sideEffects: false,
+    dependencies: Object.fromEntries(dependencies),
+  }
+}
+
+/** Links of a page of the repository, as they are from outside of it. */
+export function absoluteLinks(text, repositoryUrl, directory = '') {
+  const base = repositoryUrl.replace(/^git\+/, '').replace(/\.git$/, '')
+  const place = (path) => new URL(path, `http://x/${directory}`).pathname
+  return text.replace(/\]\((?![a-z]+:|#)([^)\s]+)\)/g, (_, path) => `](${base}/blob/main${place(path)})`)
+}
+
+/** The licences of the packages whose code is in the bundles. */
+function licencesOf(inside) {
+  const parts = inside.sort().map((path) => {
+    const { name, version, license } = JSON.parse(readFileSync(join(path, 'package.json'), 'utf8'))
+    const file = readdirSync(path).find((each) => /^licen[cs]e/i.test(each))
+    if (file === undefined) throw Error(`pack: ${name} has no licence file`)
+    return `## ${name} ${version} (${license})\n\n\`\`\`text\n${readFileSync(join(path, file), 'utf8').trim()}\n\`\`\`\n`
+  })
+  return `# Licences of the packages whose code is in this one\n\n${parts.join('\n')}`
+}
+
+/** Puts manifest and papers into the package's folder. */
+export function publish({ inside, outside }) {
+  restore()
+  const workspace = JSON.parse(readFileSync(manifest, 'utf8'))
+  const { url } = workspace.repository
+  const page = (path, directory) => absoluteLinks(readFileSync(join(root, path), 'utf8'), url, directory)
+  writeFileSync(join(folder, 'README.md'), page('README.md'))
+  writeFileSync(join(folder, 'CHANGELOG.md'), page('docs/CHANGELOG.md', 'docs/'))
+  writeFileSync(join(folder, 'LICENSE'), readFileSync(join(root, 'LICENSE')))
+  writeFileSync(join(folder, 'THIRD-PARTY-LICENSES.md'), licencesOf(inside))
+  const published = JSON.stringify(publishedManifest(workspace, outside), undefined, 2)
+  if (published.includes('workspace:')) throw Error('pack: the published manifest names the workspace')
+  renameSync(manifest, kept)
+  writeFileSync(manifest, `${published}\n`)
+}
+
+/** Takes away what `publish` put there; nothing to do when it did not run. */
+export function restore() {
+  if (!existsSync(kept)) return
+  renameSync(kept, manifest)
+  for (const paper of papers) rmSync(join(folder, paper), { force: true })
+}
