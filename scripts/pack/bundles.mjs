@@ -2,23 +2,18 @@
 // inside but apache-arrow, whose objects programs exchange with us. The files find each other, and go on working when a
 // bundler puts them into a program of its own; how is in replacements.
 import { copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { builtinModules, createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { builtinModules } from 'node:module'
+import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { brotliCompressSync } from 'node:zlib'
 import { build } from 'esbuild'
+import { publishedParts, replacedModules, replacements } from './published-parts.mjs'
 
-const here = dirname(fileURLToPath(import.meta.url))
-const root = join(here, '../..')
+const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
 const dist = join(root, 'packages/spillway/dist')
-const replacements = join(here, 'replacements')
 
-/** What the manifest lists: the package holds these files of `dist` and no others. */
-export const bundleFiles = ['spillway.js', 'spillway.cjs', 'spillway-worker.js']
-/** Taken as it is. */
-export const copiedFiles = ['spillway-arrow.js']
-
-const piscina = dirname(createRequire(join(root, 'packages/scheduler/package.json')).resolve('piscina'))
+const bundleFiles = ['spillway.js', 'spillway.cjs', 'spillway-worker.js']
+/** Taken as they are. */
+const copiedFiles = ['spillway-arrow.js']
 
 /**
  * The ES module's own place. Undefined in CommonJS that a bundler made of it. A bundler knows the name `require` and
@@ -28,73 +23,15 @@ const piscina = dirname(createRequire(join(root, 'packages/scheduler/package.jso
 const moduleBanner = [
   "import { createRequire as spillwayCreateRequire } from 'node:module'",
   "import { pathToFileURL as spillwayToUrl } from 'node:url'",
-  'const spillwayOtherPlace = () => spillwayToUrl(typeof __filename === "string" ? __filename : process.cwd() + "/").href',
-  'const spillwayUrl = import.meta.url ?? spillwayOtherPlace()',
-  'const spillwayRequire = spillwayCreateRequire(spillwayUrl.startsWith("file:") ? spillwayUrl : spillwayOtherPlace())',
+  'const spillwayOther = () => spillwayToUrl(typeof __filename === "string" ? __filename : process.cwd() + "/").href',
+  'const spillwayUrl = import.meta.url ?? spillwayOther()',
+  'const spillwayRequire = spillwayCreateRequire(spillwayUrl.startsWith("file:") ? spillwayUrl : spillwayOther())',
 ]
 const arrowBanner = [
   'const spillwayHasRequire = typeof require === "function"',
   'const spillwayBundledArrow = () => (spillwayHasRequire ? require("./spillway-arrow.js") : undefined)',
 ]
-const requireBanner = ["const spillwayUrl = require('node:url').pathToFileURL(__filename).href"]
-
-/** Text that must be there exactly once; a new version of a dependency that has it no more ends the build. */
-function replaceOnce(text, from, to, where) {
-  if (text.split(from).length !== 2) throw Error(`pack: ${where} does not have this text once: ${from}`)
-  return text.replace(from, () => to)
-}
-
-/** Modules that the published package has in another form: path below the repository -> its replacement. */
-function replacedModules(format) {
-  const arrow = format === 'esm' ? 'arrow-library-module.js' : 'arrow-library-require.js'
-  return new Map([
-    ['packages/kernels/dist/kernels-file.js', 'kernels-file.js'],
-    ['packages/engine/dist/worker-file.js', 'worker-file.js'],
-    ['packages/columnar/dist/arrow-bridge/arrow-library.js', arrow],
-  ])
-}
-
-/** Files inside of code: compressed, as text. The worker's own code is read while it is made, but not in use there. */
-function packedFile(path) {
-  const file = join(root, path)
-  return existsSync(file) ? brotliCompressSync(readFileSync(file)).toString('base64') : ''
-}
-
-/** Puts `replacements` in place, and joins Piscina's files to ours. */
-function publishedParts(format, used) {
-  const replaced = replacedModules(format)
-  return {
-    name: 'published-parts',
-    setup(bundler) {
-      bundler.onResolve({ filter: /^packed:/ }, ({ path }) => ({ path: path.slice(7), namespace: 'packed' }))
-      bundler.onLoad({ filter: /.*/, namespace: 'packed' }, ({ path }) => ({ contents: packedFile(path), loader: 'text' }))
-      bundler.onResolve({ filter: /^piscina-worker$/ }, () => ({ path: join(piscina, 'worker.js') }))
-      bundler.onResolve({ filter: /^@spillway\/stdx$/ }, ({ resolveDir }) => {
-        return resolveDir === replacements ? { path: join(root, 'packages/stdx/dist/index.js') } : undefined
-      })
-      // Asked for by an option that we do not use; a bundler that found the name would look for the package.
-      bundler.onResolve({ filter: /^@napi-rs\/nice$/ }, () => ({ path: 'nice', namespace: 'absent' }))
-      bundler.onLoad({ filter: /.*/, namespace: 'absent' }, () => ({ contents: 'export {}' }))
-      bundler.onLoad({ filter: /\.js$/ }, ({ path }) => {
-        const name = path.slice(root.length + 1).replaceAll('\\', '/')
-        const replacement = replaced.get(name)
-        if (replacement !== undefined) {
-          used.add(name)
-          return { contents: readFileSync(join(replacements, replacement), 'utf8'), resolveDir: replacements }
-        }
-        const load = (from, to) => ({ contents: replaceOnce(readFileSync(path, 'utf8'), from, to, name) })
-        if (path === join(piscina, 'index.js')) {
-          const worker = JSON.stringify(join(replacements, 'worker-place.js'))
-          return load("(0, node_path_1.resolve)(__dirname, 'worker.js')", `require(${worker}).workerPlace()`)
-        }
-        if (path === join(piscina, 'worker.js')) {
-          return load('const handlerCache = new Map();', 'const handlerCache = exports.handlerCache = new Map();')
-        }
-        return undefined
-      })
-    },
-  }
-}
+const requireBanner = ['"use strict";', "const spillwayUrl = require('node:url').pathToFileURL(__filename).href"]
 
 /** The bundler's own `require` for Node's modules must not look like one to the next bundler. */
 function hideRequire(path) {
@@ -107,21 +44,30 @@ function hideRequire(path) {
   writeFileSync(path, hidden)
 }
 
-/** Names of sources without the way to them on this machine. */
+/** Names sources as the repository does; of other packages' the names are enough. */
 function cleanMap(path) {
   const map = JSON.parse(readFileSync(path, 'utf8'))
-  map.sources = map.sources.map((source) => source.replace(/^.*node_modules\//, 'node_modules/').replace(/^(\.\.\/)+/, ''))
+  const isForeign = map.sources.map((source) => source.includes('node_modules/'))
+  map.sources = map.sources.map((source, at) => {
+    if (isForeign[at]) return source.replace(/^.*node_modules\//, '../node_modules/')
+    return `../${relative(root, join(dist, source)).replaceAll('\\', '/')}`
+  })
+  map.sourcesContent = map.sourcesContent?.map((text, at) => (isForeign[at] ? null : text))
   writeFileSync(path, JSON.stringify(map))
 }
 
 /** @returns the metafile's inputs, and the packages that stay outside */
 async function bundle({ entry, file, format, hasSources }) {
-  const used = new Set()
+  const used = { replaced: new Set(), files: new Map() }
   const outfile = join(dist, file)
   const { metafile } = await build({
     entryPoints: [join(root, entry)],
     ...{ outfile, format, absWorkingDir: root, bundle: true, platform: 'node', target: 'node20' },
-    ...{ conditions: ['node', 'import'], mainFields: ['module', 'main'], external: ['apache-arrow', './spillway-arrow.js'] },
+    ...{
+      conditions: ['node', 'import'],
+      mainFields: ['module', 'main'],
+      external: ['apache-arrow', './spillway-arrow.js'],
+    },
     ...{ sourcemap: 'linked', sourcesContent: hasSources, metafile: true, logLevel: 'warning' },
     // Names stay: they are what stacks and errors show.
     ...{ minifySyntax: true, minifyWhitespace: true, legalComments: 'none' },
@@ -132,7 +78,8 @@ async function bundle({ entry, file, format, hasSources }) {
   if (format === 'esm') hideRequire(outfile)
   cleanMap(`${outfile}.map`)
   for (const path of replacedModules(format).keys()) {
-    if (file !== 'spillway-worker.js' && !used.has(path)) throw Error(`pack: ${path} is not in the bundle any more`)
+    if (file !== 'spillway-worker.js' && !used.replaced.has(path))
+      throw Error(`pack: ${path} is not in the bundle any more`)
   }
   const { inputs } = Object.values(metafile.outputs).find(({ entryPoint }) => entryPoint !== undefined)
   const held = Object.keys(inputs).filter((path) => inputs[path].bytesInOutput > 0)
@@ -140,8 +87,10 @@ async function bundle({ entry, file, format, hasSources }) {
     throw Error('pack: the code that starts workers is in the code of workers')
   }
   const outside = Object.values(metafile.outputs).flatMap(({ imports }) => imports)
-  const packages = outside.map(({ path }) => path).filter((path) => !path.startsWith('.') && !builtinModules.includes(path.replace(/^node:/, '')))
-  return { inputs: held, packages }
+  const packages = outside
+    .map(({ path }) => path)
+    .filter((path) => !path.startsWith('.') && !builtinModules.includes(path.replace(/^node:/, '')))
+  return { inputs: held, packages, files: [...used.files] }
 }
 
 function bannerOf(file) {
@@ -150,14 +99,13 @@ function bannerOf(file) {
 }
 
 /**
- * Writes the bundles beside the build's output.
- * @returns the packages that are inside, as folders, and the names of those that stay outside
+ * Writes the bundles beside the build's output, and the files that they ask for.
+ * @returns the packages that are inside, as folders; the names of those that stay outside; the names of all files
  */
 export async function writeBundles() {
   if (!existsSync(join(dist, 'index.js'))) throw Error('pack: build first (npm run build)')
   const worker = { entry: 'scripts/pack/replacements/worker.js', file: 'spillway-worker.js', format: 'esm' }
   const main = 'packages/spillway/dist/index.js'
-  for (const file of copiedFiles) copyFileSync(join(replacements, file), join(dist, file))
   for (const file of bundleFiles) rmSync(join(dist, file), { force: true })
   // The library's two forms have one source; its text is in one of the two maps.
   const outcomes = [
@@ -165,8 +113,16 @@ export async function writeBundles() {
     await bundle({ entry: main, file: 'spillway.js', format: 'esm', hasSources: true }),
     await bundle({ entry: main, file: 'spillway.cjs', format: 'cjs', hasSources: false }),
   ]
-  const folders = outcomes.flatMap(({ inputs }) => inputs.map((path) => /^(.*node_modules\/(@[^/]+\/)?[^/]+)\//.exec(path)?.[1]))
+  const folders = outcomes.flatMap(({ inputs }) =>
+    inputs.map((path) => /^(.*node_modules\/(@[^/]+\/)?[^/]+)\//.exec(path)?.[1]),
+  )
+  const files = new Map([
+    ...copiedFiles.map((file) => [file, join(replacements, file)]),
+    ...outcomes.flatMap((outcome) => outcome.files),
+  ])
+  for (const [file, path] of files) copyFileSync(path, join(dist, file))
   return {
+    files: [...bundleFiles.flatMap((file) => [file, `${file}.map`]), ...files.keys()],
     inside: [...new Set(folders)].filter((folder) => folder !== undefined).map((folder) => join(root, folder)),
     outside: [...new Set(outcomes.flatMap(({ packages }) => packages))].sort(),
   }

@@ -4,7 +4,6 @@
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { bundleFiles, copiedFiles } from './bundles.mjs'
 import { typeFiles } from './types.mjs'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
@@ -13,21 +12,17 @@ const manifest = join(folder, 'package.json')
 const kept = join(folder, 'dist/package.workspace.json')
 const papers = ['README.md', 'LICENSE', 'CHANGELOG.md', 'THIRD-PARTY-LICENSES.md']
 
-/** Files of the package beside manifest, README and LICENSE, which npm always takes. */
-export const publishedFiles = [
-  ...bundleFiles.flatMap((file) => [`dist/${file}`, `dist/${file}.map`]),
-  ...copiedFiles.map((file) => `dist/${file}`),
-  ...typeFiles.map((file) => `dist/${file}`),
-  'CHANGELOG.md',
-  'THIRD-PARTY-LICENSES.md',
-]
-
-/** The published form of the workspace's manifest. `outside`: names of the packages that are not in the bundles. */
-export function publishedManifest(workspace, outside) {
+/**
+ * The published form of the workspace's manifest.
+ * @param outside names of the packages that are not in the bundles
+ * @param files names of the files of `dist`; README and LICENSE npm takes by itself
+ */
+export function publishedManifest(workspace, outside, files) {
   const { name, version, license, description, keywords, repository, homepage, bugs, engines } = workspace
   const dependencies = outside.map((dependency) => {
     const range = workspace.dependencies[dependency]
-    if (range === undefined) throw Error(`pack: the bundles need ${dependency}, which packages/spillway does not declare`)
+    if (range === undefined)
+      throw Error(`pack: the bundles need ${dependency}, which packages/spillway does not declare`)
     // Whoever has a newer one that is compatible shares it with us.
     return [dependency, /^\d/.test(range) ? `^${range}` : range]
   })
@@ -41,7 +36,7 @@ export function publishedManifest(workspace, outside) {
       },
       './package.json': './package.json',
     },
-    files: publishedFiles,
+    files: [...[...files, ...typeFiles].map((file) => `dist/${file}`), 'CHANGELOG.md', 'THIRD-PARTY-LICENSES.md'],
     sideEffects: false,
     dependencies: Object.fromEntries(dependencies),
   }
@@ -50,7 +45,10 @@ export function publishedManifest(workspace, outside) {
 /** Links of a page of the repository, as they are from outside of it. */
 export function absoluteLinks(text, repositoryUrl, directory = '') {
   const base = repositoryUrl.replace(/^git\+/, '').replace(/\.git$/, '')
-  const place = (path) => new URL(path, `http://x/${directory}`).pathname
+  const place = (path) => {
+    const { pathname, hash } = new URL(path, `file:///${directory}`)
+    return `${pathname}${hash}`
+  }
   return text.replace(/\]\((?![a-z]+:|#)([^)\s]+)\)/g, (_, path) => `](${base}/blob/main${place(path)})`)
 }
 
@@ -60,13 +58,14 @@ function licencesOf(inside) {
     const { name, version, license } = JSON.parse(readFileSync(join(path, 'package.json'), 'utf8'))
     const file = readdirSync(path).find((each) => /^licen[cs]e/i.test(each))
     if (file === undefined) throw Error(`pack: ${name} has no licence file`)
-    return `## ${name} ${version} (${license})\n\n\`\`\`text\n${readFileSync(join(path, file), 'utf8').trim()}\n\`\`\`\n`
+    const text = readFileSync(join(path, file), 'utf8').trim()
+    return `## ${name} ${version} (${license})\n\n\`\`\`text\n${text}\n\`\`\`\n`
   })
   return `# Licences of the packages whose code is in this one\n\n${parts.join('\n')}`
 }
 
 /** Puts manifest and papers into the package's folder. */
-export function publish({ inside, outside }) {
+export function publish({ inside, outside, files }) {
   restore()
   const workspace = JSON.parse(readFileSync(manifest, 'utf8'))
   const { url } = workspace.repository
@@ -75,7 +74,7 @@ export function publish({ inside, outside }) {
   writeFileSync(join(folder, 'CHANGELOG.md'), page('docs/CHANGELOG.md', 'docs/'))
   writeFileSync(join(folder, 'LICENSE'), readFileSync(join(root, 'LICENSE')))
   writeFileSync(join(folder, 'THIRD-PARTY-LICENSES.md'), licencesOf(inside))
-  const published = JSON.stringify(publishedManifest(workspace, outside), undefined, 2)
+  const published = JSON.stringify(publishedManifest(workspace, outside, files), undefined, 2)
   if (published.includes('workspace:')) throw Error('pack: the published manifest names the workspace')
   renameSync(manifest, kept)
   writeFileSync(manifest, `${published}\n`)

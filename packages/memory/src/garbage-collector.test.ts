@@ -1,3 +1,4 @@
+/** The collector that is found collects, and a runtime without one is an error. */
 import { describe, expect, it } from 'vitest'
 import { findCollector, garbageCollector } from './garbage-collector.ts'
 

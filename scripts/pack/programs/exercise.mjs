@@ -20,22 +20,39 @@ export default async function exercise(spillway, file, options = {}) {
       .sort('region')
     const result = await query.collect({ testing: { forceSpill: true } })
     assert.equal(result.height, 7)
-    assert.deepEqual(result.getColumn('orders').toArray().map(Number), [14300, 14300, 14300, 14300, 14300, 14300, 14200])
+    assert.deepEqual(
+      result.getColumn('orders').toArray().map(Number),
+      [14300, 14300, 14300, 14300, 14300, 14300, 14200],
+    )
     assert.equal(result.toRecords()[6].last, 99993n)
-    assert.ok(result.metrics.operators.some(({ spilledBytes }) => spilledBytes > 0), 'nothing was spilled')
+    assert.ok(
+      result.metrics.operators.some(({ spilledBytes }) => spilledBytes > 0),
+      'nothing was spilled',
+    )
 
     let rows = 0
     for await (const batch of engine.scanParquet(file).collectBatches()) rows += batch.numRows
     assert.equal(rows, 100_000)
+    assert.equal((await result.lazy().filter(col('region').gt(2)).collect()).height, 4)
     const table = result.toArrow()
     assert.equal(table.numRows, 7)
     assert.equal(spillway.fromArrow(table).height, 7)
 
-    assert.throws(() => scanParquet(file).select('customre'), (error) => {
-      return error instanceof PlanError && error instanceof Error && error.code === 'COLUMN_NOT_FOUND' && error.name === 'PlanError'
-    })
+    assert.throws(
+      () => scanParquet(file).select('customre'),
+      (error) => {
+        return (
+          error instanceof PlanError &&
+          error instanceof Error &&
+          error.code === 'COLUMN_NOT_FOUND' &&
+          error.name === 'PlanError'
+        )
+      },
+    )
     const frame = new spillway.DataFrame({ day: [new Date(0)], bytes: Float64Array.of(1.5), name: ['a'] })
-    assert.deepEqual((await frame.lazy().filter(col('name').eq('a')).collect()).toRecords(), [{ day: new Date(0), bytes: 1.5, name: 'a' }])
+    assert.deepEqual((await frame.lazy().filter(col('name').eq('a')).collect()).toRecords(), [
+      { day: new Date(0), bytes: 1.5, name: 'a' },
+    ])
     return table
   } finally {
     await engine.close()
