@@ -11,6 +11,7 @@ import { checkRuntimes } from './pack/runtimes.mjs'
 
 const { root } = project
 const SIZE_LIMIT_BYTES = 15e6
+const LINE_LENGTH_MAX = 1000
 /** What the programs print when all is well: the bytes that apache-arrow writes of the result. */
 const DONE = /^bytes (6\d\d)( 6\d\d)?$/
 
@@ -37,6 +38,9 @@ function checkTarball(folder, files) {
     const text = readFileSync(join(installed, file), 'latin1')
     check(!text.includes(root), `${file} names this machine's folder ${root}`)
     check(!/\.test\.ts"/.test(text), `${file} holds tests`)
+    // Node prints the line of an uncaught error.
+    const isLong = /\.c?js$/.test(file) && text.split('\n').some((line) => line.length > LINE_LENGTH_MAX)
+    check(!isLong, `${file} has lines that are too long to be shown`)
   }
   check(!/workspace:|@spillway|scripts|devDependencies/.test(text), `the manifest names the workspace:\n${text}`)
   for (const field of ['license', 'description', 'repository', 'keywords', 'engines']) {

@@ -25,7 +25,7 @@ const moduleBanner = [
   "import { pathToFileURL as spillwayToUrl } from 'node:url'",
   'const spillwayOther = () => spillwayToUrl(typeof __filename === "string" ? __filename : process.cwd() + "/").href',
   'const spillwayUrl = import.meta.url ?? spillwayOther()',
-  'const spillwayRequire = spillwayCreateRequire(spillwayUrl.startsWith("file:") ? spillwayUrl : spillwayOther())',
+  'const loadCjs = spillwayCreateRequire(spillwayUrl.startsWith("file:") ? spillwayUrl : spillwayOther())',
 ]
 const arrowBanner = [
   'const spillwayHasRequire = typeof require === "function"',
@@ -33,13 +33,15 @@ const arrowBanner = [
 ]
 const requireBanner = ['"use strict";', "const spillwayUrl = require('node:url').pathToFileURL(__filename).href"]
 
-/** The bundler's own `require` for Node's modules must not look like one to the next bundler. */
+/**
+ * The bundler's own `require` for Node's modules must not look like one to the next bundler. The other name is as long,
+ * so that the source map stays right.
+ */
 function hideRequire(path) {
   const text = readFileSync(path, 'utf8')
-  const shim = /var __require=\(x=>typeof require<"u"\?require:.*?is not supported'\)\}\);/
+  const shim = /var __require=\(x=>typeof require[\s\S]*?\}\);(?=\s*var )/
   if (!shim.test(text)) throw Error(`pack: ${path} has no "var __require" of the expected form`)
-  // As long as it was, so that the source map stays right.
-  const hidden = text.replace(shim, (found) => 'var __require=spillwayRequire;'.padEnd(found.length))
+  const hidden = text.replace(shim, (found) => found.replace(/\brequire\b/g, 'loadCjs'))
   if (/[^.\w]require\("(?!\.\/spillway-arrow\.js")/.test(hidden)) throw Error(`pack: a require is left in ${path}`)
   writeFileSync(path, hidden)
 }
@@ -69,8 +71,8 @@ async function bundle({ entry, file, format, hasSources }) {
       external: ['apache-arrow', './spillway-arrow.js'],
     },
     ...{ sourcemap: 'linked', sourcesContent: hasSources, metafile: true, logLevel: 'warning' },
-    // Names stay: they are what stacks and errors show.
-    ...{ minifySyntax: true, minifyWhitespace: true, legalComments: 'none' },
+    // Names stay, and lines are short: they are what stacks and uncaught errors show.
+    ...{ minifySyntax: true, minifyWhitespace: true, lineLimit: 120, legalComments: 'none' },
     define: { 'import.meta.url': 'spillwayUrl' },
     banner: { js: bannerOf(file).join('\n') },
     plugins: [publishedParts(format, used)],
@@ -107,9 +109,9 @@ export async function writeBundles() {
   const worker = { entry: 'scripts/pack/replacements/worker.js', file: 'spillway-worker.js', format: 'esm' }
   const main = 'packages/spillway/dist/index.js'
   for (const file of bundleFiles) rmSync(join(dist, file), { force: true })
-  // The library's two forms have one source; its text is in one of the two maps.
+  // All three are made of the same sources, whose text is in one map; the others have names and lines.
   const outcomes = [
-    await bundle({ ...worker, hasSources: true }),
+    await bundle({ ...worker, hasSources: false }),
     await bundle({ entry: main, file: 'spillway.js', format: 'esm', hasSources: true }),
     await bundle({ entry: main, file: 'spillway.cjs', format: 'cjs', hasSources: false }),
   ]
@@ -120,6 +122,11 @@ export async function writeBundles() {
     ...copiedFiles.map((file) => [file, join(replacements, file)]),
     ...outcomes.flatMap((outcome) => outcome.files),
   ])
+  const wasm = outcomes.some(({ inputs }) => inputs.some((path) => path.includes('node_modules/parquet-wasm/')))
+  if (wasm && !files.has('parquet_wasm_bg.wasm')) {
+    const wanted = "createRequire(import.meta.url).resolve('parquet-wasm/esm/parquet_wasm_bg.wasm')"
+    throw Error(`pack: parquet-wasm is inside, but no source asks for its WebAssembly as ${wanted}`)
+  }
   for (const [file, path] of files) copyFileSync(path, join(dist, file))
   return {
     files: [...bundleFiles.flatMap((file) => [file, `${file}.map`]), ...files.keys()],
