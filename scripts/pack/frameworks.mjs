@@ -23,7 +23,7 @@ afterAll(() => spillway.closeDefaultEngine())
 `
 
 const jestConfig = `export default {
-  testEnvironment: 'node', transform: {},
+  testEnvironment: 'node', transform: {}, testTimeout: 60_000,
   testMatch: ['**/*.test.*'], moduleFileExtensions: ['mjs', 'cjs', 'js', 'json'],
 }`
 

@@ -51,7 +51,7 @@ export function checkRuntimes({ folder, outside, checkFirstProgram, checkProgram
     } catch (error) {
       throw Error(`${name}: ${error.message}`)
     }
-    facts.push(run(binary, ['--version'], { cwd: folder }).stdout.split('\n')[0].replace(/^v/, 'node '))
+    facts.push(`${name} (${run(binary, ['--version'], { cwd: folder }).stdout.split(/\s*[(\n]/)[0]})`)
   }
   return facts.join(', ')
 }
