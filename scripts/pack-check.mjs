@@ -5,8 +5,8 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { buildSync } from 'esbuild'
 import { checkFrameworks } from './pack/frameworks.mjs'
-import { restore } from './pack/manifest.mjs'
 import * as project from './pack/project.mjs'
+import { restore } from './pack/restore.mjs'
 import { checkRuntimes } from './pack/runtimes.mjs'
 
 const { root } = project

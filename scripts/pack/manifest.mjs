@@ -1,16 +1,12 @@
 // The manifest and the papers of the published package. They stand in packages/spillway only while npm packs it:
-// `publish` puts them there, `restore` takes them away. The manifest of the workspace is kept meanwhile, also over a
-// kill of npm: the next run finds it.
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+// `publish` puts them there, `restore` takes them away.
+import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { folder, kept, manifest, restore } from './restore.mjs'
 import { typeFiles } from './types.mjs'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
-const folder = join(root, 'packages/spillway')
-const manifest = join(folder, 'package.json')
-const kept = join(folder, 'dist/package.workspace.json')
-const papers = ['README.md', 'LICENSE', 'CHANGELOG.md', 'THIRD-PARTY-LICENSES.md']
 
 /**
  * The published form of the workspace's manifest.
@@ -78,11 +74,4 @@ export function publish({ inside, outside, files }) {
   if (published.includes('workspace:')) throw Error('pack: the published manifest names the workspace')
   renameSync(manifest, kept)
   writeFileSync(manifest, `${published}\n`)
-}
-
-/** Takes away what `publish` put there; nothing to do when it did not run. */
-export function restore() {
-  if (!existsSync(kept)) return
-  renameSync(kept, manifest)
-  for (const paper of papers) rmSync(join(folder, paper), { force: true })
 }
