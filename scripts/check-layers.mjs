@@ -1,5 +1,6 @@
 // Checks that packages respect their layers: lower layers never import higher ones, imports inside one layer are
-// acyclic, and every import is declared in package.json (and every declared workspace package is imported).
+// acyclic, every import of a source is declared under `dependencies` of package.json and every one declared there is
+// imported by a source. What only tests import is declared under `devDependencies`.
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { isBuiltin } from 'node:module'
 import { dirname, join } from 'node:path'
@@ -69,11 +70,29 @@ export function findCycle(graph) {
   return undefined
 }
 
-/** Problems of one package. `pack`: { name, dependencies: string[], files: { path, text }[] }. */
+/** What is declared and not imported where it has to be: by a source, or for tests alone by a test. */
+function unusedProblems(pack, usedInSources, usedInTests) {
+  const unused = pack.dependencies.filter((name) => !usedInSources.has(name))
+  const unusedByTests = pack.devDependencies.filter((name) => !usedInTests.has(name) && !name.startsWith('@types/'))
+  return [
+    ...unused.map((name) => {
+      const advice = usedInTests.has(name) ? 'tests do, so declare it under devDependencies' : 'remove it'
+      return `${pack.name}/package.json: declares ${name}, which no source imports; ${advice}`
+    }),
+    ...unusedByTests.map((name) => `${pack.name}/package.json: declares ${name}, which no test imports; remove it`),
+  ]
+}
+
+/**
+ * Problems of one package.
+ * @param pack { name, dependencies: string[], devDependencies: string[], files: { path, text }[] }
+ */
 function packageProblems(pack, layerOf, usedInSources) {
   const problems = []
   const isWorkspace = (name) => name in layerOf || name === TESTKIT
   const declared = new Set(pack.dependencies)
+  const declaredForTests = new Set([...pack.dependencies, ...pack.devDependencies])
+  const usedInTests = new Set()
   if (pack.name !== TESTKIT && !(pack.name in layerOf))
     return [`${pack.name}: not in the layer table of check-layers.mjs`]
   const refuse = (name, where) => {
@@ -88,19 +107,22 @@ function packageProblems(pack, layerOf, usedInSources) {
     const test = isTestFile(path)
     for (const name of importedPackages(text)) {
       if (name === pack.name && test) continue
-      if (!test) {
+      if (test) usedInTests.add(name)
+      else {
         refuse(name, `${pack.name}/${path}`)
         usedInSources.add(name)
       }
-      if (!declared.has(name) && !(test && (TEST_PACKAGES.has(name) || isWorkspace(name)))) {
-        problems.push(`${pack.name}/${path}: imports ${name}, which its package.json does not declare`)
+      const isFree = test && (TEST_PACKAGES.has(name) || isWorkspace(name))
+      if (!isFree && !(test ? declaredForTests : declared).has(name)) {
+        const place = !test && declaredForTests.has(name) ? 'declares under devDependencies only' : 'does not declare'
+        problems.push(`${pack.name}/${path}: imports ${name}, which its package.json ${place}`)
       }
     }
     if (/from\s+['"](\.\.\/)+packages\/|from\s+['"](\.\.\/){2,}[\w-]+\/src\//.test(text)) {
       problems.push(`${pack.name}/${path}: reaches into another package by path; import it by name`)
     }
   }
-  return problems
+  return [...problems, ...unusedProblems(pack, usedInSources, usedInTests)]
 }
 
 /** All problems of a set of packages, as sentences; empty when the layers hold. */
@@ -125,13 +147,18 @@ export function readPackages(root) {
     const base = join(root, 'packages', folder)
     const manifest = join(base, 'package.json')
     if (!existsSync(manifest)) continue
-    const { name, dependencies = {} } = JSON.parse(readFileSync(manifest, 'utf8'))
+    const { name, dependencies = {}, devDependencies = {} } = JSON.parse(readFileSync(manifest, 'utf8'))
     const files = existsSync(join(base, 'src'))
       ? listFiles(base, 'src')
           .filter(isSource)
           .map((path) => ({ path, text: readFileSync(join(base, path), 'utf8') }))
       : []
-    packages.push({ name, dependencies: Object.keys(dependencies), files })
+    packages.push({
+      name,
+      dependencies: Object.keys(dependencies),
+      devDependencies: Object.keys(devDependencies),
+      files,
+    })
   }
   return packages
 }

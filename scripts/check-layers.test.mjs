@@ -3,7 +3,12 @@ import { describe, expect, it } from 'vitest'
 import { findCycle, importedPackages, layerProblems } from './check-layers.mjs'
 
 const layerOf = { base: 0, left: 1, right: 1, top: 2 }
-const pack = (name, dependencies, text = '', path = 'src/index.ts') => ({ name, dependencies, files: [{ path, text }] })
+const pack = (name, dependencies, text = '', path = 'src/index.ts', devDependencies = []) => ({
+  name,
+  dependencies,
+  devDependencies,
+  files: [{ path, text }],
+})
 
 describe('importedPackages', () => {
   it('finds static, type, side-effect, re-exporting and dynamic imports', () => {
@@ -33,12 +38,13 @@ describe('importedPackages', () => {
 
 describe('layerProblems', () => {
   it('accepts lower and same layers', () => {
-    const packages = [pack('base', []), pack('left', ['base', 'right'], "import { r } from 'right'"), pack('right', [])]
+    const source = "import { r } from 'right'\nimport type { B } from 'base'"
+    const packages = [pack('base', []), pack('left', ['base', 'right'], source), pack('right', [])]
     expect(layerProblems(packages, layerOf)).toEqual([])
   })
 
   it('refuses a higher layer in package.json and in an import', () => {
-    expect(layerProblems([pack('base', ['top'])], layerOf)).toHaveLength(1)
+    expect(layerProblems([pack('base', ['top'])], layerOf)[0]).toMatch(/layer 0 imports top of layer 2/)
     const problems = layerProblems([pack('left', [], "import { t } from 'top'")], layerOf)
     expect(problems.join('\n')).toMatch(/layer 1 imports top of layer 2/)
     expect(problems.join('\n')).toMatch(/does not declare/)
@@ -52,8 +58,26 @@ describe('layerProblems', () => {
   })
 
   it('refuses a cycle inside one layer', () => {
-    const problems = layerProblems([pack('left', ['right']), pack('right', ['left'])], layerOf)
+    const packages = [pack('left', ['right'], "import 'right'"), pack('right', ['left'], "import 'left'")]
+    const problems = layerProblems(packages, layerOf)
     expect(problems).toEqual(['packages form a cycle: left -> right -> left'])
+  })
+
+  it('refuses what is declared and not imported', () => {
+    const unused = layerProblems([pack('base', ['zod'])], layerOf)
+    expect(unused).toEqual(['base/package.json: declares zod, which no source imports; remove it'])
+    const inTest = layerProblems([pack('base', ['zod'], "import z from 'zod'", 'src/a.test.ts')], layerOf)
+    expect(inTest).toHaveLength(1)
+    expect(inTest[0]).toMatch(/declares zod, which no source imports; tests do, so declare it under devDependencies/)
+    const unusedByTests = layerProblems([pack('base', [], '', 'src/a.test.ts', ['zod'])], layerOf)
+    expect(unusedByTests).toEqual(['base/package.json: declares zod, which no test imports; remove it'])
+  })
+
+  it('accepts under devDependencies what tests import, and refuses it in a source', () => {
+    const source = "const z = await import('zod')"
+    expect(layerProblems([pack('base', [], source, 'src/testing/a.ts', ['zod'])], layerOf)).toEqual([])
+    const problems = layerProblems([pack('base', [], source, 'src/a.ts', ['zod'])], layerOf)
+    expect(problems[0]).toMatch(/imports zod, which its package.json declares under devDependencies only/)
   })
 
   it('refuses a package that has no layer', () => {

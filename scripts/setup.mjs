@@ -4,8 +4,10 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { restore } from './pack/restore.mjs'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+restore()
 const { packageManager } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const lock = readFileSync(join(root, 'pnpm-lock.yaml'))
 const stamp = join(root, 'node_modules', '.spillway-setup')

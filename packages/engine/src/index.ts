@@ -1,6 +1,4 @@
 /** Physical plans, operators and the engine that runs them. */
-import { fileURLToPath } from 'node:url'
-
 export { EngineCore, type EngineCoreOptions } from './main/engine-core.ts'
 export { trimAfterBatch } from './main/heap-trim.ts'
 export { labelOf, type MemoryClass, memoryClassOf } from './main/labels.ts'
@@ -36,6 +34,4 @@ export { sizeSinkIpc } from './operators/sink-ipc/size-sink-ipc.ts'
 export { bytesOfRows, estimateOutput, type OutputEstimate } from './lowering/estimate-output.ts'
 export type { RootSink } from './lowering/lower-plan.ts'
 export type { PhysicalRoot } from './physical/physical-plan.ts'
-
-/** The built file that worker threads run. */
-export const workerFile: string = fileURLToPath(new URL('./worker.bundle.js', import.meta.url))
+export { workerFile } from './worker-file.ts'

@@ -2,11 +2,11 @@
  * Loads kernels.wasm and binds it to an arena. The module is compiled once per isolate (or received from another one:
  * a WebAssembly.Module crosses threads); an instance is made per thread.
  */
-import { readFileSync } from 'node:fs'
 import type { CastKernels } from './cast-kernels.ts'
 import type { DecimalKernels } from './decimal-kernels.ts'
 import type { JoinKernels } from './join-kernels.ts'
 import type { IpcKernels } from './ipc-kernels.ts'
+import { readKernels } from './kernels-file.ts'
 import type { ArenaKernels, ConvertKernels, StringKernels } from './kernels.ts'
 import type { ParquetCodecKernels } from './parquet-codec-kernels.ts'
 import type { ParquetDecodeKernels } from './parquet-decode-kernels.ts'
@@ -41,9 +41,9 @@ export interface KernelExports
 
 let compiled: WebAssembly.Module | undefined
 
-/** The compiled kernels, read synchronously from `dist/kernels.wasm` on first use. */
+/** The compiled kernels, read and compiled synchronously on first use. */
 export function kernelsModule(): WebAssembly.Module {
-  compiled ??= new WebAssembly.Module(readFileSync(new URL('../dist/kernels.wasm', import.meta.url)))
+  compiled ??= new WebAssembly.Module(readKernels())
   return compiled
 }
 

@@ -62,6 +62,14 @@ export const errorCodes = {
   },
   CANCELLED: { family: 'CancelledError', advice: 'The query was cancelled by its signal, by break, or by close().' },
   ENGINE_CLOSED: { family: 'ResourceError', advice: 'Create a new engine.' },
+  RUNTIME_UNSUPPORTED: {
+    family: 'ResourceError',
+    advice: 'Run the program in Node 20.19 or later, Deno or Bun; the message names what is missing.',
+  },
+  PACKAGE_INCOMPLETE: {
+    family: 'ResourceError',
+    advice: 'Make the package external for the bundler, or install it again; the message names what is missing.',
+  },
   WORKER_FAILED: { family: 'InternalError', advice: 'Please report it, with the stack.' },
   INVARIANT: { family: 'InternalError', advice: 'Please report it, with the stack.' },
 } as const satisfies Record<string, { family: string; advice: string }>
@@ -77,7 +85,8 @@ export class SpillwayError extends Error {
   readonly details: ErrorDetails
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}, options?: { cause?: unknown }) {
     super(message, options)
-    this.name = new.target.name
+    // Not the class's own name: bundlers that shorten names would change what users see.
+    this.name = errorCodes[code].family
     this.code = code
     this.details = details
   }

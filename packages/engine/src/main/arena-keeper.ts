@@ -5,10 +5,14 @@
  * limit below what was touched waits for quiet (the engine sees to that), then gets a new arena. While queries run, the
  * ceiling follows the process's resident memory: what the heaps take, the arena does not get.
  */
-import v8 from 'node:v8'
-import vm from 'node:vm'
 import { PAGE_BYTES } from '@spillway/kernels'
-import { Arena, ARENA_PAGES_MAX, findMappingResidentBytes, RESULT_SLACK_PAGES } from '@spillway/memory'
+import {
+  Arena,
+  ARENA_PAGES_MAX,
+  findMappingResidentBytes,
+  garbageCollector,
+  RESULT_SLACK_PAGES,
+} from '@spillway/memory'
 import type { ControlBlock, FromWorker, WorkerPool } from '@spillway/scheduler'
 import { type BudgetFacts, baseBytes, besideBytes, budgetPages, growthBytes } from './memory-budget.ts'
 
@@ -40,7 +44,6 @@ export class ArenaKeeper {
   #countedPages = 0
   #watch: NodeJS.Timeout | undefined
   #peakBase = 0
-  #collect: (() => void) | undefined
   #collectedAt = 0
   /** Bytes outside the heap after the last collection of `collectIfGathered`. */
   #externalLeft = 0
@@ -201,11 +204,7 @@ export class ArenaKeeper {
   }
 
   #collectMain(): void {
-    if (this.#collect === undefined) {
-      v8.setFlagsFromString('--expose-gc')
-      this.#collect = vm.runInNewContext('gc') as () => void
-    }
-    this.#collect()
+    garbageCollector()()
   }
 
   /**

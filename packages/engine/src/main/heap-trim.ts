@@ -5,7 +5,7 @@
  * with.
  */
 import v8 from 'node:v8'
-import vm from 'node:vm'
+import { garbageCollector } from '@spillway/memory'
 
 const YOUNG_BYTES_MAX = 0.7e6
 /** A full collection of a heap up to this size takes some 15 ms. */
@@ -21,9 +21,6 @@ const TAKEN_BYTES_PER_COLLECTION = 6e6
 const TAKEN_BYTES_LEFT_MAX = 8e6
 const TAKEN_SHARE_LEFT_MAX = 0.25
 
-type Collect = (options?: { readonly type: 'minor' }) => void
-
-let collect: Collect | undefined
 let queriesSinceCollection = 0
 let takenBytes = 0
 /** Bytes outside the heap after the last full collection of `trimAfterBatch`: what the program holds, mostly. */
@@ -37,9 +34,9 @@ export function trimHeap(): void {
   const young = spaces.find((space) => space.space_name === 'new_space')
   if (queriesSinceCollection >= QUERIES_PER_COLLECTION && used < SMALL_HEAP_BYTES) {
     queriesSinceCollection = 0
-    requireCollect()()
+    garbageCollector()()
   } else if (young !== undefined && young.space_used_size >= YOUNG_BYTES_MAX) {
-    requireCollect()({ type: 'minor' })
+    garbageCollector()({ type: 'minor' })
   }
 }
 
@@ -48,21 +45,13 @@ export function trimAfterBatch(bytes: number): void {
   takenBytes += bytes
   if (takenBytes < TAKEN_BYTES_PER_COLLECTION) return
   takenBytes = 0
-  requireCollect()({ type: 'minor' })
+  garbageCollector()({ type: 'minor' })
   const external = externalBytes()
   leftBytes = Math.min(leftBytes, external)
   if (external - leftBytes < Math.max(TAKEN_BYTES_LEFT_MAX, leftBytes * TAKEN_SHARE_LEFT_MAX)) return
-  requireCollect()()
+  garbageCollector()()
   leftBytes = externalBytes()
 }
 
 /** Of buffers that hang on the heap: 10 times cheaper than `process.memoryUsage`. */
 const externalBytes = (): number => v8.getHeapStatistics().external_memory
-
-function requireCollect(): Collect {
-  if (collect === undefined) {
-    v8.setFlagsFromString('--expose-gc')
-    collect = vm.runInNewContext('gc') as Collect
-  }
-  return collect
-}

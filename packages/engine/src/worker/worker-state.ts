@@ -2,9 +2,8 @@
  * What a worker keeps for its whole life: its kernels' arena, module instances, shared tables.
  */
 import v8 from 'node:v8'
-import vm from 'node:vm'
 import type { SharedTable } from '@spillway/columnar'
-import { Arena, type ArenaHandle, type Checksum } from '@spillway/memory'
+import { Arena, type ArenaHandle, type Checksum, type CollectGarbage, garbageCollector } from '@spillway/memory'
 import type { ControlBlock, ModuleRef } from '@spillway/scheduler'
 import { assert } from '@spillway/stdx'
 
@@ -15,8 +14,6 @@ const HEAP_GROWTH_MAX = 3e6
 const QUERIES_PER_COLLECTION = 20
 const HEAP_GROWTH_WORTH = 3e5
 
-type Collect = () => void
-
 export class WorkerState {
   readonly worker: number
   readonly control: ControlBlock
@@ -26,7 +23,7 @@ export class WorkerState {
   openQueries = 0
   /** The least of the open queries', or the last one's. */
   heapSlackBytes = 0
-  readonly #collect: Collect
+  readonly #collect: CollectGarbage
   #arena: Arena | undefined
   /** By module key, least recently used first. */
   readonly #instances = new Map<string, WebAssembly.Exports>()
@@ -38,8 +35,7 @@ export class WorkerState {
     this.worker = worker
     this.control = control
     this.checksum = checksum
-    v8.setFlagsFromString('--expose-gc')
-    this.#collect = vm.runInNewContext('gc') as Collect
+    this.#collect = garbageCollector()
     this.#heapBytes = usedHeapBytes()
   }
 

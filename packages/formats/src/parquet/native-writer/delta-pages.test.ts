@@ -4,7 +4,7 @@ import { type DataType, typeName } from '@spillway/columnar'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { pageCodec } from './page-codec.ts'
 import { plainWriting, testTable, type TestTable, type TestValue, writeTestTable } from './write-test-table.ts'
-import { WrittenFile } from './written-file.ts'
+import { WrittenFile } from '../testing/written-file.ts'
 
 let file: WrittenFile
 let path: string

@@ -9,7 +9,7 @@ import { parseFooterStruct, readFileMeta } from '../footer.ts'
 import { findNumber, findStruct, itemsOf, requireNumber, structsOf, ThriftReader } from '../thrift.ts'
 import { pageCodec, type ParquetCompression } from './page-codec.ts'
 import { testTable, type TestTable, type TestValue, writeTestTable } from './write-test-table.ts'
-import { WrittenFile } from './written-file.ts'
+import { WrittenFile } from '../testing/written-file.ts'
 
 let written: WrittenFile
 let path: string

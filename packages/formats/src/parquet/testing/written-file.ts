@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { makeExactReader } from '@spillway/columnar'
 import { parquetReadObjects } from 'hyparquet'
 import { readFileMeta } from '../footer.ts'
-import { ParquetDecoder } from '../testing/decoder.ts'
-import { parquetWasmModule } from '../testing/wasm-module.ts'
-import type { TestTable, TestValue } from './write-test-table.ts'
+import { ParquetDecoder } from './decoder.ts'
+import { parquetWasmModule } from './wasm-module.ts'
+import type { TestTable, TestValue } from '../native-writer/write-test-table.ts'
 
 /** What is used of a DuckDB connection. */
 interface Duckdb {
