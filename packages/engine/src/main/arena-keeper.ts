@@ -14,6 +14,7 @@ import {
   RESULT_SLACK_PAGES,
 } from '@spillway/memory'
 import type { ControlBlock, FromWorker, WorkerPool } from '@spillway/scheduler'
+import { type Account, otherAccounts, promisedToOthers } from './process-account.ts'
 import { type BudgetFacts, baseBytes, besideBytes, budgetPages, growthBytes } from './memory-budget.ts'
 
 const WATCH_INTERVAL_MS = 100
@@ -48,6 +49,11 @@ export class ArenaKeeper {
   /** Bytes outside the heap after the last collection of `collectIfGathered`. */
   #externalLeft = 0
 
+  /** Of the engine among those of the process; made by it. */
+  account: Account | undefined
+  /** Sets the ceiling anew while queries run. */
+  #apply: (() => void) | undefined
+
   constructor(pool: WorkerPool, control: ControlBlock) {
     this.#pool = pool
     this.#control = control
@@ -62,7 +68,8 @@ export class ArenaKeeper {
    * @param expected the same of the queries that run already; undefined: none runs
    */
   outsideBytes(facts: BudgetFacts, expected: number | undefined): number {
-    const base = baseBytes(this.#arena)
+    const others = this.account === undefined ? 0 : promisedToOthers(this.account)
+    const base = baseBytes(this.#arena) + others
     if (expected === undefined) return base + growthBytes(facts)
     return besideBytes(facts, base, expected)
   }
@@ -142,6 +149,17 @@ export class ArenaKeeper {
     this.#collectMain()
   }
 
+  /**
+   * Gives back an arena that no query uses, and waits: what was collected shows in the resident memory when the
+   * allocators and the system have come to it.
+   */
+  async giveBack(waitMs: number, isIdle: boolean): Promise<void> {
+    if (isIdle && this.#arena !== undefined && this.#arena.pageCount > ARENA_PAGES_MIN) {
+      await this.replace(ARENA_PAGES_MIN * PAGE_BYTES, false)
+    }
+    await new Promise((resolve) => setTimeout(resolve, waitMs))
+  }
+
   /** Waits until every worker has come to read its messages. */
   waitForWorkers(): Promise<void> {
     return this.#ask('ping')
@@ -181,18 +199,39 @@ export class ArenaKeeper {
       const base = baseBytes(arena)
       this.#peakBase = Math.max(this.#peakBase, base)
       // Results are resident already and counted: they are not taken off twice.
-      const room = Math.floor((limitBytes - base) / PAGE_BYTES) - arena.firstPage + this.#control.resultPages
+      const free = limitBytes - base - arena.highWaterBytes
+      const whole = Math.floor((limitBytes - base) / PAGE_BYTES) - arena.firstPage + this.#control.resultPages
+      const room = whole - Math.ceil(this.#sharedBytes(free) / PAGE_BYTES)
       if (room < budget * (1 - GARBAGE_SHARE)) this.#collectNow()
       const pages = Math.max(0, Math.min(budget, room))
       const most = keepsResults ? Math.floor(pages * ARENA_SHARE_BESIDE_RESULTS) : pages - RESULT_SLACK_PAGES
       // What was touched stays resident, so it costs nothing to keep it usable; and what was promised is kept.
       const touched = Math.min(arena.highWaterPages - arena.firstPage, mostBudget)
-      arena.setCeiling(Math.max(most, touched, arena.reservedPages))
+      const ceiling = Math.max(most, touched, arena.reservedPages)
+      arena.setCeiling(ceiling)
       this.#control.setResidentPages(pages)
+      if (this.account !== undefined) {
+        this.account.promisedBytes = Math.max(0, ceiling - touched) * PAGE_BYTES + this.account.growthBytes
+      }
     }
+    this.#apply = apply
     apply()
     this.#watch = setInterval(apply, WATCH_INTERVAL_MS)
     this.#watch.unref()
+  }
+
+  /** Of the bytes that are free below the limit: what belongs to other engines of the process. */
+  #sharedBytes(free: number): number {
+    if (this.account === undefined) return 0
+    const others = otherAccounts(this.account)
+    if (others.length === 0) return 0
+    const fair = (Math.max(0, free) * others.length) / (others.length + 1)
+    return Math.max(fair, promisedToOthers(this.account))
+  }
+
+  /** Another engine of the process came or went. */
+  divideAnew(): void {
+    this.#apply?.()
   }
 
   /** The main thread's garbage takes the queries' memory: buffers of results are freed by a collection only. */
@@ -220,6 +259,7 @@ export class ArenaKeeper {
   unwatch(): void {
     clearInterval(this.#watch)
     this.#watch = undefined
+    this.#apply = undefined
     this.#peakBase = 0
   }
 }

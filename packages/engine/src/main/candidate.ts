@@ -8,6 +8,8 @@ const SIZE_DOWN_AFTER_MS = 100
 /** Collecting in every isolate takes tens of milliseconds of them all: a waiting query does it now and then. */
 const ADMISSION_COLLECT_MS = 500
 
+const NEAR_LIMIT = 1.15
+
 export class Candidate {
   readonly crew: Crew
   readonly sizer: QuerySizer
@@ -40,6 +42,16 @@ export class Candidate {
 
   get hasWaited(): boolean {
     return this.#waitedMs >= SIZE_DOWN_AFTER_MS
+  }
+
+  /**
+   * It lacks so little that what the process has yet to give back may make the difference. Room that a test fixes is
+   * no memory that could come back.
+   */
+  isNearLimit(): boolean {
+    const { memoryLimitBytes, testing } = this.request.options
+    if (testing.budgetPages !== undefined) return false
+    return this.sizer.smallestFloorBytes() <= memoryLimitBytes * NEAR_LIMIT
   }
 
   /** True now and then. */

@@ -5,7 +5,6 @@
  *
  * Admission is first come, first served. Floors are never lent: a query starts when all of its floor is reserved.
  */
-import { PAGE_BYTES } from '@spillway/kernels'
 import { type Arena, makeSpillQuota } from '@spillway/memory'
 import { optimizeAll, ruleNames } from '@spillway/optimizer'
 import type { LogicalNode } from '@spillway/plan'
@@ -14,6 +13,7 @@ import { assert, makeError, SpillwayError } from '@spillway/stdx'
 import { type OperatorSpec, operatorsOf, type PhysicalPlan, sinkUsesOf } from '../physical/physical-plan.ts'
 import type { QuerySetup } from '../worker/query-context.ts'
 import { cancelledBy, throwIfAborted } from './abort-signal.ts'
+import { type Account, closeAccount, openAccount, otherAccounts, settleAccount } from './process-account.ts'
 import { type AdmissionRules, AdmissionQueue } from './admission-queue.ts'
 import type { ArenaKeeper, WatchFacts } from './arena-keeper.ts'
 import { Attention } from './attention.ts'
@@ -29,6 +29,7 @@ import { ModuleCache } from './module-cache.ts'
 import { startProgress } from './progress-ticker.ts'
 import { ownerOf, promiseFloor } from './promise-floor.ts'
 import { QueryRun } from './query-run.ts'
+import { logBase, logLine, metricsOf } from './query-metrics.ts'
 import type { QueryMetrics, QueryOptions, QueryRequest } from './query-request.ts'
 import { foreseeModules, megabytes, QuerySizer, type SizedPlan } from './query-sizer.ts'
 import { type SpillPlace, SpillSpace } from './spill-space.ts'
@@ -46,6 +47,8 @@ interface Admitted {
 }
 
 const CLOSE_GRACE_MS = 200
+/** Before a query is refused, what the process gives back must show; on a busy machine that takes its time. */
+const GIVE_BACK_WAITS_MS = [0, 20, 100, 300]
 
 export class EngineCore {
   readonly #options: EngineCoreOptions
@@ -58,6 +61,16 @@ export class EngineCore {
   readonly #admissions = new AdmissionQueue(this.#admissionRules())
   #nextQueryId = 1
   #isClosed = false
+  /** Queries that wait or run. */
+  #executing = 0
+  readonly #account: Account = {
+    ...{ promisedBytes: 0, growthBytes: 0, isRunning: false },
+    stalledMs: () => this.#stalls.stalledMs(this.#running),
+    onChange: () => {
+      void this.#crew?.then(({ keeper }) => keeper.divideAnew())
+      this.#changes.ring()
+    },
+  }
   /** Closed, and everything of it is gone. */
   #isEnded = false
 
@@ -162,11 +175,26 @@ export class EngineCore {
     limitCompilation(request.options.memoryLimitBytes)
     const crew = await this.#requireCrewFor(plans, request)
     const attention = new Attention(crew.pool)
+    this.#enter(crew)
     try {
       return await this.#executeOn(crew, plans, request, { started, attention })
     } finally {
       attention.end()
+      this.#executing -= 1
+      if (this.#executing === 0) closeAccount(this.#account)
     }
+  }
+
+  /** The engine takes part in the process's memory while it has queries. */
+  #enter(crew: Crew): void {
+    this.#executing += 1
+    crew.keeper.account = this.#account
+    if (this.#executing === 1) openAccount(this.#account)
+  }
+
+  /** Nothing of this engine is in the way of a query, and no other engine of the process will give way. */
+  get #isAlone(): boolean {
+    return this.#running.size === 0 && !otherAccounts(this.#account).some(({ isRunning }) => isRunning)
   }
 
   async #executeOn(
@@ -187,25 +215,13 @@ export class EngineCore {
       request.onAdmitted({ slot: run.slot, roots: run.facts.physical.roots, control: crew.control, attention })
       await run.run()
       progress.finish()
-      this.#logBase(crew, run, request.options)
-      return this.#metricsOf(crew, run, request, performance.now() - started, admissionMs)
+      logBase(crew, run, request.options)
+      return metricsOf(crew, run, request, performance.now() - started, admissionMs)
     } finally {
       progress.stop()
       signal?.removeEventListener('abort', abort)
       await this.#end(crew, run, place, arena)
     }
-  }
-
-  /** How well the need outside the arena was foreseen. */
-  #logBase(crew: Crew, run: QueryRun, options: QueryOptions): void {
-    const foreseen =
-      options.memoryLimitBytes - (run.facts.budgetPages + (crew.keeper.arena?.firstPage ?? 0)) * PAGE_BYTES
-    const most = megabytes(crew.keeper.peakBaseBytes)
-    logLine(
-      options,
-      `memory: outside the arena most=${most} foreseen=${megabytes(foreseen)} ` +
-        `arena=${megabytes(crew.keeper.arena?.highWaterBytes ?? 0)}`,
-    )
   }
 
   #admit(crew: Crew, plans: readonly LogicalNode[], request: QueryRequest): Promise<Admitted> {
@@ -223,7 +239,7 @@ export class EngineCore {
         const slot = crew.slots.indexOf(undefined)
         return slot < 0 ? undefined : this.#tryAdmit(crew, slot, candidate)
       },
-      stalledMs: () => this.#stalls.stalledMs(this.#running),
+      stalledMs: () => this.#stalledMs(),
       waitForChange: (signal) => this.#changes.wait(signal),
       press: ({ crew, request }, isPressing) => {
         crew.control.setPressure(isPressing ? 1 : 0)
@@ -232,6 +248,13 @@ export class EngineCore {
       },
       outOfPatience: ({ sizer }, stalledMs) => sizer.heldByStreams(stalledMs),
     }
+  }
+
+  /** Of this engine, or of the one that gives way first where the others run. */
+  #stalledMs(): number {
+    if (this.#running.size > 0) return this.#stalls.stalledMs(this.#running)
+    const others = otherAccounts(this.#account).filter(({ isRunning }) => isRunning)
+    return others.length === 0 ? 0 : Math.min(...others.map(({ stalledMs }) => stalledMs()))
   }
 
   /** @throws ENGINE_CLOSED or WORKER_FAILED when the crew ended while the query waited */
@@ -256,7 +279,8 @@ export class EngineCore {
     this.#watch(crew, { ...watchFactsOf(request), budget: sized.budget })
     const regions = promiseFloor(arena, slot, sized.physical)
     if (regions !== undefined) return this.#open(crew, slot, { ...sized, regions }, candidate)
-    if (isAlone) throw sizer.tooSmall()
+    if (this.#isAlone) throw sizer.tooSmall()
+    if (isAlone) return undefined
     this.#askForMemory(crew, sized.physical.floorPages)
     return this.#admitSizedDown(crew, slot, candidate)
   }
@@ -292,15 +316,20 @@ export class EngineCore {
     } catch (error) {
       if (!(error instanceof SpillwayError) || error.code !== 'MEMORY_LIMIT') throw error
     }
-    if (this.#running.size > 0 && !candidate.mayCollect()) return undefined
-    await crew.keeper.collectGarbage()
-    await this.#requirePresent(crew)
-    try {
-      return candidate.sizer.size(this.#expectedBytes())
-    } catch (error) {
-      if (this.#running.size === 0) throw error
-      return undefined
+    if (!this.#isAlone && !candidate.mayCollect()) return undefined
+    const waits = candidate.isNearLimit() ? GIVE_BACK_WAITS_MS : GIVE_BACK_WAITS_MS.slice(0, 1)
+    for (const [index, waitMs] of waits.entries()) {
+      await crew.keeper.collectGarbage()
+      if (waitMs > 0) await crew.keeper.giveBack(waitMs, this.#running.size === 0)
+      await this.#requirePresent(crew)
+      try {
+        return candidate.sizer.size(this.#expectedBytes())
+      } catch (error) {
+        if (!this.#isAlone) return undefined
+        if (index === waits.length - 1) throw error
+      }
     }
+    return undefined
   }
 
   /** What running queries will have brought the process to outside the arena; undefined when none runs. */
@@ -387,6 +416,9 @@ export class EngineCore {
     )
     crew.slots[slot] = run
     this.#running.add(run)
+    this.#account.isRunning = true
+    this.#account.growthBytes = Math.max(this.#account.growthBytes, sizer.growthBytes(physical))
+    crew.keeper.divideAnew()
     return { run, place }
   }
 
@@ -413,6 +445,7 @@ export class EngineCore {
       if (place !== undefined) this.#spillSpace.removeFiles(place)
       if (![...this.#running].some((other) => crew.slots[other.slot] === other)) {
         crew.keeper.unwatch()
+        settleAccount(this.#account)
       } else if (!crew.isLost) {
         this.#watch(crew, undefined)
       }
@@ -430,30 +463,6 @@ export class EngineCore {
     if (this.#running.size > 0) return
     assert(arena.reservedPages === 0 && arena.usedPages === 0, 'no page is held when no query runs')
   }
-
-  #metricsOf(crew: Crew, run: QueryRun, request: QueryRequest, timeMs: number, admissionMs: number): QueryMetrics {
-    const counted = (counter: number): number => crew.control.counted(run.slot, counter)
-    const operators = run.operatorMetrics()
-    return {
-      rowsIn: counted(queryCounter.rowsIn),
-      rowsOut: counted(queryCounter.rowsOut),
-      timeMs,
-      admissionMs,
-      threads: run.facts.physical.sizing.threads,
-      memoryLimitBytes: request.options.memoryLimitBytes,
-      floorBytes: run.facts.floorBytes,
-      arenaPeakBytes: crew.keeper.arena?.highWaterBytes ?? 0,
-      bytesRead: counted(queryCounter.bytesRead),
-      spilledBytes: counted(queryCounter.spilledBytes),
-      spilledFiles: counted(queryCounter.spillFiles),
-      operators,
-    }
-  }
-}
-
-/** One grep-able line on stderr under SPILLWAY_VERBOSE=1. */
-function logLine(options: QueryOptions, line: string): void {
-  if (options.isVerbose) process.stderr.write(`[spillway] ${line}\n`)
 }
 
 function isStreamed(physical: PhysicalPlan): boolean {

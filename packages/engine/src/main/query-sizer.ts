@@ -11,7 +11,7 @@ import { PlannedFiles } from '../lowering/planned-files.ts'
 import type { PhysicalPlan, PlannedModule, Sizing } from '../physical/physical-plan.ts'
 import { ARENA_SHARE_BESIDE_RESULTS } from './arena-keeper.ts'
 import type { Crew } from './crew.ts'
-import { type BudgetFacts, baseBytes, ownBytes } from './memory-budget.ts'
+import { type BudgetFacts, baseBytes, growthBytes, ownBytes } from './memory-budget.ts'
 import type { QueryRequest } from './query-request.ts'
 import { sizingTries, smallestSizing } from './sizing.ts'
 
@@ -145,6 +145,11 @@ export class QuerySizer {
     const { memoryLimitBytes: limitBytes } = this.#request.options
     const { heapBytes: encoderHeapBytesPerWorker } = this.#request.encoder(physical.sizing)
     return { encoderHeapBytesPerWorker, limitBytes, threads: physical.sizing.threads }
+  }
+
+  /** Bytes that the plan's workers and the main thread are going to take outside the arena. */
+  growthBytes(physical: PhysicalPlan): number {
+    return growthBytes(this.#facts(physical))
   }
 
   /** Process memory that the query needs at least on this engine, whatever the limit is. */
