@@ -1,7 +1,7 @@
 // Packs the package, installs the tarball in an empty project outside of the repository and uses it there in every way
 // that we promise. Needs a build. `SPILLWAY_RUNTIMES=1` adds Node 22 and 24, Bun and Deno, `SPILLWAY_FRAMEWORKS=1` adds
 // Jest, Vite and Next: both load some hundred megabytes.
-import { readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { buildSync } from 'esbuild'
 import { checkFrameworks } from './pack/frameworks.mjs'
@@ -83,6 +83,14 @@ function checkSourceMaps(folder) {
   check(stdout.trim() === 'mapped', `a stack does not lead to the sources:\n${stdout}`)
 }
 
+function checkWithoutArrow(folder, outside) {
+  const place = join(outside, 'alone')
+  cpSync(join(folder, 'node_modules/spillway'), join(place, 'node_modules/spillway'), { recursive: true })
+  cpSync(join(folder, 'alone.mjs'), join(place, 'alone.mjs'))
+  const { stdout } = project.run(process.execPath, ['alone.mjs'], { cwd: place })
+  check(stdout.trim() === 'told', `without apache-arrow:\n${stdout}`)
+}
+
 /** The types say the same to ES modules and CommonJS in each way of resolving; all declarations are checked once. */
 function checkTypes(folder) {
   const settings = [
@@ -135,6 +143,7 @@ const steps = [
   ['CommonJS', () => checkProgram(folder, 'require.cjs')],
   ['in a worker thread', () => checkProgram(folder, 'in-worker.mjs')],
   ['three copies in one process', () => checkProgram(folder, 'two-copies.mjs')],
+  ['without apache-arrow', () => checkWithoutArrow(folder, outside)],
   ['source maps', () => checkSourceMaps(folder)],
   ['types: node16, nodenext, bundler', () => checkTypes(folder)],
   ['bundled by esbuild', () => checkBundles(folder, outside)],
