@@ -1,7 +1,7 @@
 // Packs the package, installs the tarball in an empty project outside of the repository and uses it there in every way
 // that we promise. Needs a build. `SPILLWAY_RUNTIMES=1` adds Node 22 and 24, Bun and Deno, `SPILLWAY_FRAMEWORKS=1` adds
 // Jest, Vite and Next: both load some hundred megabytes.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { buildSync } from 'esbuild'
 import { checkFrameworks } from './pack/frameworks.mjs'
@@ -51,13 +51,8 @@ function checkTarball(folder, files) {
 /** Size and number of packages are what the README says, and below the limit. */
 function checkSize(folder) {
   const packages = project.installedPackages(folder)
-  const arrow = join(folder, 'arrow')
-  mkdirSync(arrow)
-  const own = JSON.parse(readFileSync(join(folder, 'node_modules/spillway/package.json'), 'utf8'))
-  writeFileSync(join(arrow, 'package.json'), '{"private":true}')
-  project.install(arrow, [`apache-arrow@${own.dependencies['apache-arrow']}`])
-  const ofArrow = new Set(project.installedPackages(arrow).map((path) => path.slice(arrow.length)))
-  const ours = packages.filter((path) => !ofArrow.has(path.slice(folder.length)))
+  const ofArrow = project.packagesOf(folder, 'apache-arrow')
+  const ours = packages.filter((path) => !ofArrow.has(path))
   const bytes = ours.reduce((sum, path) => sum + project.folderBytes(path), 0)
   const megabytes = bytes / 1e6
   check(bytes <= SIZE_LIMIT_BYTES, `${megabytes} MB are installed beside apache-arrow, more than ${SIZE_LIMIT_BYTES}`)
@@ -86,6 +81,14 @@ function checkProgram(folder, name, command = [process.execPath]) {
 function checkSourceMaps(folder) {
   const { stdout } = project.run(process.execPath, ['--enable-source-maps', 'stack.mjs'], { cwd: folder })
   check(stdout.trim() === 'mapped', `a stack does not lead to the sources:\n${stdout}`)
+}
+
+function checkWithoutArrow(folder, outside) {
+  const place = join(outside, 'alone')
+  cpSync(join(folder, 'node_modules/spillway'), join(place, 'node_modules/spillway'), { recursive: true })
+  cpSync(join(folder, 'alone.mjs'), join(place, 'alone.mjs'))
+  const { stdout } = project.run(process.execPath, ['alone.mjs'], { cwd: place })
+  check(stdout.trim() === 'told', `without apache-arrow:\n${stdout}`)
 }
 
 /** The types say the same to ES modules and CommonJS in each way of resolving; all declarations are checked once. */
@@ -140,6 +143,7 @@ const steps = [
   ['CommonJS', () => checkProgram(folder, 'require.cjs')],
   ['in a worker thread', () => checkProgram(folder, 'in-worker.mjs')],
   ['three copies in one process', () => checkProgram(folder, 'two-copies.mjs')],
+  ['without apache-arrow', () => checkWithoutArrow(folder, outside)],
   ['source maps', () => checkSourceMaps(folder)],
   ['types: node16, nodenext, bundler', () => checkTypes(folder)],
   ['bundled by esbuild', () => checkBundles(folder, outside)],

@@ -95,7 +95,7 @@ async function checkNext(folder, tarball) {
   writeFileSync(join(cwd, 'app/layout.js'), layout)
   const next = 'node_modules/next/dist/bin/next'
   for (const bundler of ['--turbopack', '--webpack']) {
-    run(process.execPath, [next, 'build', bundler], { cwd, env: { NEXT_TELEMETRY_DISABLED: '1' }, timeoutMs: 300_000 })
+    run(process.execPath, [next, 'build', bundler], { cwd, env: { NEXT_TELEMETRY_DISABLED: '1' } })
     const answer = await askServer(cwd, next)
     if (!/^bytes 6\d\d$/.test(answer)) throw Error(`Next, built with ${bundler}, answers: ${answer}`)
   }

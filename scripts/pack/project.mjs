@@ -10,22 +10,25 @@ import { transformSync } from 'esbuild'
 export const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
 const programs = join(root, 'scripts/pack/programs')
 
+/** Longer than anything takes on a busy machine: what is not done then hangs. */
+const PATIENCE_MS = 400_000
+
 /** Nothing of the repository's own setting reaches the programs of the project. */
 const none = ['SPILLWAY_TEMP_DIR', 'SPILLWAY_MEMORY_LIMIT', 'SPILLWAY_THREADS', 'SPILLWAY_VERBOSE', 'NODE_OPTIONS']
 const environment = { ...process.env, ...Object.fromEntries(none.map((name) => [name, ''])) }
 
 /** Runs a command and gives what it prints; ends with an error when it fails. */
-export function run(command, args, { cwd, env = {}, timeoutMs = 120_000 }) {
-  const options = { cwd, env: { ...environment, ...env }, encoding: 'utf8', timeout: timeoutMs, maxBuffer: 1e8 }
+export function run(command, args, { cwd, env = {} }) {
+  const options = { cwd, env: { ...environment, ...env }, encoding: 'utf8', timeout: PATIENCE_MS, maxBuffer: 1e8 }
   const { status, signal, error, stdout, stderr } = spawnSync(command, args, options)
   if (status === 0) return { stdout, stderr }
   const reason = error?.message ?? (signal === null ? `code ${status}` : signal)
   throw Error(`${command} ${args.join(' ')} ended with ${reason}:\n${stdout}\n${stderr}`)
 }
 
-export function install(cwd, packages, flags = []) {
+export function install(cwd, packages) {
   const quiet = ['--no-audit', '--no-fund', '--prefer-offline', '--ignore-scripts', '--loglevel=error']
-  run('npm', ['install', ...quiet, ...flags, ...packages], { cwd, timeoutMs: 300_000 })
+  run('npm', ['install', ...quiet, ...packages], { cwd })
 }
 
 /** Packs packages/spillway. @returns the tarball's path, and what npm says of it */
@@ -64,8 +67,21 @@ export function folderBytes(folder) {
   return bytes
 }
 
-/** The folders of all packages that are installed in `cwd`, as npm lists them. */
+/** What npm wrote of the packages that it installed in `cwd`: their folders, by path from there, and dependencies. */
+function lockOf(cwd) {
+  return JSON.parse(readFileSync(join(cwd, 'node_modules/.package-lock.json'), 'utf8')).packages
+}
+
+/** The folders of all packages that are installed in `cwd`. */
 export function installedPackages(cwd) {
-  const { stdout } = run('npm', ['ls', '--all', '--parseable', '--loglevel=error'], { cwd })
-  return [...new Set(stdout.trim().split('\n').slice(1))]
+  return Object.keys(lockOf(cwd)).map((path) => join(cwd, path))
+}
+
+/** The folders of a package and of all that it needs, where none is installed twice. */
+export function packagesOf(cwd, name, found = new Set()) {
+  const path = `node_modules/${name}`
+  if (found.has(join(cwd, path))) return found
+  found.add(join(cwd, path))
+  for (const each of Object.keys(lockOf(cwd)[path].dependencies ?? {})) packagesOf(cwd, each, found)
+  return found
 }

@@ -167,7 +167,9 @@ export function makeLiteral(value: LiteralInput, type: DataType | undefined): Ex
       )
     }
     if (value !== null && typeof value === 'object') {
-      throw makeError('TYPE_MISMATCH', 'Not a literal: an object. Use a number, bigint, string, boolean, Date or null.')
+      // Two copies in one process: one was imported and one required, or two versions are installed.
+      const what = 'node' in value ? 'an expression of another copy of spillway' : 'an object'
+      throw makeError('TYPE_MISMATCH', `Not a literal: ${what}. Use a number, bigint, string, boolean, Date or null.`)
     }
     return Object.freeze({ kind: 'literal', value, type: undefined })
   }

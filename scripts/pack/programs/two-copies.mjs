@@ -14,3 +14,10 @@ if (new Set(copies.map(({ LazyFrame }) => LazyFrame)).size !== 3) throw new Erro
 const limits = { memoryLimit: '800MB', threads: 1 }
 const tables = await Promise.all(copies.map((copy, at) => exercise(copy, `copy-${at}-${process.pid}.parquet`, limits)))
 console.log('bytes', tableToIPC(tables[0]).length, require('apache-arrow').tableToIPC(tables[1]).length)
+
+try {
+  imported.LazyFrame({ a: [1] }).filter(required.col('a').gt(0))
+  throw new Error('expressions of two copies are mixed')
+} catch (error) {
+  if (error.code !== 'TYPE_MISMATCH' || !/another copy of spillway/.test(error.message)) throw error
+}
