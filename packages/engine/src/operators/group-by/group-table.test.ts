@@ -2,7 +2,7 @@
  * GroupTable and the code behind it against a group-by over a Map: every key type and aggregate, refused pages at any
  * point, spilling, loading, splitting and merging.
  */
-import { rowsPerPage } from '@spillway/codegen'
+import { rowsPerBlock } from '@spillway/codegen'
 import type { DataType, Schema } from '@spillway/columnar'
 import { describe, expect, it } from 'vitest'
 import { makeOutBatch, makeSpec, readBatch, type TestColumn, types, type Value, writeBatch } from './group-by-twin.ts'
@@ -206,7 +206,7 @@ describe.each([
 
   it('fills the ring of a page wholly before it takes another one', () => {
     const run = new Run({ ...base, spec: makeSpec([int32], [int32], false) })
-    const slots = rowsPerPage(run.compiled.layout)
+    const slots = rowsPerBlock(run.compiled.layout)
     const starts = new Set<number>()
     for (const extra of [0, 1, slots - 1]) {
       const rows = 4 * slots + extra
