@@ -111,17 +111,23 @@ export interface AggregateCode {
 /** Statements: the identity states of the row at `row`. */
 export function initialStates(aggregates: readonly AggregatePlan[], row: number): Code {
   const place = memoryPlace(row)
-  return aggregates.map((aggregate) => [
+  return aggregates.map((aggregate) => initialState(aggregate, place))
+}
+
+/** Statements: the identity state of one aggregate. */
+export function initialState(aggregate: AggregatePlan, place: Place): Code {
+  return [
     aggregate.value === undefined ? [] : place.store(aggregate.value, identityWords(aggregate)),
     aggregate.value?.nullOffset === undefined ? [] : place.storeFlag(aggregate.value, i32.const(0)),
     aggregate.count === undefined ? [] : place.store(aggregate.count, [i64.const(0n)]),
     aggregate.ordinal === undefined
       ? []
       : place.store(aggregate.ordinal, [i64.const(aggregate.function === 'first' ? -1n : 0n)]),
-  ])
+  ]
 }
 
-function identityWords({ function: name, type, value }: AggregatePlan): readonly Code[] {
+/** What the value of a state holds while nothing was seen. */
+export function identityWords({ function: name, type, value }: AggregatePlan): readonly Code[] {
   if (name === 'min' || name === 'max') return extremeIdentity(type, name === 'min')
   return value === undefined ? [] : zeroWords(value.type)
 }
@@ -323,24 +329,33 @@ export function mergeRows(
   source: number,
 ): Code {
   const [to, from] = [memoryPlace(target), memoryPlace(source)]
-  return aggregates.map((aggregate): Code => {
-    const { value, count, ordinal } = aggregate
-    const addCounts = count === undefined ? [] : addCount(to, count, from.load(count)[0] ?? [])
-    if (value === undefined) return addCounts
-    const operand = openOperand(body, value.type, value.nullOffset !== undefined, from.address(value))
-    const loadOperand = [
-      operand.words.map((word, part) => set(word, from.load(value)[part] ?? [])),
-      operand.valid === undefined ? [] : set(operand.valid, from.loadFlag(value)),
-    ]
-    if (ordinal !== undefined) {
-      return [loadOperand, keepNewer(aggregate, value, ordinal, to, operand, from.load(ordinal)[0] ?? [], code)]
-    }
-    if (aggregate.function === 'min' || aggregate.function === 'max') {
-      const keep = keepExtreme(to, value, operand, aggregate.function === 'min', code)
-      return [loadOperand, whenValid(operand, keep)]
-    }
-    return [loadOperand, addToSum(to, value, operand, code), addCounts]
-  })
+  return aggregates.map((aggregate) => mergeState(aggregate, body, code, to, from))
+}
+
+/** Statements: merges one state into another. */
+export function mergeState(
+  aggregate: AggregatePlan,
+  body: FunctionBuilder,
+  code: AggregateCode,
+  to: Place,
+  from: Place,
+): Code {
+  const { value, count, ordinal } = aggregate
+  const addCounts = count === undefined ? [] : addCount(to, count, from.load(count)[0] ?? [])
+  if (value === undefined) return addCounts
+  const operand = openOperand(body, value.type, value.nullOffset !== undefined, from.address(value))
+  const loadOperand = [
+    operand.words.map((word, part) => set(word, from.load(value)[part] ?? [])),
+    operand.valid === undefined ? [] : set(operand.valid, from.loadFlag(value)),
+  ]
+  if (ordinal !== undefined) {
+    return [loadOperand, keepNewer(aggregate, value, ordinal, to, operand, from.load(ordinal)[0] ?? [], code)]
+  }
+  if (aggregate.function === 'min' || aggregate.function === 'max') {
+    const keep = keepExtreme(to, value, operand, aggregate.function === 'min', code)
+    return [loadOperand, whenValid(operand, keep)]
+  }
+  return [loadOperand, addToSum(to, value, operand, code), addCounts]
 }
 
 /** Locals for an operand. */

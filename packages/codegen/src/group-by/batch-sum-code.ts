@@ -4,9 +4,9 @@
  * Counts and sums into 128 bits take nulls into account; the others are for operands without nulls.
  */
 import { physicalOf } from '@spillway/columnar'
-import { type Code, call, f64, i32, i64, local } from '../wasm/instructions.ts'
+import { type Code, call, f64, i32, i64, ifValue, local } from '../wasm/instructions.ts'
 import type { FunctionBuilder } from '../wasm/module-builder.ts'
-import { memoryPlace } from './aggregate-code.ts'
+import { memoryPlace, type Place } from './aggregate-code.ts'
 import { type ColumnLocals, openColumn, type RowLoop } from '../rows/batch-code.ts'
 import type { GroupModule } from './find-code.ts'
 import type { AggregatePlan } from './group-by-plan.ts'
@@ -83,4 +83,42 @@ export function addBatchSums(
     const [compute, counted] = countOf(aggregate)
     return [addSum(aggregate), compute, place.store(count, [i64.add(place.load(count)[0] ?? [], counted)])]
   })
+}
+
+/**
+ * Statements: adds the batch to the state of one aggregate, by a kernel over its column. Right for every aggregate of
+ * which `hasBatchSum(aggregate, nullable)` holds.
+ */
+export function addBatchSum(
+  { kernels }: GroupModule,
+  body: FunctionBuilder,
+  aggregate: AggregatePlan,
+  rows: RowLoop,
+  { values, validity }: ColumnLocals,
+  place: Place,
+): Code {
+  const { function: name, type, value, count, nullable } = aggregate
+  const every = i64.extendI32U(get(rows.count))
+  const valid = call(kernels.countValid, get(validity), get(rows.selection), get(rows.count))
+  const hasNulls = name !== 'len' && nullable
+  const counted = hasNulls ? ifValue('i64', get(validity), i64.extendI32U(valid), every) : every
+  const addCount = count === undefined ? [] : place.store(count, [i64.add(place.load(count)[0] ?? [], counted)])
+  if (value === undefined) return addCount
+  if (isWide(aggregate)) {
+    const { sumI64, sumU64, sumI128 } = kernels
+    const kernel = physicalOf(type) === 'i128' ? sumI128 : type.kind === 'uint64' ? sumU64 : sumI64
+    const flags = nullable ? get(validity) : i32.const(0)
+    const sum = call(kernel, get(values), flags, get(rows.selection), get(rows.count), place.address(value))
+    return [sum, addCount]
+  }
+  const isFloat = type.kind === 'float64'
+  const kernel = isFloat ? kernels.sumF64 : type.kind === 'uint32' ? kernels.sumU32 : kernels.sumI32
+  const sum = body.local(isFloat ? 'f64' : 'i64')
+  const before = place.load(value)[0] ?? []
+  const after = isFloat ? f64.add(before, get(sum)) : i64.add(before, get(sum))
+  return [
+    set(sum, call(kernel, get(values), get(rows.selection), get(rows.count))),
+    place.store(value, [after]),
+    addCount,
+  ]
 }

@@ -22,16 +22,21 @@ import { addCoded } from './coded-code.ts'
 import { addFused, canFuse } from './fused-code.ts'
 import { type GroupByPlan, planGroupBy } from './group-by-plan.ts'
 import type { CompiledGroupBy, GroupBySpec } from './group-by-spec.ts'
+import { NARROW_FIELDS_MAX } from '../rows/wide-rows.ts'
+import { addWideGroupBy } from './wide-group-by.ts'
 import { addCounters, addUpdate, addUpdateSingle } from './update-code.ts'
 
-/** Compiles a spec. Instantiate with { env: { memory }, kernel: kernel exports }; exports are GroupByExports. */
-export function compileGroupBy(spec: GroupBySpec): CompiledGroupBy {
+/**
+ * Compiles a spec. Instantiate with { env: { memory }, kernel: kernel exports }; exports are GroupByExports.
+ * @param narrowMax rows of more fields are treated by loops over their columns
+ */
+export function compileGroupBy(spec: GroupBySpec, narrowMax = NARROW_FIELDS_MAX): CompiledGroupBy {
   const plan = planGroupBy(spec)
   let bytes: Uint8Array<ArrayBuffer> | undefined
   return {
     key: shapeKey(spec),
     get bytes() {
-      bytes ??= generateModule(plan)
+      bytes ??= generateModule(plan, narrowMax)
       return bytes
     },
     params: { bytes: new Uint8Array(0), relocations: [] },
@@ -49,7 +54,7 @@ function stringColumnsOf({ aggregates }: GroupByPlan): number[] {
   return [...new Set(kept.flatMap(({ column }) => column ?? []))]
 }
 
-function generateModule(plan: GroupByPlan): Uint8Array<ArrayBuffer> {
+function generateModule(plan: GroupByPlan, narrowMax: number): Uint8Array<ArrayBuffer> {
   const builder = new ModuleBuilder()
   const wideSum = { params: ['i32', 'i32', 'i32', 'i32', 'i32'], results: [] } as const
   const kernels = {
@@ -69,13 +74,18 @@ function generateModule(plan: GroupByPlan): Uint8Array<ArrayBuffer> {
     longBytesEqual: builder.importKernel('longBytesEqual', { params: ['i32', 'i32', 'i32'], results: ['i32'] }),
   }
   const module: GroupModule = { builder, plan, store: addStoreFunctions(builder), kernels }
+  for (const aggregate of plan.aggregates) if (aggregate.kind > 0) addCounters(module, aggregate)
+  if (plan.layout.fields.length > narrowMax) addWideGroupBy(module, narrowMax)
+  else addNarrowGroupBy(module)
+  return builder.encode()
+}
+
+function addNarrowGroupBy(module: GroupModule): void {
   addLookups(module)
   addUpdate(module)
   addUpdateSingle(module)
-  for (const aggregate of plan.aggregates) if (aggregate.kind > 0) addCounters(module, aggregate)
   addMoves(module)
   addEmit(module)
-  return builder.encode()
 }
 
 function addLookups(module: GroupModule): void {

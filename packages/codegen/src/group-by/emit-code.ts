@@ -2,10 +2,8 @@
  * emit: from the rows of groups to the final columns; sums are checked here, once.
  */
 import { type DataType, isUnsignedInteger, raiseCode } from '@spillway/columnar'
-import { loadWords } from '../expr/load-value.ts'
 import {
   fieldColumn,
-  type Gather,
   type GatheredColumn,
   gatherColumns,
   openGather,
@@ -15,6 +13,7 @@ import {
 import type { RowField } from '../rows/row-layout.ts'
 import { type Code, f64, i32, i64, ifElse, ifValue, local, ret } from '../wasm/instructions.ts'
 import type { FunctionBuilder } from '../wasm/module-builder.ts'
+import { memoryPlace, type Place } from './aggregate-code.ts'
 import type { GroupModule } from './find-code.ts'
 import type { AggregatePlan } from './group-by-plan.ts'
 
@@ -32,34 +31,42 @@ export function addEmit(module: GroupModule): void {
     writeHeader(gather),
     gatherColumns(gather, [
       ...keys.map((key) => fieldColumn(key.field, gather.row)),
-      ...aggregates.map((aggregate, index) => finalColumn(body, gather, aggregate, index)),
+      ...aggregates.map((aggregate, index) => {
+        const overflow = [writeError(gather, raiseCode.overflow, i32.const(index)), ret(i32.const(1))]
+        return finalColumn(body, memoryPlace(gather.row), aggregate, overflow)
+      }),
     ]),
     i32.const(0),
   )
 }
 
-function finalColumn(body: FunctionBuilder, gather: Gather, aggregate: AggregatePlan, index: number): GatheredColumn {
-  const { value, count } = aggregate
+/**
+ * What an aggregate gives in the end, from the state at `place`.
+ * @param overflow statements that leave the function when a sum does not fit
+ */
+export function finalColumn(
+  body: FunctionBuilder,
+  place: Place,
+  aggregate: AggregatePlan,
+  overflow: Code,
+): GatheredColumn {
+  const { value, count, outputType: type } = aggregate
   if (value === undefined) {
     // count, len, nUnique
-    return count === undefined
-      ? { type: aggregate.outputType, prepare: [], words: [], valid: undefined }
-      : fieldColumn(count, gather.row)
+    return { type, prepare: [], words: count === undefined ? [] : place.load(count), valid: undefined }
   }
-  if (aggregate.function === 'sum') return finalSum(gather, aggregate, value, index)
-  if (aggregate.function === 'mean' && count !== undefined) return finalMean(body, gather, aggregate, value, count)
-  return fieldColumn(value, gather.row)
+  if (aggregate.function === 'sum') return finalSum(place, aggregate, value, overflow)
+  if (aggregate.function === 'mean' && count !== undefined) return finalMean(body, place, aggregate, value, count)
+  const valid = value.nullOffset === undefined ? undefined : place.loadFlag(value)
+  return { type: value.type, prepare: [], words: place.load(value), valid }
 }
 
-function finalSum(gather: Gather, aggregate: AggregatePlan, value: RowField, index: number): GatheredColumn {
+function finalSum(place: Place, aggregate: AggregatePlan, value: RowField, overflow: Code): GatheredColumn {
   const { outputType } = aggregate
-  const words = loadWords(value.type, get(gather.row), value.offset)
+  const words = place.load(value)
   const [low, high] = words
   if (low === undefined || high === undefined) return { type: outputType, prepare: [], words, valid: undefined }
-  const check = ifElse(isTooLarge(outputType, low, high), [
-    writeError(gather, raiseCode.overflow, index),
-    ret(i32.const(1)),
-  ])
+  const check = ifElse(isTooLarge(outputType, low, high), overflow)
   return { type: outputType, prepare: check, words: outputType.kind === 'decimal' ? words : [low], valid: undefined }
 }
 
@@ -82,19 +89,19 @@ function notBelow(low: Code, high: Code, bound: bigint): Code {
 
 function finalMean(
   body: FunctionBuilder,
-  gather: Gather,
+  place: Place,
   aggregate: AggregatePlan,
   value: RowField,
   count: RowField,
 ): GatheredColumn {
   const rows = body.local('i64')
-  const [low = [], high] = loadWords(value.type, get(gather.row), value.offset)
+  const [low = [], high] = place.load(value)
   const total = value.type.kind === 'float64' ? low : high === undefined ? f64.convertI64S(low) : wideToFloat(low, high)
   const scale = aggregate.type.kind === 'decimal' ? aggregate.type.scale : 0
   const divisor = scale === 0 ? f64.convertI64S(get(rows)) : f64.mul(f64.convertI64S(get(rows)), f64.const(10 ** scale))
   return {
     type: aggregate.outputType,
-    prepare: set(rows, i64.load(get(gather.row), count.offset)),
+    prepare: set(rows, place.load(count)[0] ?? []),
     words: [ifValue('f64', i64.eqz(get(rows)), f64.const(0), f64.div(total, divisor))],
     valid: i64.ne(get(rows), i64.const(0n)),
   }

@@ -100,13 +100,13 @@ function storeKey(keyLocals: KeyLocals, row: number, partition: number, store: S
 }
 
 /** Statement: stops (note, then `leave`) if the partition's range is at its limit. */
-function checkRange(store: number, partition: number, leave: Code): Code {
+export function checkRange(store: number, partition: number, leave: Code): Code {
   const full = i32.geU(i32.load(get(partition), partitionStore.entryCount), i32.load(get(store), localStore.rangeLimit))
   return ifElse(full, [noteStop(store, get(partition), stopReason.rangeFull), leave])
 }
 
 /** Statement: enters a row in the directory. */
-function enter(partition: number, slot: number, hash: number, row: number): Code {
+export function enter(partition: number, slot: number, hash: number, row: number): Code {
   const entries = i32.load(get(partition), partitionStore.entryCount)
   return [
     i32.store(get(partition), i32.add(entries, i32.const(1)), partitionStore.entryCount),
@@ -349,18 +349,31 @@ export function addPageFunction(
   )
 }
 
+/** Functions of a module whose rows are too wide for code per field. */
+export interface WideAbsorb {
+  /** (row, row) → 0: their keys are equal. */
+  readonly rowsDiffer: number
+  /** (row) → heap bytes of the strings among its states. */
+  readonly stateNeed: number
+  /** (target, source, partition): merges states. */
+  readonly mergeStates: number
+}
+
 /**
  * Exports absorb (rows without a match are linked) or mergeMatching (they are left alone, and strings that are kept are
  * copied into the store's own heap, so that the page and its heap may be freed afterwards).
  */
-export function addAbsorb(module: GroupModule, name: 'absorb' | 'mergeMatching'): void {
+export function addAbsorb(module: GroupModule, name: 'absorb' | 'mergeMatching', wide?: WideAbsorb): void {
   const { plan } = module
   addPageFunction(module, name, (body, { store, row, hash, partition }) => {
-    const keys = openKeys(body, plan.keys)
+    const keys = openKeys(body, wide === undefined ? plan.keys : [])
     const found = body.local('i32')
     const slotAddress = body.local('i32')
     const probe = openProbe(body, store)
-    const match = keysEqual(keys, found, module.kernels.longBytesEqual)
+    const match =
+      wide === undefined
+        ? keysEqual(keys, found, module.kernels.longBytesEqual)
+        : i32.eqz(call(wide.rowsDiffer, get(row), get(found)))
     const link: Code = [
       // From here the way out of the page loop is: range check, probe block, live row, loop, block.
       checkRange(store, partition, br(4)),
@@ -379,8 +392,10 @@ export function addAbsorb(module: GroupModule, name: 'absorb' | 'mergeMatching')
       loadRowKeys(keys, row),
       probeCode(probe, { hash, found, slotAddress }, match, [shares ? link : [], set(found, get(row))]),
       ifElse(i32.ne(get(found), get(row)), [
-        shares ? [] : requireStringRoom(module, body, { store, row, partition }),
-        mergeRows(plan.aggregates, body, code, found, row),
+        shares ? [] : requireStringRoom(module, body, { store, row, partition }, wide),
+        wide === undefined
+          ? mergeRows(plan.aggregates, body, code, found, row)
+          : call(wide.mergeStates, get(found), get(row), get(partition)),
         i32.store8(get(row), i32.const(1), plan.layout.deadOffset),
       ]),
     ]
@@ -392,18 +407,17 @@ function requireStringRoom(
   module: GroupModule,
   body: FunctionBuilder,
   at: { readonly store: number; readonly row: number; readonly partition: number },
+  wide: WideAbsorb | undefined,
 ): Code {
   const views = module.plan.layout.fields.filter((field) => field.role === 'state' && physicalOf(field.type) === 'view')
   if (views.length === 0) return []
   const need = body.local('i32')
-  const bytes = views.map((field) => longLength(i64.load(get(at.row), field.offset)))
+  const each = wide === undefined ? views : []
+  const bytes = each.map((field) => longLength(i64.load(get(at.row), field.offset)))
   const room = call(module.store.heapRoom, get(at.store), get(at.partition), get(need))
   // Out of: this check, the match, the live row, the loop, the block.
   return [
-    set(
-      need,
-      bytes.reduce((a, b) => i32.add(a, b)),
-    ),
+    set(need, wide === undefined ? bytes.reduce((a, b) => i32.add(a, b)) : call(wide.stateNeed, get(at.row))),
     ifElse(get(need), brIf(4, i32.eqz(room))),
   ]
 }

@@ -24,7 +24,7 @@ export interface KeyLocals {
 }
 
 /** The type whose words a key is kept in: bits instead of floats. */
-function wordsOf(type: DataType): DataType {
+export function wordsOf(type: DataType): DataType {
   if (type.kind === 'float32') return { kind: 'int32' }
   return type.kind === 'float64' ? { kind: 'int64' } : type
 }
@@ -102,7 +102,8 @@ export function loadCodedKeys(
   })
 }
 
-function canonicalWords(type: DataType, address: Code, scratch: FloatScratch): readonly Code[] {
+/** Code of a key's canonical words, from a value as it lies in a column. */
+export function canonicalWords(type: DataType, address: Code, scratch: FloatScratch): readonly Code[] {
   const physical = physicalOf(type)
   if (physical !== 'f32' && physical !== 'f64') return loadWords(type, address)
   // x + 0 turns -0 into 0 and keeps all else.
@@ -147,7 +148,7 @@ export function hashKeys(
   hash: number,
   hashBytes: number | undefined,
   mask: bigint | undefined,
-  purpose: 'groupBy' | 'join' = 'groupBy',
+  purpose: HashPurpose = 'groupBy',
 ): Code {
   const steps: Code[] = [set(hash, i64.const(0n))]
   // Two 32-bit words are mixed in one step.
@@ -165,15 +166,23 @@ export function hashKeys(
     }
   }
   if (half !== undefined) steps.push(mixStep(hash, half))
-  steps.push(set(hash, i64.mul(get(hash), i64.const(purpose === 'join' ? LAST_JOIN_FACTOR : LAST_FACTOR))))
-  steps.push(set(hash, i64.xor(get(hash), i64.shrU(get(hash), i64.const(29n)))))
-  if (mask !== undefined) steps.push(set(hash, i64.and(get(hash), i64.const(mask))))
-  return steps
+  return [steps, finishHash(hash, mask, purpose)]
+}
+
+export type HashPurpose = 'groupBy' | 'join'
+
+/** Statements: the last step of a hash. */
+export function finishHash(hash: number, mask: bigint | undefined, purpose: HashPurpose): Code {
+  return [
+    set(hash, i64.mul(get(hash), i64.const(purpose === 'join' ? LAST_JOIN_FACTOR : LAST_FACTOR))),
+    set(hash, i64.xor(get(hash), i64.shrU(get(hash), i64.const(29n)))),
+    mask === undefined ? [] : set(hash, i64.and(get(hash), i64.const(mask))),
+  ]
 }
 
 /** Each word as i64; a short word is zero-extended so that two of them can be packed. */
-function hashedWords(
-  key: KeyPlan,
+export function hashedWords(
+  key: { readonly type: DataType },
   words: readonly number[],
   valid: number | undefined,
   hashBytes: number | undefined,
@@ -193,7 +202,7 @@ function hashedWords(
 }
 
 /** Each step is a bijection of the hash for a given word: nothing is lost on the way. */
-function mixStep(hash: number, word: Code): Code {
+export function mixStep(hash: number, word: Code): Code {
   return [
     set(hash, i64.mul(i64.xor(get(hash), word), i64.const(FIRST_FACTOR))),
     set(hash, i64.xor(get(hash), i64.shrU(get(hash), i64.const(32n)))),

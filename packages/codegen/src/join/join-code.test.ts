@@ -14,7 +14,7 @@ import {
   PARTITION_BYTES,
   partitionStore,
 } from '../rows/row-store-layout.ts'
-import { rowsPerPage } from '../rows/row-layout.ts'
+import { rowsPerBlock } from '../rows/row-layout.ts'
 import { compileJoinProbe } from './join-probe.ts'
 import { compileJoinRows } from './join-rows.ts'
 import type { JoinColumn, JoinProbeExports, JoinRowsExports } from './join-spec.ts'
@@ -145,18 +145,25 @@ const shapes: { name: string; types: readonly DataType[]; makeKey: (i: number) =
 const keyText = (key: readonly Value[]): string =>
   key.map((part) => (part === null ? 'null' : Number(part) === 0 && part !== '' ? '0' : String(part))).join('|')
 
-for (const { name, types, makeKey } of shapes) {
+/** Code per field, loops over fields, and loops over keys too. */
+const ways = [undefined, 2, 1].flatMap((narrowMax) => shapes.map((shape) => ({ ...shape, narrowMax })))
+
+for (const { name, types, makeKey, narrowMax } of ways) {
   for (const nullable of [false, true]) {
     for (const nullsEqual of nullable ? [false, true] : [false]) {
-      describe(`${name}${nullable ? ' with nulls' : ''}${nullsEqual ? ' that are equal' : ''}`, () => {
+      const way = narrowMax === undefined ? '' : `, at most ${narrowMax} without loops`
+      describe(`${name}${nullable ? ' with nulls' : ''}${nullsEqual ? ' that are equal' : ''}${way}`, () => {
         const keys = types.map((type, index): JoinColumn => ({ column: index + 1, type, nullable }))
         const payload: JoinColumn[] = [{ column: 0, type: { kind: 'int64' }, nullable: false }]
         const all: DataType[] = [{ kind: 'int64' }, ...types]
-        const compiled = compileJoinRows({ keys, payload, nullsEqual, keepsNullKeys: true, hashMask: undefined })
+        const compiled = compileJoinRows(
+          { keys, payload, nullsEqual, keepsNullKeys: true, hashMask: undefined },
+          narrowMax,
+        )
         const rows = instantiate<JoinRowsExports>(compiled.bytes)
         const { layout, keyFields, payloadFields } = compiled
         const probe = instantiate<JoinProbeExports>(
-          compileJoinProbe({ keys, keyFields, layout, nullsEqual, hashMask: undefined }).bytes,
+          compileJoinProbe({ keys, keyFields, layout, nullsEqual, hashMask: undefined }, narrowMax).bytes,
         )
         const idOffset = payloadFields[0]?.offset ?? 0
         const makeRows = (n: number, seed: number): Value[][] =>
@@ -225,7 +232,7 @@ for (const { name, types, makeKey } of shapes) {
           const partition = store.address + LOCAL_HEADER_BYTES
           dataView.setUint32(partition + partitionStore.rowEnd, page(20) + 50 * layout.rowBytes, true)
           expect(rows.append(batch, store.address, 0)).toBe(50)
-          dataView.setUint32(partition + partitionStore.rowEnd, page(20) + rowsPerPage(layout) * layout.rowBytes, true)
+          dataView.setUint32(partition + partitionStore.rowEnd, page(20) + rowsPerBlock(layout) * layout.rowBytes, true)
           expect(rows.append(batch, store.address, 50)).toBe(130)
           expect(idAt(page(20) + 129 * layout.rowBytes)).toBe(129)
         })

@@ -11,6 +11,7 @@ import { physicalOf } from '@spillway/columnar'
 import type { KeyPlan } from '../group-by/group-by-plan.ts'
 import { hasDirectKey, hashKeys, type KeyLocals, keysEqual, loadKeys, openKeys } from '../group-by/key-code.ts'
 import { anyValidity, forEachRow, openColumn, openRowLoop, type RowLoop, selectedRow } from '../rows/batch-code.ts'
+import { addAnyNull, addHashRow, addKeysDiffer, NARROW_FIELDS_MAX } from '../rows/wide-rows.ts'
 import { block, br, brIf, type Code, call, i32, i64, ifElse, ifValue, local, loop } from '../wasm/instructions.ts'
 import { type FunctionBuilder, ModuleBuilder, type Signature } from '../wasm/module-builder.ts'
 import { allValid, columnsText, directKey, tagOf } from './join-rows.ts'
@@ -28,10 +29,24 @@ interface ProbeModule {
   readonly link: number
   readonly hashBytes: number
   readonly longBytesEqual: number
+  /** Functions over the keys when they are too many for code per key. */
+  readonly wide: WideKeys | undefined
 }
 
-/** Compiles a spec. Instantiate with { env: { memory }, kernel: kernel exports }; exports are JoinProbeExports. */
-export function compileJoinProbe(spec: JoinProbeSpec): CompiledJoinProbe {
+interface WideKeys {
+  /** (batch, row) → hash. */
+  readonly hashRow: number
+  /** (batch, row) → 1 if a key is null. */
+  readonly anyNull: number
+  /** (batch, row, stored row) → 0: equal. */
+  readonly keysDiffer: number
+}
+
+/**
+ * Compiles a spec. Instantiate with { env: { memory }, kernel: kernel exports }; exports are JoinProbeExports.
+ * @param narrowMax more keys are treated by loops; the same for all modules of a join
+ */
+export function compileJoinProbe(spec: JoinProbeSpec, narrowMax = NARROW_FIELDS_MAX): CompiledJoinProbe {
   let bytes: Uint8Array<ArrayBuffer> | undefined
   const fields = spec.keyFields.map(({ offset, nullOffset }) => `${offset}/${nullOffset ?? ''}`).join()
   const { linkOffset, deadOffset } = spec.layout
@@ -39,13 +54,13 @@ export function compileJoinProbe(spec: JoinProbeSpec): CompiledJoinProbe {
   return {
     key: `join probe ${columnsText(spec.keys)} | ${places} | ${spec.nullsEqual} | ${spec.hashMask ?? ''}`,
     get bytes() {
-      bytes ??= generateModule(spec)
+      bytes ??= generateModule(spec, narrowMax)
       return bytes
     },
   }
 }
 
-function generateModule(spec: JoinProbeSpec): Uint8Array<ArrayBuffer> {
+function generateModule(spec: JoinProbeSpec, narrowMax: number): Uint8Array<ArrayBuffer> {
   const builder = new ModuleBuilder()
   const hashBytes = builder.importKernel('hashBytes', { params: ['i32', 'i32'], results: ['i64'] })
   const longBytesEqual = builder.importKernel('longBytesEqual', { params: ['i32', 'i32', 'i32'], results: ['i32'] })
@@ -56,7 +71,8 @@ function generateModule(spec: JoinProbeSpec): Uint8Array<ArrayBuffer> {
     assert(field !== undefined, 'every key has a field')
     return { name: field.name, column, type, nullable, field }
   })
-  const module: ProbeModule = { builder, spec, keys, link, hashBytes, longBytesEqual }
+  const wide = keys.length > narrowMax ? addWideKeys(builder, spec, keys, { hashBytes, longBytesEqual }) : undefined
+  const module: ProbeModule = { builder, spec, keys, link, hashBytes, longBytesEqual, wide }
   const none: Signature['results'] = []
   addVariants(module, 'hash', { params: ['i32', 'i32'], results: none }, addHash)
   addVariants(module, 'lookup', { params: ['i32', 'i32', 'i32', 'i32', 'i32', 'i32'], results: none }, addLookup)
@@ -69,13 +85,31 @@ function generateModule(spec: JoinProbeSpec): Uint8Array<ArrayBuffer> {
   return builder.encode()
 }
 
+function addWideKeys(
+  builder: ModuleBuilder,
+  spec: JoinProbeSpec,
+  keys: readonly KeyPlan[],
+  { hashBytes, longBytesEqual }: Pick<ProbeModule, 'hashBytes' | 'longBytesEqual'>,
+): WideKeys {
+  return {
+    hashRow: addHashRow(builder, keys, { hashBytes, mask: spec.hashMask, purpose: 'join', narrowMax: 0 }),
+    anyNull: addAnyNull(builder, keys),
+    keysDiffer: addKeysDiffer(builder, keys, longBytesEqual),
+  }
+}
+
 /** What the functions have in common: parameter 0 is the batch. */
 interface Scan {
   readonly rows: RowLoop
+  /** Empty when there are too many for locals. */
   readonly keys: readonly KeyLocals[]
   readonly hash: number
   /** Statement: the keys of the current row. */
   readonly load: Code
+  /** Statements: their hash. */
+  readonly hashIt: Code
+  /** 1 if none of them is null. */
+  readonly areValid: Code
 }
 
 /** Exports a function that calls its general variant when a key column has nulls. */
@@ -88,14 +122,26 @@ function addVariants(
   const variant = (general: boolean): number => {
     const body = module.builder.addFunction(signature)
     const rows = openRowLoop(body, 0)
-    const columns = module.keys.map((key) => openColumn(body, 0, key.column))
-    const keys = openKeys(body, module.keys)
+    const { wide, hashBytes, spec } = module
+    const inLocals = wide === undefined ? module.keys : []
+    const columns = inLocals.map((key) => openColumn(body, 0, key.column))
+    const keys = openKeys(body, inLocals)
     const scratch = { f32: body.local('f32'), f64: body.local('f64') }
+    const hash = body.local('i64')
     const load = loadKeys(keys, columns, get(rows.row), general, scratch)
-    emit(module, body, { rows, keys, hash: body.local('i64'), load })
+    const ofRow = wide === undefined ? [] : [get(0), get(rows.row)]
+    const hashIt =
+      wide === undefined
+        ? hashKeys(keys, hash, hashBytes, spec.hashMask, 'join')
+        : set(hash, call(wide.hashRow, ...ofRow))
+    const areValid = wide === undefined ? allValid(keys) : i32.eqz(call(wide.anyNull, ...ofRow))
+    emit(module, body, { rows, keys, hash, load, hashIt, areValid })
     return body.index
   }
-  const nullable = module.keys.filter((key) => key.nullable).map((key) => key.column)
+  // Loops look at each column by themselves.
+  const nullable = (module.wide === undefined ? module.keys : [])
+    .filter((key) => key.nullable)
+    .map(({ column }) => column)
   const fast = variant(false)
   const body = module.builder.addFunction(signature, name)
   const params = signature.params.map((_, index) => get(index))
@@ -112,18 +158,13 @@ function addVariants(
 const at4 = (base: number, position: number): Code => i32.add(get(base), i32.shl(get(position), i32.const(2)))
 const at8 = (base: number, position: number): Code => i32.add(get(base), i32.shl(get(position), i32.const(3)))
 
-function addHash(module: ProbeModule, body: FunctionBuilder, { rows, keys, hash, load }: Scan): void {
+function addHash(_module: ProbeModule, body: FunctionBuilder, { rows, hash, load, hashIt }: Scan): void {
   const hashes = 1
-  body.emit(
-    forEachRow(rows, [
-      load,
-      hashKeys(keys, hash, module.hashBytes, module.spec.hashMask, 'join'),
-      i64.store(at8(hashes, rows.position), get(hash)),
-    ]),
-  )
+  body.emit(forEachRow(rows, [load, hashIt, i64.store(at8(hashes, rows.position), get(hash))]))
 }
 
-function addLookup(module: ProbeModule, body: FunctionBuilder, { rows, keys, hash, load }: Scan): void {
+function addLookup(module: ProbeModule, body: FunctionBuilder, scan: Scan): void {
+  const { rows, hash, load, hashIt, areValid } = scan
   const [table, partitionBits, levelShift, hashes, candidates] = [1, 2, 3, 4, 5]
   const partition = body.local('i32')
   const entry = body.local('i64')
@@ -133,13 +174,13 @@ function addLookup(module: ProbeModule, body: FunctionBuilder, { rows, keys, has
   const slot = i32.wrapI64(i64.shrU(i64.shl(get(hash), get(level)), i64.load32U(get(partition), joinTable.shift)))
   const directory = i32.load(get(partition), joinTable.directory)
   const hasTag = i32.wrapI64(i64.and(i64.shrU(get(entry), tagOf(get(hash))), i64.const(1n)))
-  const isCandidate = module.spec.nullsEqual ? hasTag : i32.and(hasTag, allValid(keys))
+  const isCandidate = module.spec.nullsEqual ? hasTag : i32.and(hasTag, areValid)
   body.emit(
     set(partitionShift, i64.extendI32U(i32.sub(i32.const(63), get(partitionBits)))),
     set(level, i64.extendI32U(get(levelShift))),
     forEachRow(rows, [
       load,
-      hashKeys(keys, hash, module.hashBytes, module.spec.hashMask, 'join'),
+      hashIt,
       i64.store(at8(hashes, rows.position), get(hash)),
       set(partition, i32.add(get(table), i32.mul(index, i32.const(JOIN_TABLE_ENTRY_BYTES)))),
       set(entry, i64.load(i32.add(directory, i32.shl(slot, i32.const(3))))),
@@ -173,10 +214,15 @@ function addLookupDirect(_module: ProbeModule, body: FunctionBuilder, { rows, ke
 }
 
 /** 1 if the row at `found` has the hash and the keys in the locals. Cheap keys are compared at once. */
-function isMatch(module: ProbeModule, { keys, hash }: Scan, found: number): Code {
+function isMatch(module: ProbeModule, { keys, hash, rows }: Scan, found: number): Code {
+  const isSameHash = i64.eq(i64.load(get(found)), get(hash))
+  if (module.wide !== undefined) {
+    const equal = i32.eqz(call(module.wide.keysDiffer, get(0), get(rows.row), get(found)))
+    return ifValue('i32', isSameHash, equal, i32.const(0))
+  }
   const equal = keysEqual(keys, found, module.longBytesEqual)
   if (keys.every(({ key }) => physicalOf(key.type) !== 'view')) return equal
-  return ifValue('i32', i64.eq(i64.load(get(found)), get(hash)), equal, i32.const(0))
+  return ifValue('i32', isSameHash, equal, i32.const(0))
 }
 
 function addMatch(module: ProbeModule, body: FunctionBuilder, scan: Scan): void {

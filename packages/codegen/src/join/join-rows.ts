@@ -20,6 +20,19 @@ import {
 } from '../group-by/key-code.ts'
 import { forEachRow, openColumn, openRowLoop, validFlag } from '../rows/batch-code.ts'
 import { addLoadRows, addSpillRows } from '../rows/move-code.ts'
+import { addWideFieldGather } from '../rows/wide-gather.ts'
+import { addWideLoadRows } from '../rows/wide-move.ts'
+import {
+  addAnyNull,
+  addHashRow,
+  addRowHasNull,
+  addSourceNeed,
+  addWriteFields,
+  type HashNeeds,
+  keySource,
+  NARROW_FIELDS_MAX,
+  type SourceField,
+} from '../rows/wide-rows.ts'
 import { makeRowLayout, type RowField, type RowFieldSpec, type RowLayout, spillSchemaOf } from '../rows/row-layout.ts'
 import { joinStore, KEY_RANGE_BYTES, KEY_RANGES_MAX, localStore, stopReason } from '../rows/row-store-layout.ts'
 import { addStoreFunctions, longLength, type StoreFunctions } from '../rows/string-code.ts'
@@ -36,14 +49,17 @@ interface RowsPlan {
   readonly payload: readonly { readonly column: number; readonly field: RowField }[]
 }
 
-/** Compiles a spec. Instantiate with { env: { memory }, kernel: kernel exports }; exports are JoinRowsExports. */
-export function compileJoinRows(spec: JoinRowsSpec): CompiledJoinRows {
+/**
+ * Compiles a spec. Instantiate with { env: { memory }, kernel: kernel exports }; exports are JoinRowsExports.
+ * @param narrowMax rows of more fields, and more keys, are treated by loops; the same for all modules of a join
+ */
+export function compileJoinRows(spec: JoinRowsSpec, narrowMax = NARROW_FIELDS_MAX): CompiledJoinRows {
   const plan = planRows(spec)
   let bytes: Uint8Array<ArrayBuffer> | undefined
   return {
     key: rowsKey(spec),
     get bytes() {
-      bytes ??= generateModule(plan)
+      bytes ??= generateModule(plan, narrowMax)
       return bytes
     },
     layout: plan.layout,
@@ -88,14 +104,29 @@ export function columnsText(columns: readonly JoinColumn[]): string {
   return columns.map(({ column, type, nullable }) => `${column}:${typeName(type)}${nullable ? '?' : ''}`).join()
 }
 
-function generateModule(plan: RowsPlan): Uint8Array<ArrayBuffer> {
+function generateModule(plan: RowsPlan, narrowMax: number): Uint8Array<ArrayBuffer> {
   const builder = new ModuleBuilder()
   const hashBytes = builder.importKernel('hashBytes', { params: ['i32', 'i32'], results: ['i64'] })
   const store = addStoreFunctions(builder)
-  addAppend(builder, plan, store, hashBytes)
-  addSpillRows(builder, plan.layout)
-  addLoadRows(builder, plan.layout, store, (field) => zeroWords(field.type))
-  addLink(builder, plan)
+  const nullWords = (field: RowField): readonly Code[] => zeroWords(field.type)
+  if (plan.layout.fields.length > narrowMax) {
+    addWideAppend(builder, plan, store, { hashBytes, mask: plan.spec.hashMask, purpose: 'join', narrowMax })
+    addWideFieldGather(builder, 'spillRows', plan.layout.fields)
+    addWideLoadRows(builder, plan.layout, store, nullWords)
+    addLink(
+      builder,
+      plan,
+      addRowHasNull(
+        builder,
+        plan.keys.map((key) => key.field),
+      ),
+    )
+  } else {
+    addAppend(builder, plan, store, hashBytes)
+    addSpillRows(builder, plan.layout)
+    addLoadRows(builder, plan.layout, store, nullWords)
+    addLink(builder, plan, undefined)
+  }
   if (isDirect(plan)) addLinkDirect(builder, plan)
   return builder.encode()
 }
@@ -150,7 +181,8 @@ function addAppend(builder: ModuleBuilder, plan: RowsPlan, store: StoreFunctions
   })
   const drops = !spec.nullsEqual && !spec.keepsNullKeys
   const isKept = drops ? allValid(keys) : i32.const(1)
-  const ranges = keyRanges(body, storeLocal, plan, keys)
+  const ranged = rangedKeys(plan).flatMap((position) => keys[position] ?? [])
+  const ranges = keyRanges(body, storeLocal, ranged, (own) => allValid(spec.nullsEqual ? [own] : keys))
   body.emit(
     i32.store(get(storeLocal), i32.const(stopReason.none), localStore.stopReason),
     set(rows.position, get(start)),
@@ -174,15 +206,67 @@ function addAppend(builder: ModuleBuilder, plan: RowsPlan, store: StoreFunctions
   )
 }
 
+/** Exports append for rows of many fields: written where they lie, by loops over runs of columns. */
+function addWideAppend(builder: ModuleBuilder, plan: RowsPlan, store: StoreFunctions, needs: HashNeeds): void {
+  const { spec, layout } = plan
+  const sources = [
+    ...plan.keys.map(keySource),
+    ...plan.payload.map(
+      ({ column, field }): SourceField => ({ column, field, isKey: false, nullWords: zeroWords(field.type) }),
+    ),
+  ]
+  const hashRow = addHashRow(builder, plan.keys, needs)
+  const need = addSourceNeed(builder, sources)
+  const write = addWriteFields(builder, store, sources)
+  const anyNull = addAnyNull(builder, plan.keys)
+  const body = builder.addFunction({ params: ['i32', 'i32', 'i32'], results: ['i32'] }, 'append')
+  const [batch, storeLocal, start] = [0, 1, 2]
+  const rows = openRowLoop(body, batch)
+  const [partition, row, valid] = [body.local('i32'), body.local('i32'), body.local('i32')]
+  const hash = body.local('i64')
+  // Keys that have a range are few: they stand in locals.
+  const ranged = rangedKeys(plan).flatMap((position) => plan.keys[position] ?? [])
+  const keyColumns = ranged.map((key) => openColumn(body, batch, key.column))
+  const keys = openKeys(body, ranged)
+  const scratch = { f32: body.local('f32'), f64: body.local('f64') }
+  const ranges = keyRanges(body, storeLocal, keys, (own) => (spec.nullsEqual ? allValid([own]) : get(valid)))
+  const drops = !spec.nullsEqual && !spec.keepsNullKeys
+  const bytes = call(need, get(batch), get(rows.row))
+  body.emit(
+    i32.store(get(storeLocal), i32.const(stopReason.none), localStore.stopReason),
+    set(rows.position, get(start)),
+    ranges.open,
+    forEachRow(rows, [
+      set(valid, i32.eqz(call(anyNull, get(batch), get(rows.row)))),
+      ifElse(drops ? get(valid) : i32.const(1), [
+        set(hash, call(hashRow, get(batch), get(rows.row))),
+        set(partition, call(store.partitionAddress, get(storeLocal), get(hash))),
+        set(row, call(store.takeRow, get(storeLocal), get(partition), i32.const(layout.rowBytes), bytes)),
+        brIf(2, i32.eqz(get(row))),
+        i64.store(get(row), get(hash)),
+        i32.store8(i32.add(get(row), i32.const(layout.deadOffset)), i32.const(0)),
+        call(write, get(batch), get(rows.row), get(row), get(partition)),
+        loadKeys(keys, keyColumns, get(rows.row), true, scratch),
+        ranges.note,
+      ]),
+    ]),
+    ranges.close,
+    get(rows.position),
+  )
+}
+
 /** Keeps the least and the greatest values of the keys that rows of the other side may be equal to. */
-function keyRanges(body: FunctionBuilder, store: number, plan: RowsPlan, keys: readonly KeyLocals[]) {
+function keyRanges(
+  body: FunctionBuilder,
+  store: number,
+  ranged: readonly KeyLocals[],
+  countsFor: (own: KeyLocals) => Code,
+) {
   const address = body.local('i32')
-  const ranges = rangedKeys(plan).map((position, index) => {
-    const own = keys[position]
-    assert(own !== undefined, 'a key that has a range is a key')
+  const ranges = ranged.map((own, index) => {
     const [least, greatest] = [body.local('i64'), body.local('i64')]
     const key = directKey([own])
-    const counts = allValid(plan.spec.nullsEqual ? [own] : keys)
+    const counts = countsFor(own)
     const keep = (bound: number, isBeyond: Code): Code => set(bound, select(key, get(bound), i32.and(isBeyond, counts)))
     const at = index * KEY_RANGE_BYTES
     return {
@@ -215,8 +299,8 @@ function storeKey({ key, words, valid }: KeyLocals, row: number, partition: numb
   return [call(store.copyString, get(partition), i32.add(get(row), i32.const(offset)), get(first), get(second)), flag]
 }
 
-/** Exports link. */
-function addLink(builder: ModuleBuilder, plan: RowsPlan): void {
+/** Exports link. @param hasNull function (row) → 1 if one of the keys is null; undefined: code per key */
+function addLink(builder: ModuleBuilder, plan: RowsPlan, hasNull: number | undefined): void {
   const { layout, spec } = plan
   const link = layout.linkOffset
   assert(link !== undefined, 'rows of a join have a link')
@@ -225,7 +309,11 @@ function addLink(builder: ModuleBuilder, plan: RowsPlan): void {
   const [slot, other, found] = [body.local('i32'), body.local('i32'), body.local('i32')]
   const [hash, entry] = [body.local('i64'), body.local('i64')]
   const flags = spec.nullsEqual ? [] : plan.keys.flatMap(({ field }) => field.nullOffset ?? [])
-  const isLinked = flags.length === 0 ? i32.const(1) : flags.map((at) => i32.load8U(get(row), at)).reduce(i32.and)
+  const areValid = (): Code =>
+    hasNull === undefined
+      ? flags.map((at) => i32.load8U(get(row), at)).reduce(i32.and)
+      : i32.eqz(call(hasNull, get(row)))
+  const isLinked = flags.length === 0 ? i32.const(1) : areValid()
   const home = i32.wrapI64(i64.shrU(i64.shl(get(hash), i64.extendI32U(get(levelShift))), i64.extendI32U(get(shift))))
   body.emit(
     block(

@@ -12,7 +12,7 @@ import type { RowField } from './row-layout.ts'
 const { get, set } = local
 
 /** Rows of a block: their lines stay in the first level of the cache, their pages in the address translation's. */
-const BLOCK_ROWS = 128
+export const BLOCK_ROWS = 128
 
 /** Locals of a gathering function. */
 export interface Gather {
@@ -136,11 +136,11 @@ export function writeHeader(gather: Gather): Code {
 }
 
 /** Statement: fills the error slot with the current row. */
-export function writeError(gather: Gather, code: number, site: number): Code {
+export function writeError(gather: Pick<Gather, 'outBatch' | 'index'>, code: number, site: Code): Code {
   const { outBatch, index } = gather
   return [
     i32.store(get(outBatch), i32.const(code), descriptor.errorCode),
     i32.store(get(outBatch), get(index), descriptor.errorRow),
-    i32.store(get(outBatch), i32.const(site), descriptor.errorSite),
+    i32.store(get(outBatch), site, descriptor.errorSite),
   ]
 }

@@ -2,7 +2,7 @@
 import type { DataType } from '@spillway/columnar'
 import { widthOf } from '@spillway/columnar'
 import { expect, it } from 'vitest'
-import { makeRowLayout, rowsPerPage, spillSchemaOf } from './row-layout.ts'
+import { makeRowLayout, rowsPerBlock, spillSchemaOf } from './row-layout.ts'
 
 const kinds = ['int8', 'utf8', 'int32', 'int64', 'boolean', 'int16', 'float32'] as const
 
@@ -29,7 +29,7 @@ it('places fields without overlap, aligned to 8 bytes or their width', () => {
   }
   expect(layout.fields[0]).toMatchObject({ name: 'hash', offset: 0 })
   expect(layout.rowBytes % 8).toBe(0)
-  expect(rowsPerPage(layout)).toBe(Math.floor(65536 / layout.rowBytes))
+  expect(rowsPerBlock(layout)).toBe(Math.floor(65536 / layout.rowBytes))
   expect(spillSchemaOf(layout).fields.map((field) => field.nullable)).toEqual([
     false,
     ...specs.map((spec) => spec.nullable),

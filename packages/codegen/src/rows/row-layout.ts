@@ -9,8 +9,8 @@
  * Rows of a join also have a link (u32, 4-byte aligned, before the null flags): the next row of their hash chain. It
  * means something while a directory exists and is never spilled.
  * *
- * rowBytes is a multiple of 8. A row never crosses a page. Strings are 16-byte views whose long bytes lie in heap pages
- * of the same partition.
+ * rowBytes is a multiple of 8. Rows lie in blocks: pages, or, when a row is longer than a page, as many contiguous pages
+ * as one row needs. Strings are 16-byte views whose long bytes lie in heap pages of the same partition.
  * The view of a null string is all zeroes, so "length > 12" alone says whether a view owns heap bytes.
  */
 import { assert } from '@spillway/stdx'
@@ -77,13 +77,17 @@ export function makeRowLayout(specs: readonly RowFieldSpec[], hasLink = false): 
   }
   const deadOffset = cursor++
   const rowBytes = Math.ceil(cursor / 8) * 8
-  assert(rowBytes <= PAGE_BYTES, 'a row fits in one page')
   return Object.freeze({ rowBytes, fields: Object.freeze(fields), deadOffset, linkOffset })
 }
 
-/** Rows that fit in a page. */
-export function rowsPerPage(layout: RowLayout): number {
-  return Math.floor(PAGE_BYTES / layout.rowBytes)
+/** Contiguous pages of a block of rows: one, unless a row is longer than that. */
+export function rowBlockPages({ rowBytes }: Pick<RowLayout, 'rowBytes'>): number {
+  return Math.max(1, Math.ceil(rowBytes / PAGE_BYTES))
+}
+
+/** Rows that fit in a block. */
+export function rowsPerBlock(layout: Pick<RowLayout, 'rowBytes'>): number {
+  return Math.floor((rowBlockPages(layout) * PAGE_BYTES) / layout.rowBytes)
 }
 
 /** The columns that raw rows are spilled as: one per field, in field order. */

@@ -4,7 +4,7 @@
  */
 import { type DataType, descriptor, makeSchema, type Schema } from '@spillway/columnar'
 import { createTestArena, SORT_ENTRY_BYTES, SORT_HISTOGRAM_BYTES } from '@spillway/kernels'
-import { describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { ArenaRoom, type CellValue, makeBatch, makeEmptyBatch, readColumn } from '../expr/arena-batch.ts'
 import {
   LOCAL_HEADER_BYTES,
@@ -91,9 +91,12 @@ function compareKeys(columns: Columns, keys: readonly SortKeyColumn[], a: number
   return 0
 }
 
+/** Of the tests that run: more columns and keys are treated by loops. */
+let narrowMax: number | undefined
 const instances = new Map<string, SortExports>()
 function exportsOf(spec: SortSpec): SortExports {
-  const { key, bytes } = compileSort(spec)
+  const { key: shape, bytes } = compileSort(spec, narrowMax)
+  const key = `${shape} ${narrowMax}`
   const known = instances.get(key)
   if (known !== undefined) return known
   const imports = { env: { memory: arena.memory } }
@@ -242,7 +245,14 @@ function makeColumns(rowCount: number, nullShare: number): Columns {
 const schemaOf = (nullable: boolean): Schema =>
   makeSchema(types.map((type, index) => ({ name: `c${index}`, type, nullable: nullable || type.kind === 'null' })))
 
-describe('sort rows', () => {
+describe.each([
+  ['with code per column', undefined],
+  ['with loops over columns', 2],
+])('sort rows %s', (_way, fewest) => {
+  beforeEach(() => {
+    narrowMax = fewest
+  })
+
   for (const [index, type] of types.entries()) {
     it(`one key of type ${type.kind}`, () => {
       for (const nullable of [false, true]) {

@@ -9,22 +9,27 @@ import { fieldColumn, gatherColumns, openGather, writeHeader } from '../rows/gat
 import type { RowField } from '../rows/row-layout.ts'
 import { LOCAL_HEADER_BYTES, localStore, stopReason } from '../rows/row-store-layout.ts'
 import { addStoreFunctions, longLength, type StoreFunctions } from '../rows/string-code.ts'
+import { NARROW_FIELDS_MAX } from '../rows/wide-rows.ts'
 import { block, br, brIf, type Code, call, i32, i64, local, loop, memory, select } from '../wasm/instructions.ts'
 import { type FunctionBuilder, ModuleBuilder } from '../wasm/module-builder.ts'
 import { isKeyBelow, type KeyScratch, makeKey, openKeyScratch, storeKey, type ValueLocals } from './key-code.ts'
 import { isView, ordinalField, planSort, type SortPlan, sortSpillSchema } from './sort-layout.ts'
 import type { CompiledSort, SortSpec } from './sort-spec.ts'
+import { addWideSort } from './wide-sort.ts'
 
 const { get, set } = local
 
-/** Compiles a spec. Instantiate with { env: { memory } }; exports are SortExports. */
-export function compileSort(spec: SortSpec): CompiledSort {
+/**
+ * Compiles a spec. Instantiate with { env: { memory } }; exports are SortExports.
+ * @param narrowMax rows of more columns, and more keys, are treated by loops over them
+ */
+export function compileSort(spec: SortSpec, narrowMax = NARROW_FIELDS_MAX): CompiledSort {
   const plan = planSort(spec)
   let bytes: Uint8Array<ArrayBuffer> | undefined
   return {
     key: shapeKey(spec),
     get bytes() {
-      bytes ??= generateModule(spec, plan)
+      bytes ??= generateModule(spec, plan, narrowMax)
       return bytes
     },
     layout: plan.layout,
@@ -33,9 +38,13 @@ export function compileSort(spec: SortSpec): CompiledSort {
   }
 }
 
-function generateModule(spec: SortSpec, plan: SortPlan): Uint8Array<ArrayBuffer> {
+function generateModule(spec: SortSpec, plan: SortPlan, narrowMax: number): Uint8Array<ArrayBuffer> {
   const builder = new ModuleBuilder()
   const store = addStoreFunctions(builder)
+  if (Math.max(plan.layout.fields.length, plan.places.length) > narrowMax) {
+    addWideSort(builder, plan, store, spec.outputCount, narrowMax)
+    return builder.encode()
+  }
   addAppend(builder, plan, store)
   addLoad(builder, plan)
   addKeep(builder, plan, store)

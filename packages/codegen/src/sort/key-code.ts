@@ -21,11 +21,15 @@ export interface ValueLocals {
 }
 
 /** Some bytes of the key: an i64 of which the low `bytes` bytes count, the others are zero. */
-interface Part {
+export interface Part {
   readonly at: number
   readonly bytes: number
   readonly value: Code
 }
+
+/** Stand for the places of null bytes and lengths where those are not known when code is made. */
+export const NULL_AT = -1
+export const LENGTH_AT = -2
 
 /** Locals in which keys are put together, once per function. */
 export interface KeyScratch {
@@ -48,7 +52,9 @@ export function makeKey(
   localsOf: (column: number) => ValueLocals,
 ): Code {
   const statements: Code[] = scratch.words.map((word) => set(word, i64.const(0n)))
-  for (const place of places) statements.push(placeKey(scratch, place, localsOf(place.column)))
+  for (const place of places) {
+    statements.push(placeKey(scratch, place, localsOf(place.column), (part) => addPart(scratch, part)))
+  }
   return statements
 }
 
@@ -76,20 +82,21 @@ export function isKeyBelow(scratch: KeyScratch, places: readonly KeyPlace[], bou
   }, tie)
 }
 
-function placeKey(scratch: KeyScratch, place: KeyPlace, value: ValueLocals): Code {
+/** Statements: adds the parts of a key column. @param add makes the statement for one of them */
+export function placeKey(scratch: KeyScratch, place: KeyPlace, value: ValueLocals, add: (part: Part) => Code): Code {
   const statements: Code[] = []
   const { nullAt, nullsLast, descending } = place
   const valid = value.valid
   if (nullAt !== undefined) {
     assert(valid !== undefined, 'a nullable column has a flag')
     const flag = nullsLast ? i32.eqz(get(valid)) : get(valid)
-    statements.push(addPart(scratch, { at: nullAt, bytes: 1, value: i64.extendI32U(flag) }))
+    statements.push(add({ at: nullAt, bytes: 1, value: i64.extendI32U(flag) }))
   }
   for (const { at, bytes, value: code } of partsOf(scratch, place, value, statements)) {
     const ones = bytes === 8 ? ALL_ONES : (1n << BigInt(bytes * 8)) - 1n
     const directed = descending ? i64.xor(code, i64.const(ones)) : code
     const known = nullAt === undefined || valid === undefined ? directed : select(directed, i64.const(0n), get(valid))
-    statements.push(addPart(scratch, { at, bytes, value: known }))
+    statements.push(add({ at, bytes, value: known }))
   }
   return statements
 }

@@ -17,7 +17,6 @@
  */
 import { type DataType, makeSchema, physicalOf, STRING_INLINE_MAX, widthOf } from '@spillway/columnar'
 import { assert } from '@spillway/stdx'
-import { PAGE_BYTES } from '@spillway/kernels'
 import type { RowField } from '../rows/row-layout.ts'
 import { ORDINAL_COLUMN, ordinalType, type SortLayout, type SortSpec } from './sort-spec.ts'
 
@@ -108,7 +107,6 @@ function placeFields(spec: SortSpec, start: number): { fields: RowField[]; rowBy
     return Object.freeze({ name, type, offset, nullOffset: nullable ? cursor++ : undefined, role: 'state' })
   })
   const rowBytes = Math.ceil(cursor / 8) * 8
-  assert(rowBytes <= PAGE_BYTES, 'a row fits in one page')
   return { fields: placed, rowBytes }
 }
 

@@ -23,12 +23,6 @@ const AMPLE_DIRECTORY_BITS = 16
 const MERGE_BITS_MIN = 13
 const MERGE_BITS_MAX = 20
 
-/** A column that the group-by reads: a key or an operand. */
-interface Input {
-  readonly expr: TypedExpr
-  readonly column: number
-}
-
 export function lowerGroupBy(lowering: Lowering, node: GroupBy): Stream {
   const answered = answerFromStatistics(lowering, node)
   if (answered !== undefined) return answered
@@ -94,14 +88,17 @@ function layInput(
     }
     return { streams, columnOf, schema: first.schema }
   }
-  const inputs: Input[] = exprs.map((expr, column) => ({ expr, column }))
-  const named = inputs.map(({ expr, column }): NamedExpr => ({ name: `input ${column}`, expr }))
+  const columns = new Map<TypedExpr, number>()
+  exprs.forEach((expr, column) => {
+    if (!columns.has(expr)) columns.set(expr, column)
+  })
+  const named = exprs.map((expr, column): NamedExpr => ({ name: `input ${column}`, expr }))
   const fields = named.map(({ name, expr }): Field => ({ name, type: expr.type, nullable: expr.nullable }))
   const schema = makeSchema(fields)
   const columnOf = (expr: TypedExpr): number => {
-    const input = inputs.find((candidate) => candidate.expr === expr)
-    assert(input !== undefined, 'keys and operands are computed before the group-by')
-    return input.column
+    const column = columns.get(expr)
+    assert(column !== undefined, 'keys and operands are computed before the group-by')
+    return column
   }
   return { streams: streams.map((stream) => addProject(stream, named, schema)), columnOf, schema }
 }
@@ -117,10 +114,11 @@ function askForCodes(
 ): { readonly streams: readonly Stream[]; readonly codedKeys: readonly CodedKey[] } {
   const codedKeys = keys.map(({ column, type }): CodedKey => ({ column, width: widthOf(type) }))
   const columns = [...new Set(codedKeys.map(({ column }) => column))]
+  const keyColumns = new Set(columns)
   const isFree =
     columns.length === keys.length &&
     codedKeys.every(({ width }) => canBeCodes(width)) &&
-    !aggregates.some(({ column }) => column !== undefined && columns.includes(column))
+    !aggregates.some(({ column }) => column !== undefined && keyColumns.has(column))
   let asked = 0
   const asking = streams.map((stream): Stream => {
     const { source, steps } = stream

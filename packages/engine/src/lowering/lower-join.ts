@@ -130,6 +130,7 @@ function layInput(lowering: Lowering, node: Join, side: Side): SideInput {
     return { streams, schema: first.schema, keys, columnOf: (name) => indexIn(first.schema, name) }
   }
   const outputs = [...new Set(node.outputs.filter((output) => output.side === side).map(({ column }) => column))]
+  const positions = new Map(outputs.map((name, index) => [name, index]))
   const exprs = [
     ...keyExprs.map((expr, index): NamedExpr => ({ name: `key ${index}`, expr })),
     ...outputs.map((name): NamedExpr => {
@@ -142,7 +143,7 @@ function layInput(lowering: Lowering, node: Join, side: Side): SideInput {
     streams: streams.map((stream) => addProject(stream, exprs, schema)),
     schema,
     keys: keyExprs.map((expr, column) => ({ column, expr })),
-    columnOf: (name) => keyExprs.length + outputs.indexOf(name),
+    columnOf: (name) => keyExprs.length + (positions.get(name) ?? -1),
   }
 }
 
@@ -172,18 +173,23 @@ function rowsOf(node: Join, side: Side, input: SideInput, isNullable: readonly b
   })
   const names = [...new Set(node.outputs.filter((output) => output.side === side).map(({ column }) => column))]
   // A key that is put out is kept once; but the key of a float is its canonical form.
-  const keyOf = (name: string): number =>
-    input.keys.findIndex(({ expr }) => expr.kind === 'column' && expr.name === name && !isFloat(expr.type))
+  const keyPositions = new Map<string, number>()
+  input.keys.forEach(({ expr }, index) => {
+    if (expr.kind === 'column' && !isFloat(expr.type) && !keyPositions.has(expr.name))
+      keyPositions.set(expr.name, index)
+  })
+  const keyOf = (name: string): number => keyPositions.get(name) ?? -1
   const kept = names.filter((name) => keyOf(name) < 0)
   const payload = kept.map((name): JoinColumn => {
     const field = node[side].schema.fields[findFieldIndex(node[side].schema, name)]
     assert(field !== undefined, 'an output is a column of its side')
     return { column: input.columnOf(name), type: field.type, nullable: field.nullable }
   })
+  const positions = new Map(kept.map((name, index) => [name, index]))
   return {
     keys,
     payload,
-    fieldOf: (name) => 1 + (keyOf(name) >= 0 ? keyOf(name) : keys.length + kept.indexOf(name)),
+    fieldOf: (name) => 1 + (keyPositions.get(name) ?? keys.length + (positions.get(name) ?? -1)),
   }
 }
 

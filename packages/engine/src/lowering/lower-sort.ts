@@ -2,7 +2,7 @@
  * Sort: a sink, and the stream of its merged rows. Keys become columns: those that are computed are added behind the
  * input's columns and are no part of the output.
  */
-import { compileSort, type SortKeyColumn } from '@spillway/codegen'
+import { type CompiledSort, compileSort, type SortKeyColumn } from '@spillway/codegen'
 import { type Field, findFieldIndex, makeSchema } from '@spillway/columnar'
 import { PAGE_BYTES } from '@spillway/kernels'
 import { type NamedExpr, type Sort, sortKeyText } from '@spillway/plan'
@@ -32,7 +32,7 @@ export function lowerSort(lowering: Lowering, node: Sort): Stream {
     outputSchema: compiled.outputSchema,
     text: `sort(${node.keys.map(sortKeyText).join(', ')})`,
   }
-  const sizes = sizesOf(sizing)
+  const sizes = sizesOf(sizing, compiled)
   const boundCounter = node.limit === undefined ? -1 : lowering.nextTopCounter()
   const bounded = streams.map((stream) => boundScan(files, stream, node, { input, outputCount: 0, keys }, boundCounter))
   const isInOrder = bounded.every((stream, index) => stream === streams[index])
@@ -102,15 +102,27 @@ const BLOCK_ROWS_MAX = 8192
 const BLOCK_ROWS_MIN = 1024
 const LEAST_PLACES = 8
 
-function sizesOf(sizing: Sizing): SortSizes {
+/** A block is so large that metadata and padding, which each of its columns has, are the smaller part of it. */
+const PIECE_BYTES_PER_COLUMN = 1024
+/** Of longer rows a block has no more than its bytes have room for. */
+const NARROW_ROW_BYTES = 1024
+const WIDE_BLOCK_ROWS_LEAST = 8
+
+function sizesOf(sizing: Sizing, { layout, spillSchema }: CompiledSort): SortSizes {
   const { directoryBits, batchRows, threads } = sizing
-  const pieceBytes = directoryBits >= 16 ? 768 << 10 : directoryBits >= 14 ? 256 << 10 : 128 << 10
+  const wanted = directoryBits >= 16 ? 768 << 10 : directoryBits >= 14 ? 256 << 10 : 128 << 10
+  const leastPieceBytes = Math.max(PIECE_PAGES_LEAST * PAGE_BYTES, spillSchema.fields.length * PIECE_BYTES_PER_COLUMN)
+  const pieceBytes = Math.max(wanted, leastPieceBytes)
+  const rowsMax = Math.min(BLOCK_ROWS_MAX, Math.max(BLOCK_ROWS_MIN, batchRows))
+  const isNarrow = layout.rowBytes <= NARROW_ROW_BYTES
+  const fitting = isNarrow ? rowsMax : Math.max(WIDE_BLOCK_ROWS_LEAST, Math.floor(pieceBytes / layout.rowBytes))
   return {
     chunkRows: 2 ** Math.min(CHUNK_BITS_MAX, Math.max(CHUNK_BITS_MIN, directoryBits)),
-    blockRows: Math.min(BLOCK_ROWS_MAX, Math.max(BLOCK_ROWS_MIN, batchRows)),
+    blockRows: Math.min(rowsMax, fitting),
     pieceBytes,
+    leastPieceBytes,
     batchRows,
     // Two of the largest blocks at least: with them any number of runs can be merged, in passes.
-    placePages: Math.max((threads * 2 + LEAST_PLACES) * PIECE_PAGES_LEAST, (2 * pieceBytes) / PAGE_BYTES),
+    placePages: Math.max((threads * 2 + LEAST_PLACES) * PIECE_PAGES_LEAST, Math.ceil((2 * pieceBytes) / PAGE_BYTES)),
   }
 }

@@ -13,7 +13,7 @@ import { ARENA_SHARE_BESIDE_RESULTS } from './arena-keeper.ts'
 import type { Crew } from './crew.ts'
 import { type BudgetFacts, baseBytes, growthBytes, ownBytes } from './memory-budget.ts'
 import type { QueryRequest } from './query-request.ts'
-import { sizingTries, smallestSizing } from './sizing.ts'
+import { sizingTries, smallestSizing, widestRowBytes } from './sizing.ts'
 
 export interface SizedPlan {
   readonly physical: PhysicalPlan
@@ -47,7 +47,8 @@ export function foreseeModules(
   request: QueryRequest,
   threads: number,
 ): readonly PlannedModule[] {
-  const [first] = sizingTries(threads, request.options.memoryLimitBytes, request.options.testing)
+  const { memoryLimitBytes, testing } = request.options
+  const [first] = sizingTries(threads, memoryLimitBytes, testing, widestRowBytes(plans))
   if (first === undefined) return []
   try {
     const context = { sizing: first.sizing, files: new PlannedFiles(), tableIdOf: () => 0, shareFooters: () => {} }
@@ -62,6 +63,7 @@ export class QuerySizer {
   readonly #plans: readonly LogicalNode[]
   readonly #request: QueryRequest
   readonly #engineThreads: number
+  readonly #rowBytes: number
   readonly #files = new PlannedFiles()
   /** By sizing: the same ones are tried again, for other shares and while the query waits. */
   readonly #lowered = new Map<string, PhysicalPlan>()
@@ -71,6 +73,7 @@ export class QuerySizer {
     this.#plans = plans
     this.#request = request
     this.#engineThreads = engineThreads
+    this.#rowBytes = widestRowBytes(plans)
   }
 
   /**
@@ -113,7 +116,7 @@ export class QuerySizer {
   #tries() {
     const { options } = this.#request
     const threads = Math.min(options.threads, this.#engineThreads)
-    return sizingTries(threads, options.memoryLimitBytes, options.testing)
+    return sizingTries(threads, options.memoryLimitBytes, options.testing, this.#rowBytes)
   }
 
   #sized(sizing: Sizing, expected: number | undefined): SizedPlan {
@@ -152,19 +155,23 @@ export class QuerySizer {
     return growthBytes(this.#facts(physical))
   }
 
+  #smallest(): Sizing {
+    return smallestSizing(this.#request.options.testing, this.#rowBytes)
+  }
+
   /** Process memory that the query needs at least on this engine, whatever the limit is. */
   smallestFloorBytes(): number {
-    return this.floorBytes(this.#lower(smallestSizing(this.#request.options.testing)))
+    return this.floorBytes(this.#lower(this.#smallest()))
   }
 
   /** Arena pages of the smallest sizing's floor. */
   smallestFloorPages(): number {
-    return this.#lower(smallestSizing(this.#request.options.testing)).floorPages
+    return this.#lower(this.#smallest()).floorPages
   }
 
   /** The same, if it is known: nothing is read for it, so nothing fails. */
   knownFloorPages(): number | undefined {
-    return this.#lowered.get(JSON.stringify(smallestSizing(this.#request.options.testing)))?.floorPages
+    return this.#lowered.get(JSON.stringify(this.#smallest()))?.floorPages
   }
 
   /** Process memory that a sizing needs at least. */

@@ -2,7 +2,9 @@
  * How much room a plan is made for. The floor must fit the budget: fewer partitions and smaller batches first, then
  * fewer threads, down to one, before any error.
  */
+import { widthOf } from '@spillway/columnar'
 import { PAGE_BYTES } from '@spillway/kernels'
+import { childrenOf, type LogicalNode } from '@spillway/plan'
 import { assert } from '@spillway/stdx'
 import type { Sizing } from '../physical/physical-plan.ts'
 import type { TestingOptions } from './query-request.ts'
@@ -32,6 +34,14 @@ const levels: readonly Level[] = [
   { partitionBits: 4, batchRows: 4096, directoryBits: 13, windowBytes: 160 << 10, outputShare: 0.25 },
   { partitionBits: 3, batchRows: 2048, directoryBits: 12, windowBytes: 160 << 10, outputShare: 0 },
 ]
+/** Where rows are wide, smaller batches and fewer partitions make a smaller floor. */
+const wideLevels: readonly Level[] = [
+  ...levels,
+  { partitionBits: 2, batchRows: 512, directoryBits: 12, windowBytes: 160 << 10, outputShare: 0 },
+]
+/** Rows of more bytes are wide: a batch has no more bytes than one of rows of this size. */
+const NARROW_ROW_BYTES = 8192
+const WIDE_BATCH_ROWS_LEAST = 32
 const ROW_GROUP_BYTES = 32e6
 const ROW_GROUP_BYTES_MIN = 2e6
 /** Under a small limit row groups get smaller: this share of the limit for one thread's row group. */
@@ -56,13 +66,31 @@ export interface SizingTry {
   readonly share: number
 }
 
-/** All sizings for a limit, best first. */
-export function sizingTries(threads: number, limitBytes: number, testing: TestingOptions): SizingTry[] {
+/** Bytes of a row of the widest table of these plans, without what strings point to. */
+export function widestRowBytes(plans: readonly LogicalNode[]): number {
+  const seen = new Set<LogicalNode>()
+  const visit = (node: LogicalNode): number => {
+    if (seen.has(node)) return 0
+    seen.add(node)
+    const own = node.schema.fields.reduce((bytes, { type }) => bytes + widthOf(type) + 1, 0)
+    return childrenOf(node).reduce((widest, child) => Math.max(widest, visit(child)), own)
+  }
+  return plans.reduce((widest, plan) => Math.max(widest, visit(plan)), 0)
+}
+
+/** All sizings for a limit, best first. @param rowBytes of the widest rows */
+export function sizingTries(
+  threads: number,
+  limitBytes: number,
+  testing: TestingOptions,
+  rowBytes: number,
+): SizingTry[] {
+  const levelsOfWidth = rowBytes > NARROW_ROW_BYTES ? wideLevels : levels
   const tries: SizingTry[] = []
   const arenaLimit = Math.min(limitBytes, (testing.budgetPages ?? Infinity) * PAGE_BYTES)
   const make = (level: Level, count: number): Sizing => ({
     threads: count,
-    batchRows: testing.batchRows ?? level.batchRows,
+    batchRows: testing.batchRows ?? batchRowsOf(level, rowBytes),
     morselRows: testing.morselRows ?? MORSEL_ROWS,
     partitionBits: testing.partitionBits ?? level.partitionBits,
     directoryBits: level.directoryBits,
@@ -73,20 +101,25 @@ export function sizingTries(threads: number, limitBytes: number, testing: Testin
     },
   })
   for (let count = threads; count >= 1; count = count > 4 ? Math.floor(count / 2) : count - 1) {
-    for (const level of levels) {
+    for (const level of levelsOfWidth) {
       tries.push({ sizing: make(level, count), share: level.share ?? COMFORTABLE_SHARE })
     }
     for (const share of [TIGHT_SHARE, 1]) {
-      for (const level of levels.filter((each) => each.share === undefined))
+      for (const level of levelsOfWidth.filter((each) => each.share === undefined))
         tries.push({ sizing: make(level, count), share })
     }
   }
   return tries
 }
 
+function batchRowsOf({ batchRows }: Level, rowBytes: number): number {
+  if (rowBytes <= NARROW_ROW_BYTES) return batchRows
+  return Math.max(WIDE_BATCH_ROWS_LEAST, Math.floor((batchRows * NARROW_ROW_BYTES) / rowBytes))
+}
+
 /** The sizing that needs least: its need is the query's floor. */
-export function smallestSizing(testing: TestingOptions): Sizing {
-  const last = sizingTries(1, 0, testing).at(-1)
+export function smallestSizing(testing: TestingOptions, rowBytes: number): Sizing {
+  const last = sizingTries(1, 0, testing, rowBytes).at(-1)
   assert(last !== undefined, 'at least one sizing is tried')
   return last.sizing
 }

@@ -13,7 +13,7 @@ import type { GroupTableSizes } from './group-table-options.ts'
 import { PUBLISHED_PARTITION_BYTES, writePublished } from './published-partition.ts'
 import { PublishedPartitions } from './published-groups.ts'
 import { noRoomError, PAGES_ASKED_OF_OTHERS, Refusals } from './refusals.ts'
-import { chainBytes, type RowChain } from './row-chain.ts'
+import { chainBytes, pagesPerPartition, type RowChain } from './row-chain.ts'
 import { RowSpiller, sizeRowSpiller } from './row-spiller.ts'
 import { CACHE_BYTES } from './touch-ahead.ts'
 
@@ -45,10 +45,9 @@ export function sizeGroupBySink(spec: GroupBySinkSpec, size: WorkspaceSize): voi
   sizeRowSpiller(spec.shape, spec.batchRows, size)
 }
 
-/** Pages beyond the workspace that make progress certain: one row page and one heap page per partition. */
+/** Pages beyond the workspace that make progress certain: a block of rows and a heap page per partition. */
 export function groupBySinkFloorPages(spec: GroupBySinkSpec): number {
-  const hasStrings = spec.shape.layout.fields.some((field) => field.type.kind === 'utf8')
-  return 2 ** spec.partitionBits * (hasStrings ? 2 : 1) + 5
+  return 2 ** spec.partitionBits * pagesPerPartition(spec.shape.layout) + 5
 }
 
 /** The table of the published partitions. */

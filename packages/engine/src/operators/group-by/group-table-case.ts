@@ -42,6 +42,8 @@ export interface Case {
   readonly cacheBytes: number
   /** Most key columns of kind 0 are dictionary codes. */
   readonly coded: boolean
+  /** Rows of more fields are treated by loops; undefined = as in queries. */
+  readonly narrowMax: number | undefined
 }
 
 /** One table under test: fed with random batches, relieved when refused, merged and read at the end. */
@@ -67,7 +69,7 @@ export class Run {
     this.input = input
     this.random = makeRandom(input.seed)
     this.#dictionaries = new KeyDictionaries(this.arena, makeRandom(input.seed + 1))
-    this.compiled = compileGroupBy(input.spec)
+    this.compiled = compileGroupBy(input.spec, input.narrowMax)
     const module = new WebAssembly.Module(this.compiled.bytes)
     const imports = {
       env: { memory: this.arena.memory },
@@ -292,4 +294,5 @@ export const base = {
   lookupWindowRows: undefined,
   cacheBytes: Number.POSITIVE_INFINITY,
   coded: false,
+  narrowMax: undefined,
 }

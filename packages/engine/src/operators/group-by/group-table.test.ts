@@ -2,11 +2,11 @@
  * GroupTable and the code behind it against a group-by over a Map: every key type and aggregate, refused pages at any
  * point, spilling, loading, splitting and merging.
  */
-import { rowsPerPage } from '@spillway/codegen'
+import { rowsPerBlock } from '@spillway/codegen'
 import type { DataType, Schema } from '@spillway/columnar'
 import { describe, expect, it } from 'vitest'
 import { makeOutBatch, makeSpec, readBatch, type TestColumn, types, type Value, writeBatch } from './group-by-twin.ts'
-import { base, check, Run } from './group-table-case.ts'
+import { base as narrow, check, Run } from './group-table-case.ts'
 import { releaseChain, type RowChain } from './group-table.ts'
 import { firstSlot } from './row-chain.ts'
 
@@ -14,7 +14,12 @@ const int32: DataType = { kind: 'int32' }
 const utf8: DataType = { kind: 'utf8' }
 const small: DataType[] = [{ kind: 'int16' }, { kind: 'float64' }, { kind: 'utf8' }]
 
-describe('GroupTable', () => {
+describe.each([
+  ['with code per field', undefined],
+  ['with loops over keys and fields', 0],
+])('GroupTable %s', (_way, narrowMax) => {
+  const base = { ...narrow, narrowMax }
+
   it.each(types.map((type) => [type.kind, type] as const))('groups by %s', (_, type) => {
     check({ ...base, spec: makeSpec([type], [int32], true) })
     check({ ...base, nullShare: 0, spec: makeSpec([type], [int32], false), seed: 2 })
@@ -201,7 +206,7 @@ describe('GroupTable', () => {
 
   it('fills the ring of a page wholly before it takes another one', () => {
     const run = new Run({ ...base, spec: makeSpec([int32], [int32], false) })
-    const slots = rowsPerPage(run.compiled.layout)
+    const slots = rowsPerBlock(run.compiled.layout)
     const starts = new Set<number>()
     for (const extra of [0, 1, slots - 1]) {
       const rows = 4 * slots + extra

@@ -8,7 +8,7 @@
  * `run` is a generator: it yields `working` after each bounded piece of work, and a chain whenever merged rows are
  * ready to be emitted; the chain is freed when the generator is resumed.
  */
-import type { GroupByExports } from '@spillway/codegen'
+import { type GroupByExports, rowBlockPages, type RowLayout } from '@spillway/codegen'
 import { widthOf } from '@spillway/columnar'
 import { PAGE_BYTES } from '@spillway/kernels'
 import { newSpillFile, type SpillFileState, spillTotals, type WorkspaceSize } from '@spillway/memory'
@@ -36,7 +36,7 @@ const SLOTS_SPARE = 2
 const NO_PROGRESS_SHARE = 0.95
 const LEAST_HASH_BITS_LEFT = 8
 /** Guaranteed pages that a merge leaves alone, so that what follows when it does not fit has room to begin. */
-const PAGES_SET_ASIDE = 8
+const pagesSetAside = (layout: RowLayout): number => 8 * rowBlockPages(layout)
 /**
  * Part of a merge's pages that it takes when strings need runs of pages, or other queries do: a copy of such a string,
  * or another pipeline's buffers, must find a run between the pages of this merge.
@@ -67,14 +67,14 @@ export function sizePartitionMerge(spec: GroupByOutputSpec, size: WorkspaceSize)
   size.add(blockBufferBytes(spec))
 }
 
-/** Beyond the workspace: a row and a heap page for each part of a split, and some for strings longer than a heap. */
-export function mergeFloorPages(_spec: GroupByOutputSpec): number {
-  return 2 ** SPLIT_BITS * 2 + 8
+/** Beyond the workspace: rows and a heap page for each part of a split, and some for strings longer than a heap. */
+export function mergeFloorPages({ shape }: GroupByOutputSpec): number {
+  return 2 ** SPLIT_BITS * (rowBlockPages(shape.layout) + 1) + pagesSetAside(shape.layout)
 }
 
 /** Room for one block of a spill file with strings of ordinary length. */
 function blockBufferBytes(spec: GroupByOutputSpec): number {
-  const rows = spillBlockRows(spec.batchRows)
+  const rows = spillBlockRows(spec.shape, spec.batchRows)
   const widths = spec.shape.spillSchema.fields.map(({ type }) => (type.kind === 'utf8' ? 0 : widthOf(type)))
   return rowSpillerRoomBytes(spec.shape, rows) + rows * widths.reduce((sum, width) => sum + width, 0) + 65_536
 }
@@ -121,7 +121,7 @@ export class PartitionMerge {
   }
 
   #setAside(): number {
-    return setPagesAside(this.#context, PAGES_SET_ASIDE, mergeFloorPages(this.#spec))
+    return setPagesAside(this.#context, pagesSetAside(this.#spec.shape.layout), mergeFloorPages(this.#spec))
   }
 
   /** Its buffers are free whenever `run` has yielded. */

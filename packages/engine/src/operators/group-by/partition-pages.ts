@@ -1,5 +1,5 @@
-/** How a partition of a group table gets more room: row pages as rings of slots, heap pages as blocks. */
-import { type RowLayout, rowsPerPage } from '@spillway/codegen'
+/** How a partition of a group table gets more room: blocks of rows as rings of slots, heap pages as blocks. */
+import { rowBlockPages, type RowLayout, rowsPerBlock } from '@spillway/codegen'
 import { type ArenaKernels, PAGE_BYTES } from '@spillway/kernels'
 import { firstSlot, type PageSource } from './row-chain.ts'
 import type { StoreFields } from './store-fields.ts'
@@ -11,23 +11,25 @@ export interface PageNeeds {
   readonly pages: PageSource
 }
 
-/** Slots for more rows: what is left of the tail page's ring, or a new page. False: the page was refused. */
+/** Slots for more rows: what is left of the tail block's ring, or a new block. False: its pages were refused. */
 export function addRowPage(fields: StoreFields, needs: PageNeeds, partition: number): boolean {
   const { rowBytes } = needs.layout
-  const slots = rowsPerPage(needs.layout)
-  const tail = fields.part(partition, 'rowTail')
+  const slots = rowsPerBlock(needs.layout)
+  const pages = rowBlockPages(needs.layout)
+  const lastPage = fields.part(partition, 'rowTail')
+  const tail = lastPage - (pages - 1) * PAGE_BYTES
   const start = firstSlot(tail, slots)
-  if (tail !== 0 && start > 0 && fields.part(partition, 'rowEnd') === tail + slots * rowBytes) {
+  if (lastPage !== 0 && start > 0 && fields.part(partition, 'rowEnd') === tail + slots * rowBytes) {
     fields.setPart(partition, 'rowCursor', tail)
     fields.setPart(partition, 'rowEnd', tail + start * rowBytes)
     return true
   }
-  const page = needs.pages.take(1) >>> 0
-  if (page === 0) return false
-  link(fields, needs, partition, ['rowHead', 'rowTail'], page, 1)
-  fields.setPart(partition, 'rowCursor', page + firstSlot(page, slots) * rowBytes)
-  fields.setPart(partition, 'rowEnd', page + slots * rowBytes)
-  fields.setPart(partition, 'rowPages', fields.part(partition, 'rowPages') + 1)
+  const block = needs.pages.take(pages) >>> 0
+  if (block === 0) return false
+  link(fields, needs, partition, ['rowHead', 'rowTail'], block, pages)
+  fields.setPart(partition, 'rowCursor', block + firstSlot(block, slots) * rowBytes)
+  fields.setPart(partition, 'rowEnd', block + slots * rowBytes)
+  fields.setPart(partition, 'rowPages', fields.part(partition, 'rowPages') + pages)
   return true
 }
 

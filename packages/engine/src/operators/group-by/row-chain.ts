@@ -1,14 +1,14 @@
 /**
  * Rows that left their partition (or a whole table): chains of row pages and heap pages, and how to walk and free them.
  *
- * A row page is a ring of slots that is filled from a slot of its own: up to the page's end, then from its beginning.
+ * A row page is a ring of slots that is filled from a slot of its own: up to the page's end, then from its beginning. Rows
+ * that are longer than a page lie in blocks of contiguous pages, one each, whose pages are linked one by one.
  * Were all pages filled from their beginning, the first rows of all partitions would fall into the same few sets of the
  * processor's caches, and a table of a hundred groups would not fit into them.
  */
 import type { ArenaKernels, JoinKernels, RowKernels } from '@spillway/kernels'
 import { PAGE_BYTES } from '@spillway/kernels'
-import type { RowLayout } from '@spillway/codegen'
-import { rowsPerPage } from '@spillway/codegen'
+import { rowBlockPages, type RowLayout, rowsPerBlock } from '@spillway/codegen'
 
 const PAGE_SHIFT = 16
 /** 2^16 / golden ratio: its multiples, modulo 2^16, never come close to each other early. */
@@ -25,7 +25,7 @@ export interface PageSource {
 export interface RowChain {
   readonly rowHead: number
   readonly heapHead: number
-  /** Rows, dead ones included. All row pages but the last are full. */
+  /** Rows, dead ones included. All blocks of rows but the last are full. */
   readonly rowCount: number
   readonly rowPages: number
   readonly heapPages: number
@@ -61,6 +61,8 @@ class RunWalk {
   readonly #kernels: ArenaKernels
   readonly #rowBytes: number
   readonly #slots: number
+  /** From the first to the last page of a block. */
+  readonly #lastPageBytes: number
   #page: number
   #isWrapped = false
   #rowsLeft: number
@@ -71,7 +73,8 @@ class RunWalk {
   constructor(kernels: ArenaKernels, layout: RowLayout, chain: RowChain) {
     this.#kernels = kernels
     this.#rowBytes = layout.rowBytes
-    this.#slots = rowsPerPage(layout)
+    this.#slots = rowsPerBlock(layout)
+    this.#lastPageBytes = (rowBlockPages(layout) - 1) * PAGE_BYTES
     this.#page = chain.rowHead
     this.#rowsLeft = chain.rowCount
     this.#open()
@@ -79,7 +82,8 @@ class RunWalk {
 
   next(): void {
     if (this.#isWrapped || firstSlot(this.#page, this.#slots) === 0) {
-      this.#page = this.#rowsLeft === 0 ? 0 : this.#kernels.pageNextGet(this.#page) >>> 0
+      const last = this.#page + this.#lastPageBytes
+      this.#page = this.#rowsLeft === 0 ? 0 : this.#kernels.pageNextGet(last) >>> 0
       this.#isWrapped = false
     } else {
       this.#isWrapped = true
@@ -151,3 +155,9 @@ export function forEachRowRun(
 
 /** Bytes of a chain's pages. */
 export const chainBytes = (chain: RowChain): number => (chain.rowPages + chain.heapPages) * PAGE_BYTES
+
+/** Pages that make progress certain in a partition: a block of rows, and a heap page if there are strings. */
+export function pagesPerPartition(layout: RowLayout): number {
+  const hasStrings = layout.fields.some((field) => field.type.kind === 'utf8')
+  return rowBlockPages(layout) + (hasStrings ? 1 : 0)
+}

@@ -11,11 +11,17 @@ import { SPILL_BLOCK_ROWS } from './group-by.ts'
 import { type RowChain, RowCursor } from './row-chain.ts'
 import type { RowExports, RowShape } from './row-shape.ts'
 
+/** Bytes of rows in a block, per row of a batch: wider rows make blocks of fewer rows. */
+const BLOCK_BYTES_PER_BATCH_ROW = 1024
+const BLOCK_ROWS_LEAST = 8
 /** String bytes per row that a block has room for; longer ones make blocks of fewer rows. */
 const ROOM_BYTES_PER_STRING = 24
 
-export function spillBlockRows(batchRows: number): number {
-  return Math.min(SPILL_BLOCK_ROWS, Math.max(batchRows, 1024))
+/** Most rows of a spilled block. */
+export function spillBlockRows({ layout }: RowShape, batchRows: number): number {
+  const rows = Math.min(SPILL_BLOCK_ROWS, Math.max(batchRows, 1024))
+  const fitting = Math.floor((rows * BLOCK_BYTES_PER_BATCH_ROW) / layout.rowBytes)
+  return Math.min(rows, Math.max(BLOCK_ROWS_LEAST, fitting))
 }
 
 /** Room in which a block of `rows` rows is laid out for Arrow: bitmaps, offsets and string bytes. */
@@ -29,7 +35,7 @@ export function rowSpillerRoomBytes(shape: RowShape, rows: number): number {
 }
 
 export function sizeRowSpiller(shape: RowShape, batchRows: number, size: WorkspaceSize): void {
-  const rows = spillBlockRows(batchRows)
+  const rows = spillBlockRows(shape, batchRows)
   sizeBatch(batchShape(shape.spillSchema, rows), size)
   size.add(rows * 4)
   size.add(rowSpillerRoomBytes(shape, rows))
@@ -49,7 +55,7 @@ export class RowSpiller {
     this.#context = context
     this.#shape = shape
     this.#exports = exports
-    this.#rowsMax = spillBlockRows(batchRows)
+    this.#rowsMax = spillBlockRows(shape, batchRows)
     this.#batch = openBatch(context.arena, context.workspace, batchShape(shape.spillSchema, this.#rowsMax))
     this.#rows = context.workspace.take(this.#rowsMax * 4)
     this.#roomBytes = rowSpillerRoomBytes(shape, this.#rowsMax)

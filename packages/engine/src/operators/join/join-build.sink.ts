@@ -8,7 +8,7 @@ import { HolderPatience } from '../../pipeline/holder-patience.ts'
 import { spillUntil } from '../../pipeline/spill-until.ts'
 import { PUBLISHED_PARTITION_BYTES, writePublished } from '../group-by/published-partition.ts'
 import { noRoomError, PAGES_ASKED_OF_OTHERS, Refusals } from '../group-by/refusals.ts'
-import type { RowChain } from '../group-by/row-chain.ts'
+import { pagesPerPartition, type RowChain } from '../group-by/row-chain.ts'
 import { RowSpiller, sizeRowSpiller } from '../group-by/row-spiller.ts'
 import { IdleBuild, sizeIdleBuild } from './idle-build.ts'
 import type { JoinBuildSpec } from './join.ts'
@@ -47,8 +47,7 @@ export function sizeJoinBuild(spec: JoinBuildSpec, size: WorkspaceSize): void {
 
 /** Pages beyond the workspace that make progress certain: a row and a heap page per partition. */
 export function joinBuildFloorPages(spec: JoinBuildSpec): number {
-  const hasStrings = spec.shape.build.layout.fields.some((field) => field.type.kind === 'utf8')
-  return 2 ** spec.partitionBits * (hasStrings ? 2 : 1) + 5
+  return 2 ** spec.partitionBits * pagesPerPartition(spec.shape.build.layout) + 5
 }
 
 /** The table of the published partitions. */

@@ -13,8 +13,8 @@ export function sizeJoinPairs(spec: JoinPairsSpec, size: WorkspaceSize): void {
   sizePairJoin(spec, size)
 }
 
-export function joinPairsFloorPages(_spec: JoinPairsSpec): number {
-  return pairJoinFloorPages()
+export function joinPairsFloorPages(spec: JoinPairsSpec): number {
+  return pairJoinFloorPages(spec)
 }
 
 export function openJoinPairs(spec: JoinPairsSpec, context: OpenContext, claims: MorselClaims): Source {

@@ -9,6 +9,7 @@ import { newSpillFile, type SpillFileState, type SpillTotals, spillTotals, type 
 import { columnAddress, selectedRows } from '../../pipeline/batch-buffers.ts'
 import type { OpenContext, Transform } from '../../pipeline/contracts.ts'
 import { spillUntil } from '../../pipeline/spill-until.ts'
+import { pagesPerPartition } from '../group-by/row-chain.ts'
 import { noRoomError, PAGES_ASKED_OF_OTHERS, Refusals } from '../group-by/refusals.ts'
 import { RowSpiller, sizeRowSpiller } from '../group-by/row-spiller.ts'
 import { type JoinProbeSpec, keepsProbeRows } from './join.ts'
@@ -50,8 +51,7 @@ export function joinProbeFloorPages(spec: JoinProbeSpec): number {
 }
 
 function pagesAtLeast({ shape, partitionBits }: JoinProbeSpec): number {
-  const hasStrings = shape.probe.layout.fields.some((field) => field.type.kind === 'utf8')
-  return 2 ** partitionBits * (hasStrings ? 2 : 1)
+  return 2 ** partitionBits * pagesPerPartition(shape.probe.layout)
 }
 
 /** Of a batch of the stream with as many columns as the stream has. */

@@ -25,7 +25,6 @@ import type { JoinEmits, MatchColumn } from './join.ts'
 import type { DirectMap } from './published-build.ts'
 
 const NEVER_NULL = -1
-const LARGEST_ROW_BYTES = 65536
 
 /** Buffers that the matchers of one operator share: one joins at a time. */
 export class MatchBuffers {
@@ -41,7 +40,6 @@ export class MatchBuffers {
 
   constructor(context: OpenContext, schema: Schema, rows: number, rowBytes: number) {
     const { arena, workspace } = context
-    assert(rowBytes <= LARGEST_ROW_BYTES, 'a row fits in a page')
     this.rowsMax = rows
     this.output = openBatch(arena, workspace, batchShape(schema, rows))
     this.hashes = workspace.take(rows * 8)

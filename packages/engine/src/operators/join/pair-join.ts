@@ -8,8 +8,7 @@
  *
  * `run` is a generator: it yields `working` after each bounded piece of work, and the address of each output batch.
  */
-import type { JoinProbeExports, JoinRowsExports } from '@spillway/codegen'
-import { JOIN_TABLE_ENTRY_BYTES } from '@spillway/codegen'
+import { JOIN_TABLE_ENTRY_BYTES, type JoinProbeExports, type JoinRowsExports, rowBlockPages } from '@spillway/codegen'
 import { widthOf } from '@spillway/columnar'
 import { PAGE_BYTES } from '@spillway/kernels'
 import { formatBytes, removeSpillFile, type SpillFileState, spillTotals, type WorkspaceSize } from '@spillway/memory'
@@ -37,7 +36,8 @@ const SMALLER_BITS_MAX = 2
 /** A split that leaves this share of the rows in one part makes no progress. */
 const NO_PROGRESS_SHARE = 0.9
 const LEAST_HASH_BITS_LEFT = 8
-/** Guaranteed pages that loading leaves alone, so that a split or a stream of long strings has room to begin. */
+/** Guaranteed pages that loading leaves alone, so that a split or a stream of long strings has room to begin: so
+ * many times what a block of rows takes. */
 const PAGES_SET_ASIDE = 8
 /** Part of a worker's pages for rows that are held: what follows the join needs memory too. */
 const HELD_SHARE = 0.6
@@ -81,17 +81,20 @@ export function sizePairJoin(spec: JoinPairsSpec, size: WorkspaceSize): void {
   sizeSeenFlags(size)
 }
 
-/** Beyond the workspace: a row and a heap page for each part of a split, and some for strings longer than a heap. */
-export function pairJoinFloorPages(): number {
-  return 2 ** JOIN_SPLIT_BITS * 2 + 2 * PAGES_SET_ASIDE
+/** Beyond the workspace: rows and a heap page for each part of a split, and some for strings longer than a heap. */
+export function pairJoinFloorPages(spec: JoinPairsSpec): number {
+  return 2 ** JOIN_SPLIT_BITS * (blockPagesMax(spec) + 1) + 2 * pagesSetAside(spec)
 }
+
+const blockPagesMax = (spec: JoinPairsSpec): number => rowBlockPages({ rowBytes: rowBytesMax(spec) })
+const pagesSetAside = (spec: JoinPairsSpec): number => PAGES_SET_ASIDE * blockPagesMax(spec)
 
 const rowBytesMax = ({ shape }: JoinPairsSpec): number =>
   Math.max(shape.build.layout.rowBytes, shape.probe.layout.rowBytes)
 
 /** Room for one block of a spill file with strings of ordinary length. */
 function blockBufferBytes(spec: JoinPairsSpec, side: JoinPairsSpec['shape'][JoinRole]): number {
-  const rows = spillBlockRows(spec.batchRows)
+  const rows = spillBlockRows(side, spec.batchRows)
   const widths = side.spillSchema.fields.map(({ type }) => (type.kind === 'utf8' ? 0 : widthOf(type)))
   return rowSpillerRoomBytes(side, rows) + rows * widths.reduce((sum, width) => sum + width, 0) + 16_384
 }
@@ -220,7 +223,7 @@ export class PairJoin {
   /** Loads rows until there is no more room, or none is left. Returns a directory for them. */
   *#load(input: PairInput, kept: JoinRole, loader: BlockLoader, chains: RowChain[]): Generator<'working', Directory> {
     const { reservation } = this.#context
-    const aside = setPagesAside(this.#context, PAGES_SET_ASIDE, pairJoinFloorPages())
+    const aside = setPagesAside(this.#context, pagesSetAside(this.#spec), pairJoinFloorPages(this.#spec))
     try {
       const directory = this.#openDirectory(loader.rowsLeft, bytesOf(input[kept]) / Math.max(1, loader.rows))
       while (!loader.isDone) {

@@ -4,12 +4,11 @@
  * and again, until what is promised is enough. Such runs are this worker's and last as long as the claim, so nobody
  * waits for anybody, and a row is written once more per pass, whatever the number of workers.
  */
-import { PAGE_BYTES } from '@spillway/kernels'
 import type { OpenContext } from '../../pipeline/contracts.ts'
 import { placePages } from './block-pieces.ts'
 import type { KeyPart, MergeStatus, RunMerger } from './run-merger.ts'
 import { removeRun } from './run-writer.ts'
-import { PIECE_PAGES_LEAST, type SortOutputSpec, type SpilledRun } from './sort.ts'
+import type { SortOutputSpec, SpilledRun } from './sort.ts'
 
 export class ClaimRuns {
   readonly #context: OpenContext
@@ -52,7 +51,7 @@ export class ClaimRuns {
     const { sinkId, sizes } = this.#spec
     const { run, count } = yield* this.#merger.merge(this.#runs, {
       name: `s${sinkId}-w${this.#context.query.workerIndex}-m${this.#names++}`,
-      pieceBytes: Math.min(sizes.pieceBytes, PIECE_PAGES_LEAST * PAGE_BYTES),
+      pieceBytes: Math.min(sizes.pieceBytes, sizes.leastPieceBytes),
       rowsMax: Number.POSITIVE_INFINITY,
       part,
     })

@@ -7,7 +7,7 @@
 import { PAGE_BYTES } from '@spillway/kernels'
 import { queryWord } from '@spillway/scheduler'
 import type { OpenContext } from '../../pipeline/contracts.ts'
-import { PIECE_PAGES_LEAST, type SortSizes } from './sort.ts'
+import type { SortSizes } from './sort.ts'
 
 /** Share of the pages beyond the floors that the blocks of all workers take. */
 const FREE_SHARE = 0.75
@@ -39,6 +39,6 @@ export function mergeBudget(context: OpenContext, sizes: SortSizes, bufferPages:
   const share = isStreamed ? Math.min(free * FREE_SHARE, budget * STREAMED_SHARE) : free * FREE_SHARE
   const most = (budget * (isStreamed ? STREAMED_SHARE : PIPELINE_SHARE)) / threads - bufferPages
   const placePages = Math.max(sizes.placePages, Math.floor(Math.min(sizes.placePages + share / threads, most)))
-  const pages = Math.max(PIECE_PAGES_LEAST, Math.floor(placePages / RUNS_WANTED))
-  return { placePages, pieceBytes: Math.min(sizes.pieceBytes, pages * PAGE_BYTES) }
+  const wanted = Math.max(sizes.leastPieceBytes, Math.floor(placePages / RUNS_WANTED) * PAGE_BYTES)
+  return { placePages, pieceBytes: Math.min(sizes.pieceBytes, wanted) }
 }

@@ -1,5 +1,5 @@
 /** Worker side of phase 1: rows into sorted chunks, all of them to disk when memory is refused, then publish. */
-import type { SortExports } from '@spillway/codegen'
+import { rowBlockPages, type SortExports } from '@spillway/codegen'
 import { PAGE_BYTES } from '@spillway/kernels'
 import { WorkspaceSize } from '@spillway/memory'
 import { queryCounter } from '@spillway/scheduler'
@@ -36,7 +36,7 @@ export function sizeSortSink(spec: SortSinkSpec, size: WorkspaceSize): void {
 }
 
 export function sortSinkFloorPages(spec: SortSinkSpec): number {
-  return spec.sizes.placePages + EXTRA_PAGES
+  return spec.sizes.placePages + EXTRA_PAGES + rowBlockPages(spec.shape.layout) - 1
 }
 
 export function sizeSortStore(spec: SortSinkSpec, size: WorkspaceSize): void {

@@ -39,6 +39,8 @@ export interface SortSizes {
   readonly blockRows: number
   /** Most bytes that a spilled block takes when it is read again; a row that is longer makes a longer block. */
   readonly pieceBytes: number
+  /** The same of the smallest blocks that runs are cut into. */
+  readonly leastPieceBytes: number
   readonly batchRows: number
   /** Pages for blocks that each worker is guaranteed when it merges. */
   readonly placePages: number
@@ -74,7 +76,7 @@ export interface SortOutputSpec extends OperatorBase {
   readonly rangeRows: number
 }
 
-/** Pages of the smallest blocks that runs are cut into. */
+/** Pages of the smallest blocks that runs are cut into, unless there are very many columns. */
 export const PIECE_PAGES_LEAST = 2
 
 /** Ranges at most: the number of morsels, of which the last ones may be empty. */

@@ -1,7 +1,7 @@
 /**
  * The rows of a sort in a worker's memory: rows in pages, strings in heap pages beside them, and sorted chunks.
  *
- *   row pages     all but the last are full, in the order of arrival
+ *   row blocks    all but the last are full, in the order of arrival; a block is a page, or as many as a longer row needs
  *   chunk         the entries of `chunkRows` rows or a few more: sorted in the workspace, then kept in entry pages
  *
  * A chunk whose entry pages are refused stays in the workspace: it must be spilled before more rows are taken.
@@ -11,10 +11,12 @@ import {
   localStore,
   PARTITION_BYTES,
   partitionStore,
+  rowBlockPages,
+  rowsPerBlock,
   type SortExports,
   stopReason,
 } from '@spillway/codegen'
-import { PAGE_BYTES, SORT_ENTRY_BYTES, SORT_HISTOGRAM_BYTES } from '@spillway/kernels'
+import { type ArenaKernels, PAGE_BYTES, SORT_ENTRY_BYTES, SORT_HISTOGRAM_BYTES } from '@spillway/kernels'
 import type { WorkspaceSize } from '@spillway/memory'
 import { assert, unreachable } from '@spillway/stdx'
 import { selectedRows } from '../../pipeline/batch-buffers.ts'
@@ -22,6 +24,13 @@ import type { OpenContext } from '../../pipeline/contracts.ts'
 import { ChunkPieces, ENTRIES_PER_PAGE, OnePiece } from './chunk-pieces.ts'
 import type { PieceSource } from './run-merge.ts'
 import type { SortedChunk, SortShape, SortSizes } from './sort.ts'
+
+/** Links contiguous pages to a chain. Returns the last one. */
+function linkPages(kernels: ArenaKernels, block: number, count: number): number {
+  const last = block + (count - 1) * PAGE_BYTES
+  for (let page = block; page < last; page += PAGE_BYTES) kernels.pageNextSet(page, page + PAGE_BYTES)
+  return last
+}
 
 const STORE_BYTES = LOCAL_HEADER_BYTES + PARTITION_BYTES
 
@@ -110,7 +119,8 @@ export class SortedRows {
   get wantedPages(): number {
     const { u32 } = this.#context.arena
     const reason = u32[(this.#store + localStore.stopReason) >>> 2]
-    return reason === stopReason.heapPages ? (u32[(this.#store + localStore.stopPages) >>> 2] as number) : 1
+    if (reason !== stopReason.heapPages) return rowBlockPages(this.#shape.layout)
+    return u32[(this.#store + localStore.stopPages) >>> 2] as number
   }
 
   /** Makes rows of a batch. `refused`: pages are missing, spill and resume. */
@@ -142,18 +152,19 @@ export class SortedRows {
 
   #addRowPage(): boolean {
     const { reservation, arena } = this.#context
-    const page = reservation.take(1)
-    if (page === 0) return false
+    const { layout } = this.#shape
+    const pages = rowBlockPages(layout)
+    const block = reservation.take(pages)
+    if (block === 0) return false
     const tail = this.#part('rowTail')
-    if (tail === 0) this.#setPart('rowHead', page)
-    else arena.kernels.pageNextSet(tail, page)
-    const { rowBytes } = this.#shape.layout
+    if (tail === 0) this.#setPart('rowHead', block)
+    else arena.kernels.pageNextSet(tail, block)
     this.#endRun()
-    this.#runs.push({ first: page, end: 0 })
-    this.#setPart('rowTail', page)
-    this.#setPart('rowCursor', page)
-    this.#setPart('rowEnd', page + Math.floor(PAGE_BYTES / rowBytes) * rowBytes)
-    this.#setPart('rowPages', this.#part('rowPages') + 1)
+    this.#runs.push({ first: block, end: 0 })
+    this.#setPart('rowTail', linkPages(arena.kernels, block, pages))
+    this.#setPart('rowCursor', block)
+    this.#setPart('rowEnd', block + rowsPerBlock(layout) * layout.rowBytes)
+    this.#setPart('rowPages', this.#part('rowPages') + pages)
     return true
   }
 
@@ -166,10 +177,7 @@ export class SortedRows {
     const tail = this.#part('heapTail')
     if (tail === 0) this.#setPart('heapHead', block)
     else kernels.pageNextSet(tail, block)
-    for (let index = 0; index + 1 < count; index++) {
-      kernels.pageNextSet(block + index * PAGE_BYTES, block + (index + 1) * PAGE_BYTES)
-    }
-    this.#setPart('heapTail', block + (count - 1) * PAGE_BYTES)
+    this.#setPart('heapTail', linkPages(kernels, block, count))
     this.#setPart('heapCursor', block)
     this.#setPart('heapEnd', block + count * PAGE_BYTES)
     this.#setPart('heapPages', this.#part('heapPages') + count)
