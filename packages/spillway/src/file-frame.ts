@@ -1,6 +1,6 @@
 /** The plan of a scan of files that were opened: checks what the program says about columns and reading. */
 import { type DataType, findFieldIndex, requireDataType, typeEquals, typeName } from '@spillway/columnar'
-import type { OpenedScan } from '@spillway/formats'
+import type { OpenedScan, ScanRequest } from '@spillway/formats'
 import { columnNotFound, type FileScan, makeFileScan, type ScanReading, type SchemaTypes } from '@spillway/plan'
 import { makeError } from '@spillway/stdx'
 import { parseByteSize } from '@spillway/memory'
@@ -8,7 +8,8 @@ import type { QuerySession } from './session.ts'
 
 export interface ScanFileOptions<S extends SchemaTypes = SchemaTypes> {
   /**
-   * Columns to read and their types. It is checked against the files and tells the compiler what the frame holds:
+   * Columns to read and their types. It is checked against the files and tells the compiler what the frame holds; in
+   * other columns the files may differ:
    * `scanParquet(path, { schema: { id: DataType.Int64 } })`.
    */
   readonly schema?: S
@@ -27,21 +28,30 @@ export interface ScanFileOptions<S extends SchemaTypes = SchemaTypes> {
   readonly session?: QuerySession
 }
 
-/** @throws UNSUPPORTED_TYPE, COLUMN_NOT_FOUND, SCHEMA_MISMATCH, INVALID_OPTION (nRows) */
+/** What is asked of the files before anything is known of them. @throws INVALID_OPTION */
+export function requestOf(
+  kind: FileScan['kind'],
+  { schema }: ScanFileOptions,
+  binaryAsString: unknown = false,
+): ScanRequest {
+  if (typeof binaryAsString !== 'boolean') {
+    const message = `Invalid option of ${kind}: binaryAsString ${String(binaryAsString)}.`
+    throw makeError('INVALID_OPTION', `${message} Give true or false.`, { option: 'binaryAsString' })
+  }
+  return { columns: schema === undefined ? undefined : Object.keys(schema), binaryAsString }
+}
+
+/** @throws UNSUPPORTED_TYPE, DUPLICATE_COLUMN, ENCRYPTED, COLUMN_NOT_FOUND, SCHEMA_MISMATCH, INVALID_OPTION (nRows) */
 export function planFileScan<S extends SchemaTypes>(
   kind: FileScan['kind'],
-  { files, fileSchema, leftOut }: OpenedScan,
+  { files, fileSchema }: OpenedScan,
   options: ScanFileOptions<S>,
+  request: ScanRequest,
 ): FileScan {
-  const columns = options.schema === undefined ? undefined : Object.keys(options.schema)
+  const { columns, binaryAsString } = request
   for (const [name, type] of Object.entries<DataType>(options.schema ?? {})) {
     requireDataType(type, `column "${name}" of the schema`)
     const field = fileSchema.fields[findFieldIndex(fileSchema, name)]
-    const unsupported = leftOut.find((column) => column.name === name)
-    if (unsupported !== undefined) {
-      const text = `Column cannot be read: "${name}" is ${unsupported.reason}. Leave it out of the schema.`
-      throw makeError('UNSUPPORTED_TYPE', text, { column: name })
-    }
     if (field === undefined) throw columnNotFound(name, fileSchema)
     if (!typeEquals(field.type, type)) {
       throw makeError(
@@ -53,12 +63,15 @@ export function planFileScan<S extends SchemaTypes>(
       )
     }
   }
-  const reading = readingOf(kind, options)
+  const reading = { ...readingOf(kind, options), binaryAsString }
   return makeFileScan(kind, { files, fileSchema, columns, predicate: undefined, slice: undefined, reading })
 }
 
 /** @throws INVALID_OPTION */
-function readingOf(kind: FileScan['kind'], { maxConcurrentFiles, readAheadBytes }: ScanFileOptions): ScanReading {
+function readingOf(
+  kind: FileScan['kind'],
+  { maxConcurrentFiles, readAheadBytes }: ScanFileOptions,
+): Omit<ScanReading, 'binaryAsString'> {
   if (maxConcurrentFiles !== undefined && !(Number.isInteger(maxConcurrentFiles) && maxConcurrentFiles >= 1)) {
     const message = `Invalid option of ${kind}: maxConcurrentFiles ${String(maxConcurrentFiles)}.`
     throw makeError('INVALID_OPTION', `${message} Give an integer from 1.`, {})

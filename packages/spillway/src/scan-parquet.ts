@@ -1,11 +1,17 @@
 /** `scanParquet`: a lazy frame over Parquet files. Only the footers are read here, synchronously. */
 import { openParquetScan } from '@spillway/formats'
 import type { SchemaTypes } from '@spillway/plan'
-import { planFileScan, type ScanFileOptions } from './file-frame.ts'
+import { planFileScan, requestOf, type ScanFileOptions } from './file-frame.ts'
 import { ParquetFrame } from './parquet-frame.ts'
 import { requireDefaultSession } from './session.ts'
 
-export interface ScanParquetOptions<S extends SchemaTypes = SchemaTypes> extends ScanFileOptions<S> {}
+export interface ScanParquetOptions<S extends SchemaTypes = SchemaTypes> extends ScanFileOptions<S> {
+  /**
+   * Columns of bytes without an annotation are read as text, which they must be then: old writers (Hive, Impala, Spark)
+   * left the annotation out. By default they are read as bytes, `DataType.Binary`.
+   */
+  readonly binaryAsString?: boolean
+}
 
 /**
  * A lazy frame over Parquet files: a path, a directory, a glob such as `orders/*.parquet`, or several. All files need
@@ -16,13 +22,15 @@ export interface ScanParquetOptions<S extends SchemaTypes = SchemaTypes> extends
  * // PROJECT [col("city")]
  * //   PARQUET SCAN [orders.parquet] columns 3/3
  * ```
- * @throws DataError FILE_NOT_FOUND, FILE_UNREADABLE, NOT_PARQUET, PARQUET_CORRUPT, SCHEMA_MISMATCH, UNSUPPORTED_TYPE;
+ * @throws DataError FILE_NOT_FOUND, FILE_UNREADABLE, NOT_PARQUET, PARQUET_CORRUPT, ENCRYPTED, SCHEMA_MISMATCH,
+ *   UNSUPPORTED_TYPE, UNSUPPORTED_FORMAT;
  *   PlanError COLUMN_NOT_FOUND when `schema` names a column that the files do not have.
  */
 export function scanParquet<const S extends SchemaTypes = SchemaTypes>(
   paths: string | readonly string[],
   options: ScanParquetOptions<S> = {},
 ): ParquetFrame<S> {
-  const scan = planFileScan<S>('scanParquet', openParquetScan(paths), options)
+  const request = requestOf('scanParquet', options, options.binaryAsString)
+  const scan = planFileScan<S>('scanParquet', openParquetScan(paths, request), options, request)
   return new ParquetFrame<S>(scan, options.nRows, options.session ?? requireDefaultSession())
 }

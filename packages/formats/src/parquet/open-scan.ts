@@ -1,25 +1,36 @@
 /** Opens a scan of files: finds them, reads every footer, and checks that the files have one schema. */
-import { makeSchema, typeEquals, typeName } from '@spillway/columnar'
-import type { Schema } from '@spillway/columnar'
+import { type LeftOutColumn, makeSchema, typeEquals, typeName } from '@spillway/columnar'
+import type { DataType, Field, Schema } from '@spillway/columnar'
 import { makeError } from '@spillway/stdx'
 import type { SpillwayError } from '@spillway/stdx'
 import { expandPaths, type FileKind } from './expand-paths.ts'
-import type { LeftOutColumn } from './file-meta.ts'
 import { readFileMeta } from './footer.ts'
 
 export interface OpenedScan {
   /** Absolute paths in the order given; those of a directory or glob are sorted. */
   readonly files: string[]
-  /** Of the first file; a column is nullable when it is in any file. */
+  /** Of the first file; a column is nullable when it is in any file. What is left out is so in any file. */
   readonly fileSchema: Schema
-  /** Columns that cannot be read, with the reason; use `columnError` when one is asked for. */
-  readonly leftOut: readonly LeftOutColumn[]
   /** Rows of all files. */
   readonly rowCount: number
 }
 
+/** What is asked for when a scan is opened. */
+export interface ScanRequest {
+  /** Names of the columns that are going to be read; undefined = all. Nothing else is compared between files. */
+  readonly columns: readonly string[] | undefined
+  /** Columns of bytes are taken for text. */
+  readonly binaryAsString: boolean
+}
+
+export const everything: ScanRequest = Object.freeze({ columns: undefined, binaryAsString: false })
+
 /** What the footers of all formats say. */
-type ScannedMeta = Pick<OpenedScan, 'leftOut' | 'rowCount'> & { readonly path: string; readonly schema: Schema }
+interface ScannedMeta extends Pick<OpenedScan, 'rowCount'> {
+  readonly path: string
+  readonly schema: Schema
+  readonly leftOut: readonly LeftOutColumn[]
+}
 
 export interface ScannedFormat extends FileKind {
   readonly readMeta: (path: string) => ScannedMeta
@@ -27,45 +38,70 @@ export interface ScannedFormat extends FileKind {
 
 /**
  * Opens the files that `paths` name: files, directories or globs. Main thread.
- * @throws DataError FILE_NOT_FOUND, FILE_UNREADABLE, NOT_PARQUET, PARQUET_CORRUPT, SCHEMA_MISMATCH
+ * @throws DataError FILE_NOT_FOUND, FILE_UNREADABLE, NOT_PARQUET, PARQUET_CORRUPT, ENCRYPTED, SCHEMA_MISMATCH
  */
-export function openParquetScan(paths: string | readonly string[]): OpenedScan {
-  return openScan(paths, { name: 'Parquet', extensions: ['.parquet'], readMeta: readFileMeta })
+export function openParquetScan(paths: string | readonly string[], request: ScanRequest = everything): OpenedScan {
+  return openScan(paths, { name: 'Parquet', extensions: ['.parquet'], readMeta: readFileMeta }, request)
+}
+
+/** The type that a column of `type` has in a scan. */
+export function scannedType(type: DataType, binaryAsString: boolean): DataType {
+  return binaryAsString && type.kind === 'binary' ? { kind: 'utf8' } : type
 }
 
 /** @throws DataError FILE_NOT_FOUND, SCHEMA_MISMATCH, and what reading footers gives */
-export function openScan(paths: string | readonly string[], format: ScannedFormat): OpenedScan {
+export function openScan(
+  paths: string | readonly string[],
+  format: ScannedFormat,
+  { columns, binaryAsString }: ScanRequest,
+): OpenedScan {
   const files = expandPaths(typeof paths === 'string' ? [paths] : paths, format)
   const [firstFile, ...otherFiles] = files
   if (firstFile === undefined) {
     throw makeError('FILE_NOT_FOUND', 'File not found: the list of paths is empty. Name at least one file.', {})
   }
+  const wanted = columns === undefined ? undefined : new Set(columns)
   const first = format.readMeta(firstFile)
   const nullable = new Set(first.schema.fields.filter((field) => field.nullable).map((field) => field.name))
+  const leftOut = new Map(first.leftOut.map((column) => [column.name, column]))
   let rowCount = first.rowCount
   for (const file of otherFiles) {
     const meta = format.readMeta(file)
-    requireSameSchema(first, meta)
+    requireSameSchema(first, meta, wanted)
     for (const field of meta.schema.fields) if (field.nullable) nullable.add(field.name)
+    for (const column of meta.leftOut) if (!leftOut.has(column.name)) leftOut.set(column.name, column)
     rowCount += meta.rowCount
   }
-  const fields = first.schema.fields.map((field) => ({ ...field, nullable: nullable.has(field.name) }))
-  return { files, fileSchema: makeSchema(fields), leftOut: first.leftOut, rowCount }
+  const fields = first.schema.fields.map(({ name, type }): Field => {
+    return { name, type: scannedType(type, binaryAsString), nullable: nullable.has(name) }
+  })
+  return { files, fileSchema: makeSchema(fields, [...leftOut.values()]), rowCount }
 }
 
 /** Columns are matched by name: their order may differ, since row groups are decoded by name. */
-function requireSameSchema(first: ScannedMeta, other: ScannedMeta): void {
-  const otherFields = new Map(other.schema.fields.map((field) => [field.name, field]))
+function requireSameSchema(first: ScannedMeta, other: ScannedMeta, wanted: ReadonlySet<string> | undefined): void {
+  const isCompared = ({ name }: { readonly name: string }): boolean => wanted?.has(name) ?? true
+  const otherFields = new Map(other.schema.fields.filter(isCompared).map((field) => [field.name, field]))
   const makeMismatch = (column: string, what: string): SpillwayError => {
     const message = `Files of one scan differ: column "${column}" ${what} in ${other.path}, unlike in ${first.path}.`
-    return makeError('SCHEMA_MISMATCH', `${message} Scan them separately.`, { file: other.path, column })
+    const advice = 'Scan them separately, or name the common columns with the option schema.'
+    return makeError('SCHEMA_MISMATCH', `${message} ${advice}`, { file: other.path, column })
   }
-  for (const { name, type } of first.schema.fields) {
-    const field = otherFields.get(name)
-    if (field === undefined) throw makeMismatch(name, 'is missing or has an unsupported type')
-    if (!typeEquals(field.type, type))
-      throw makeMismatch(name, `is ${typeName(field.type)} instead of ${typeName(type)}`)
+  for (const field of first.schema.fields.filter(isCompared)) {
+    const { name, type } = field
+    const found = otherFields.get(name)
+    if (found === undefined) throw makeMismatch(name, whyUnread(other, name) ?? 'is missing')
+    if (!typeEquals(found.type, type))
+      throw makeMismatch(name, `is ${typeName(found.type)} instead of ${typeName(type)}`)
     otherFields.delete(name)
   }
-  for (const name of otherFields.keys()) throw makeMismatch(name, 'is additional')
+  for (const [name, { type }] of otherFields) {
+    const isKnown = whyUnread(first, name) !== undefined
+    throw makeMismatch(name, isKnown ? `can be read (${typeName(type)})` : 'is additional')
+  }
+}
+
+function whyUnread({ leftOut }: ScannedMeta, name: string): string | undefined {
+  const found = leftOut.find((column) => column.name === name)
+  return found === undefined ? undefined : `cannot be read (${found.type}; ${found.reason})`
 }

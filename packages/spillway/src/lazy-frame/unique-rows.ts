@@ -30,7 +30,12 @@ export function planUnique(input: LogicalNode, options: UniqueOptions): LogicalN
   }
   const columns = keepColumns(schema)
   const subset = typeof options.subset === 'string' ? [options.subset] : options.subset
-  if (subset === undefined) return makeGroupBy(input, columns, [])
+  // Rows that differ in a column that cannot be read only are not told apart: whoever collects them hears of it.
+  if (subset === undefined) {
+    const distinct = makeGroupBy(input, columns, [])
+    if (schema.leftOut === undefined) return distinct
+    return makeProject(distinct, keepColumns(distinct.schema), schema.leftOut)
+  }
   for (const name of subset) {
     if (!columns.some((column) => column.name === name)) throw columnNotFound(name, schema)
   }
@@ -45,5 +50,6 @@ export function planUnique(input: LogicalNode, options: UniqueOptions): LogicalN
   return makeProject(
     grouped,
     columns.map((column) => byName.get(column.name) ?? column),
+    schema.leftOut,
   )
 }

@@ -1,4 +1,5 @@
 /** Worker side of phase 1: consume, spill when refused, publish. */
+import { hasOwnLength } from '@spillway/columnar'
 import type { GroupByExports } from '@spillway/codegen'
 import { PAGE_BYTES } from '@spillway/kernels'
 import { newSpillFile, type SpillFileState, spillTotals, type WorkspaceSize } from '@spillway/memory'
@@ -47,7 +48,7 @@ export function sizeGroupBySink(spec: GroupBySinkSpec, size: WorkspaceSize): voi
 
 /** Pages beyond the workspace that make progress certain: one row page and one heap page per partition. */
 export function groupBySinkFloorPages(spec: GroupBySinkSpec): number {
-  const hasStrings = spec.shape.layout.fields.some((field) => field.type.kind === 'utf8')
+  const hasStrings = spec.shape.layout.fields.some((field) => hasOwnLength(field.type))
   return 2 ** spec.partitionBits * (hasStrings ? 2 : 1) + 5
 }
 

@@ -1,4 +1,5 @@
 /** Worker side of phase 1: keeps the rows of the build side, spills when refused, publishes. */
+import { hasOwnLength } from '@spillway/columnar'
 import type { JoinRowsExports } from '@spillway/codegen'
 import { PAGE_BYTES } from '@spillway/kernels'
 import { formatBytes, newSpillFile, type SpillFileState, spillTotals, type WorkspaceSize } from '@spillway/memory'
@@ -47,7 +48,7 @@ export function sizeJoinBuild(spec: JoinBuildSpec, size: WorkspaceSize): void {
 
 /** Pages beyond the workspace that make progress certain: a row and a heap page per partition. */
 export function joinBuildFloorPages(spec: JoinBuildSpec): number {
-  const hasStrings = spec.shape.build.layout.fields.some((field) => field.type.kind === 'utf8')
+  const hasStrings = spec.shape.build.layout.fields.some((field) => hasOwnLength(field.type))
   return 2 ** spec.partitionBits * (hasStrings ? 2 : 1) + 5
 }
 

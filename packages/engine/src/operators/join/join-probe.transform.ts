@@ -3,7 +3,7 @@
  * on disk are put aside, and written to disk by partition.
  */
 import type { JoinProbeExports, JoinRowsExports } from '@spillway/codegen'
-import { COLUMN_BYTES, DESCRIPTOR_HEADER_BYTES, descriptor } from '@spillway/columnar'
+import { hasOwnLength, COLUMN_BYTES, DESCRIPTOR_HEADER_BYTES, descriptor } from '@spillway/columnar'
 import { PAGE_BYTES } from '@spillway/kernels'
 import { newSpillFile, type SpillFileState, type SpillTotals, spillTotals, type WorkspaceSize } from '@spillway/memory'
 import { columnAddress, selectedRows } from '../../pipeline/batch-buffers.ts'
@@ -50,7 +50,7 @@ export function joinProbeFloorPages(spec: JoinProbeSpec): number {
 }
 
 function pagesAtLeast({ shape, partitionBits }: JoinProbeSpec): number {
-  const hasStrings = shape.probe.layout.fields.some((field) => field.type.kind === 'utf8')
+  const hasStrings = shape.probe.layout.fields.some((field) => hasOwnLength(field.type))
   return 2 ** partitionBits * (hasStrings ? 2 : 1)
 }
 

@@ -1,11 +1,12 @@
 /** Opens a scan of Arrow IPC files: finds them, reads every footer, and checks that they have one schema. */
-import { openScan, type OpenedScan } from '../../parquet/open-scan.ts'
+import { everything, openScan, type OpenedScan, type ScanRequest } from '../../parquet/open-scan.ts'
 import { readIpcMeta } from './ipc-file-meta.ts'
 
 /**
  * Opens the files that `paths` name: files, directories or globs. Main thread.
- * @throws DataError FILE_NOT_FOUND, FILE_UNREADABLE, ARROW_INVALID, SCHEMA_MISMATCH
+ * @throws DataError FILE_NOT_FOUND, FILE_UNREADABLE, ARROW_INVALID, UNSUPPORTED_FORMAT, SCHEMA_MISMATCH
  */
-export function openIpcScan(paths: string | readonly string[]): OpenedScan {
-  return openScan(paths, { name: 'Arrow IPC', extensions: ['.arrow', '.feather', '.ipc'], readMeta: readIpcMeta })
+export function openIpcScan(paths: string | readonly string[], request: ScanRequest = everything): OpenedScan {
+  const format = { name: 'Arrow IPC', extensions: ['.arrow', '.feather', '.ipc'], readMeta: readIpcMeta }
+  return openScan(paths, format, request)
 }
