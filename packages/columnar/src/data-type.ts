@@ -21,6 +21,8 @@ export type DataType =
   | { readonly kind: 'float32' }
   | { readonly kind: 'float64' }
   | { readonly kind: 'utf8' }
+  /** Bytes of any kind; compared byte by byte, as text is. */
+  | { readonly kind: 'binary' }
   /** Days since 1970-01-01, int32. */
   | { readonly kind: 'date' }
   /** Units since 1970-01-01 UTC, int64. `timezone` is carried, never applied. */
@@ -32,7 +34,7 @@ export type TypeKind = DataType['kind']
 
 /**
  * How one value lies in an arena column.
- * `view` is a 16-byte string view (see string-view.ts); `i128` is two little-endian 64-bit words, low first;
+ * `view` is a 16-byte view of text or bytes (see string-view.ts); `i128` is two little-endian 64-bit words, low first;
  * a boolean is one byte, 0 or 1.
  */
 export type Physical = 'i8' | 'i16' | 'i32' | 'i64' | 'f32' | 'f64' | 'i128' | 'view'
@@ -73,6 +75,7 @@ export function physicalOf(type: DataType): Physical {
     case 'float64':
       return 'f64'
     case 'utf8':
+    case 'binary':
       return 'view'
     case 'decimal':
       return 'i128'
@@ -85,6 +88,9 @@ export function physicalOf(type: DataType): Physical {
 export function widthOf(type: DataType): number {
   return physicalBytes[physicalOf(type)]
 }
+
+/** Whether values of the type have a length of their own: text and bytes, which lie alike everywhere. */
+export const hasOwnLength = (type: DataType): boolean => type.kind === 'utf8' || type.kind === 'binary'
 
 export function typeEquals(a: DataType, b: DataType): boolean {
   if (a.kind !== b.kind) return false

@@ -8,7 +8,7 @@
 import type { KernelExports } from '@spillway/kernels'
 import { assert } from '@spillway/stdx'
 import type { ArenaSlice, ArrowColumn, ExportedColumn } from './arrow-column.ts'
-import { type DataType, widthOf } from './data-type.ts'
+import { hasOwnLength, type DataType, widthOf } from './data-type.ts'
 
 /** Free bytes of the arena, [cursor, end). Exporting moves the cursor. */
 export interface ExportRoom {
@@ -54,7 +54,7 @@ function piecesBytes(kernels: KernelExports, column: BatchColumn): number {
   if (type.kind === 'null') return 0
   const bitmap = validity === 0 ? 0 : bitmapRoom(rowCount)
   if (type.kind === 'boolean') return bitmap + bitmapRoom(rowCount)
-  if (type.kind === 'utf8') {
+  if (hasOwnLength(type)) {
     const stringBytes = kernels.viewsByteLength(values, validity, selection, rowCount) >>> 0
     return bitmap + alignPiece((rowCount + 1) * 4) + alignPiece(stringBytes + OVER_WRITE_BYTES)
   }
@@ -112,7 +112,7 @@ function exportValues(
     kernels.bytesToBitmap(values, selection, rowCount, room.cursor)
     return { offsets: NO_BYTES, values: takePiece(room, Math.ceil(rowCount / 8), bitmapRoom(rowCount)) }
   }
-  if (type.kind === 'utf8') {
+  if (hasOwnLength(type)) {
     const offsetBytes = (rowCount + 1) * 4
     const offsets = takePiece(room, offsetBytes, alignPiece(offsetBytes))
     const written = kernels.viewsToUtf8(values, validity, selection, rowCount, offsets.address, room.cursor) >>> 0

@@ -14,7 +14,7 @@ import type { KernelExports } from '@spillway/kernels'
 import { assert, makeError } from '@spillway/stdx'
 import type { ArrowColumn } from './arrow-column.ts'
 import { copyBytes } from './copy-bytes.ts'
-import { type DataType, widthOf } from './data-type.ts'
+import { hasOwnLength, type DataType, widthOf } from './data-type.ts'
 
 /** Where the rows go; all are addresses in the arena or counts of bytes. */
 export interface ImportTarget {
@@ -52,7 +52,7 @@ const bitmapBytes = (rowCount: number): number => ((rowCount + 7 + 7) >>> 3) + O
 export function importScratchBytes(type: DataType, rowCount: number): number {
   const indices = alignTo16(rowCount * 4 + OVER_READ_BYTES) + alignTo16(rowCount + OVER_READ_BYTES)
   const offsets = alignTo16((rowCount + 1) * 8 + OVER_READ_BYTES)
-  return alignTo16(bitmapBytes(rowCount)) + (type.kind === 'utf8' ? Math.max(offsets, indices) : indices)
+  return alignTo16(bitmapBytes(rowCount)) + (hasOwnLength(type) ? Math.max(offsets, indices) : indices)
 }
 
 /** String bytes of rows [start, start + rowCount) of a utf8 column without dictionary; 0 for any other column. */
@@ -108,7 +108,7 @@ export function importRows(
   const run: ImportRun = { kernels, arena, column, firstRow: column.offset + start, rowCount, target }
   const nullCount = importValidity(run)
   if (column.dictionary !== undefined) return importIndexed(run, nullCount)
-  if (column.type.kind === 'utf8') importStrings(run)
+  if (hasOwnLength(column.type)) importStrings(run)
   else if (column.type.kind === 'boolean') importBits(run, column.values, target.values)
   else importFixed(run, widthOf(column.type))
   return nullCount
@@ -152,7 +152,7 @@ interface ImportRun {
   readonly target: ImportTarget
 }
 
-const hasOwnStrings = (column: ArrowColumn): boolean => column.type.kind === 'utf8' && column.dictionary === undefined
+const hasOwnStrings = (column: ArrowColumn): boolean => hasOwnLength(column.type) && column.dictionary === undefined
 
 /** Reads offsets by row, counted from the column's first row. */
 function offsetReader(column: ArrowColumn): (row: number) => number {

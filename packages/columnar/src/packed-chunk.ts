@@ -3,6 +3,7 @@
  * buffer with its views costs more memory than such rows: so a chunk keeps one buffer and a few numbers, and makes the
  * views when they are asked for.
  */
+import { hasOwnLength } from './data-type.ts'
 import { assert } from '@spillway/stdx'
 import type { ArrowColumn, ExportedColumn } from './arrow-column.ts'
 import type { Schema } from './schema.ts'
@@ -88,7 +89,7 @@ export class PackedChunk implements TableChunk {
         offset: 0,
         nullCount: layout[at] as number,
         validity: validity.byteLength === 0 ? undefined : validity,
-        offsets: type.kind === 'utf8' ? view(1) : undefined,
+        offsets: hasOwnLength(type) ? view(1) : undefined,
         values: view(2),
         offsetBytes: 4,
         dictionary: undefined,

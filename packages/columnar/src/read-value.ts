@@ -10,6 +10,7 @@
  *   int64, uint64        bigint                          bigint
  *   float32, float64     number                          number
  *   boolean, utf8        boolean, string                 boolean, string
+ *   binary               Uint8Array, a copy              Uint8Array, a copy
  *   date                 number of days since 1970       Date at midnight UTC
  *   timestamp            bigint, units since 1970 UTC    Date (floored to milliseconds)
  *   decimal(p,s)         bigint, value × 10^s            string such as "-12.30"
@@ -19,7 +20,7 @@ import { assert, unreachable } from '@spillway/stdx'
 import type { ArrowColumn } from './arrow-column.ts'
 import type { DataType, TimeUnit } from './data-type.ts'
 
-export type ExactValue = null | boolean | number | bigint | string
+export type ExactValue = null | boolean | number | bigint | string | Uint8Array
 export type PlainValue = ExactValue | Date
 
 /** Reads row `row` (0 … length) of the column it was made for. */
@@ -125,21 +126,25 @@ function makePresentReader(column: ArrowColumn): Reader<NonNullable<ExactValue>>
     case 'decimal':
       return (index) => (view.getBigInt64(index * 16 + 8, true) << 64n) | view.getBigUint64(index * 16, true)
     case 'utf8':
-      return makeStringReader(column)
+    case 'binary':
+      return makeBytesReader(column)
     default:
       return unreachable(type)
   }
 }
 
-function makeStringReader(column: ArrowColumn): Reader<string> {
-  const { values, offsets, offsetBytes } = column
-  assert(offsets !== undefined, 'a utf8 column without dictionary has offsets')
+function makeBytesReader(column: ArrowColumn): Reader<string | Uint8Array> {
+  const { type, values, offsets, offsetBytes } = column
+  assert(offsets !== undefined, 'a column of text or bytes without dictionary has offsets')
   const view = new DataView(offsets.buffer, offsets.byteOffset, offsets.byteLength)
   const readOffset =
     offsetBytes === 4
       ? (index: number) => view.getInt32(index * 4, true)
       : (index: number) => Number(view.getBigInt64(index * 8, true))
   const bytes = Buffer.from(values.buffer, values.byteOffset, values.byteLength)
+  // A copy, since the buffer may be shared and holds other rows as well.
+  if (type.kind === 'binary')
+    return (index) => Uint8Array.from(bytes.subarray(readOffset(index), readOffset(index + 1)))
   return (index) => bytes.toString('utf8', readOffset(index), readOffset(index + 1))
 }
 
@@ -161,12 +166,13 @@ function makeDictionaryReader(column: ArrowColumn): Reader<ExactValue> {
   }
 }
 
-/** Bytes of one value in a fixed-width Arrow buffer; 0 for utf8 (offsets), boolean (bits) and null (nothing). */
+/** Bytes of one value in a fixed-width Arrow buffer; 0 for utf8 and binary (offsets), boolean (bits) and null (nothing). */
 export function arrowValueBytes(type: DataType): number {
   switch (type.kind) {
     case 'null':
     case 'boolean':
     case 'utf8':
+    case 'binary':
       return 0
     case 'int8':
     case 'uint8':

@@ -17,6 +17,7 @@ const writtenAs: { readonly [K in TypeKind]: string } = {
   float32: 'DataType.Float32',
   float64: 'DataType.Float64',
   utf8: 'DataType.Utf8',
+  binary: 'DataType.Binary',
   date: 'DataType.Date',
   timestamp: "DataType.Datetime('us')",
   decimal: 'DataType.Decimal(precision, scale)',
@@ -25,6 +26,7 @@ const writtenAs: { readonly [K in TypeKind]: string } = {
 /** Names that other systems use. */
 const otherNames: ReadonlyMap<string, TypeKind> = new Map<string, TypeKind>([
   ...(['string', 'str', 'text', 'varchar'] as const).map((name) => [name, 'utf8'] as const),
+  ...(['bytes', 'blob', 'bytea', 'varbinary'] as const).map((name) => [name, 'binary'] as const),
   ...(['bool', 'boolean'] as const).map((name) => [name, 'boolean'] as const),
   ...(['int', 'integer', 'i32'] as const).map((name) => [name, 'int32'] as const),
   ...(['bigint', 'long', 'i64'] as const).map((name) => [name, 'int64'] as const),

@@ -1,5 +1,5 @@
 /** A schema: ordered, named, typed columns. Names are unique. */
-import { makeError } from '@spillway/stdx'
+import { makeError, type SpillwayError } from '@spillway/stdx'
 import type { DataType } from './data-type.ts'
 
 export interface Field {
@@ -9,12 +9,31 @@ export interface Field {
   readonly nullable: boolean
 }
 
-export interface Schema {
-  readonly fields: readonly Field[]
+/** A column of a file that cannot be read, and that is therefore missing among the fields. */
+export interface LeftOutColumn {
+  readonly name: string
+  /** Absolute path. */
+  readonly file: string
+  /** As the file says it: `list`, `struct`, `uuid`. */
+  readonly type: string
+  /** The end of a sentence: `lists are not read`. */
+  readonly reason: string
+  /** Of the error for whoever asks for the column. */
+  readonly code: 'UNSUPPORTED_TYPE' | 'DUPLICATE_COLUMN' | 'ENCRYPTED'
 }
 
-/** Makes a schema. @throws PlanError DUPLICATE_COLUMN when a name occurs twice. */
-export function makeSchema(fields: readonly Field[]): Schema {
+export interface Schema {
+  readonly fields: readonly Field[]
+  /** What would be fields if it could be read; absent = nothing. Empty lists are not kept. */
+  readonly leftOut?: readonly LeftOutColumn[] | undefined
+}
+
+/**
+ * Makes a schema.
+ * @param leftOut a column whose name a field has is not left out any more
+ * @throws PlanError DUPLICATE_COLUMN when a name occurs twice.
+ */
+export function makeSchema(fields: readonly Field[], leftOut: readonly LeftOutColumn[] = []): Schema {
   const seen = new Set<string>()
   for (const { name } of fields) {
     if (seen.has(name)) {
@@ -24,7 +43,19 @@ export function makeSchema(fields: readonly Field[]): Schema {
     }
     seen.add(name)
   }
-  return Object.freeze({ fields: Object.freeze([...fields]) })
+  const missing = leftOut.filter(({ name }) => !seen.has(name))
+  const frozen = Object.freeze([...fields])
+  return Object.freeze(missing.length === 0 ? { fields: frozen } : { fields: frozen, leftOut: Object.freeze(missing) })
+}
+
+/** For whoever asks for a column that was left out. */
+export function leftOutError({ name, file, type, reason, code }: LeftOutColumn): SpillwayError {
+  const what = {
+    UNSUPPORTED_TYPE: `Unsupported type of column "${name}" in ${file}: ${type}; ${reason}.`,
+    DUPLICATE_COLUMN: `Column name is repeated: "${name}" in ${file}; ${reason} (${type}).`,
+    ENCRYPTED: `Encrypted column: "${name}" in ${file}; ${reason}.`,
+  }[code]
+  return makeError(code, `${what} Select or name the other columns.`, { column: name, file, type })
 }
 
 /** Index of a column, or -1. */

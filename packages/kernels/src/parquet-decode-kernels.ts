@@ -111,7 +111,7 @@ export interface ParquetDecodeKernels {
   /** int64 → 128 bits. */
   plainWiden64(source: number, count: number, target: number): void
   /** INT96 → nanoseconds since 1970, int64, modulo 2^64. */
-  plainInt96(source: number, count: number, target: number): void
+  plainInt96(source: number, count: number, target: number): number
   /** Big-endian numbers of `length` bytes → 128 bits; 0 = one exceeds them. */
   plainFixedDecimals(source: number, length: number, count: number, target: number): number
   /** Views over big-endian numbers → 128 bits, in place; 0 = one exceeds them. */
@@ -121,6 +121,9 @@ export interface ParquetDecodeKernels {
   plainStringsSkip(state: number, count: number): number
   /** Adjacent strings whose lengths are u32 elsewhere → views; returns how many were there completely. */
   adjacentStrings(state: number, lengths: number, count: number, target: number): number
+  /** As adjacentStrings, all of one length. */
+  fixedStrings(state: number, length: number, count: number, target: number): number
+  fixedStringsSkip(state: number, length: number, count: number): number
   adjacentStringsSkip(state: number, lengths: number, count: number): number
   /** 1 if the bytes are UTF-8. */
   isUtf8(bytes: number, length: number): number

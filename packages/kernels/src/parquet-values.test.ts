@@ -43,15 +43,22 @@ describe('plain numbers', () => {
     }
   })
 
-  it('of 96 bits become nanoseconds', () => {
-    const cases = [0n, 1n, -1n, 1_700_000_000_123_456_789n, -62_135_596_800_000_000n]
+  it('of 96 bits become microseconds, floored, unless they lie too far from 1970', () => {
+    // The last ones are the first and last microsecond of the years 1 to 9999.
+    const cases = [0n, 1n, -1n, 999n, 1000n, -1000n, 1_700_000_000_123_456_789n, -62_135_596_800_000_000_000n]
+    cases.push(253_402_300_799_999_999_999n)
     for (const [index, nanos] of cases.entries()) {
       const day = nanos / 86_400_000_000_000n - (nanos < 0n ? 1n : 0n)
       dataView.setBigInt64(source + index * 12, nanos - day * 86_400_000_000_000n, true)
       dataView.setInt32(source + index * 12 + 8, Number(day + 2_440_588n), true)
     }
-    kernels.plainInt96(source, cases.length, target)
-    expect(cases.map((_, index) => dataView.getBigInt64(target + index * 8, true))).toEqual(cases)
+    expect(kernels.plainInt96(source, cases.length, target)).toBe(1)
+    const floored = cases.map((nanos) => nanos / 1000n - (nanos % 1000n < 0n ? 1n : 0n))
+    expect(cases.map((_, index) => dataView.getBigInt64(target + index * 8, true))).toEqual(floored)
+    for (const day of [2 ** 31 - 1, -(2 ** 31)]) {
+      dataView.setInt32(source + 8, day, true)
+      expect(kernels.plainInt96(source, cases.length, target)).toBe(0)
+    }
   })
 
   it('of any number of big-endian bytes become 128 bits, unless they exceed those', () => {
@@ -153,6 +160,32 @@ describe('strings', () => {
       const isHigh = values.some((bytes) => bytes.some((byte) => byte > 127))
       if (isHigh) expect(u32[(state + stringsState.hasHighBytes) >>> 2]).toBe(1)
       expect(kernels.viewsAreUtf8(target, count)).toBe(1)
+    }
+  })
+
+  it('of one length become views as far as they are there', () => {
+    for (let length = 0; length <= 20; length++) {
+      for (let count = 0; count <= 130; count += 1 + random(9)) {
+        const bytes = Uint8Array.from(randomBytes(length * count), (byte) => byte & 127)
+        place(bytes)
+        const there = random(bytes.length + 1)
+        for (const end of [bytes.length, there]) {
+          const complete = length === 0 ? count : Math.floor(end / length)
+          const reset = (): void => {
+            setWord(state + stringsState.cursor, source)
+            setWord(state + stringsState.end, source + end)
+            setWord(state + stringsState.hasHighBytes, 0)
+          }
+          reset()
+          expect(kernels.fixedStringsSkip(state, length, count)).toBe(complete)
+          expect(u32[state >>> 2]).toBe(source + complete * length)
+          reset()
+          expect(kernels.fixedStrings(state, length, count, target)).toBe(complete)
+          expect(u32[state >>> 2]).toBe(source + complete * length)
+          const expected = Array.from({ length: complete }, (_, i) => decode(bytes.slice(i * length, (i + 1) * length)))
+          expect(viewTexts(complete)).toEqual(expected)
+        }
+      }
     }
   })
 

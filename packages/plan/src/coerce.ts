@@ -66,6 +66,7 @@ export function negatable(type: DataType): DataType {
 export function isCastable(from: DataType, to: DataType): boolean {
   if (from.kind === 'null' || typeEquals(from, to)) return true
   if (to.kind === 'null') return false
+  if (from.kind === 'binary' || to.kind === 'binary') return false
   if (from.kind === 'utf8' || to.kind === 'utf8') return true
   const isNumber = (type: DataType): boolean => isNumeric(type) || type.kind === 'boolean'
   if (isNumber(from) && isNumber(to)) return true

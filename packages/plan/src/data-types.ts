@@ -21,6 +21,8 @@ export const UInt64 = plain('uint64')
 export const Float32 = plain('float32')
 export const Float64 = plain('float64')
 export const Utf8 = plain('utf8')
+/** Bytes of any kind. */
+export const Binary = plain('binary')
 /** Days since 1970-01-01. `DataType.Date` is the same; the plain name would hide JavaScript's Date. */
 const CalendarDate = plain('date')
 
@@ -70,6 +72,7 @@ export const DataType = Object.freeze({
   Float64,
   Utf8,
   String: Utf8,
+  Binary,
   Date: CalendarDate,
   Datetime,
   Decimal,

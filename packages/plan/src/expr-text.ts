@@ -52,7 +52,14 @@ export function literalText(value: LiteralValue, type: DataType | undefined): st
     if (type.kind === 'timestamp') return `timestamp("${timestampText(BigInt(value), type.unit)}")`
   }
   if (typeof value !== 'string') return Object.is(value, -0) ? '-0' : String(value)
+  if (type?.kind === 'binary') return bytesText(value)
   return JSON.stringify(value.length > TEXT_MAX ? `${value.slice(0, TEXT_MAX)}…` : value)
+}
+
+/** `bytes("61ff")`, of text with one character for each byte. */
+function bytesText(value: string): string {
+  const digits = Buffer.from(value, 'latin1').toString('hex')
+  return `bytes("${digits.length > TEXT_MAX ? `${digits.slice(0, TEXT_MAX)}…` : digits}")`
 }
 
 /** The text of an expression, typed or not. */

@@ -2,19 +2,20 @@
  * Literals: what a user may write, the type it has alone, and its exact form in another type.
  *
  * Forms of a typed value: integers up to 32 bits, floats and dates (days) are numbers; int64, uint64, timestamps
- * (units) and decimals (scaled) are bigints.
+ * (units) and decimals (scaled) are bigints; bytes are text with one character for each.
  */
-import { type DataType, isInteger, isSignedInteger, typeName } from '@spillway/columnar'
-import { makeError } from '@spillway/stdx'
+import { type DataType, hasOwnLength, isInteger, isSignedInteger, typeName } from '@spillway/columnar'
+import { assert, makeError } from '@spillway/stdx'
 import type { ExprNode, LiteralValue } from './expr-node.ts'
 import { unitsPerSecond } from './literal-text.ts'
 import { integerBits, MAX_DECIMAL_PRECISION } from './supertype.ts'
 
-/** What a user may write as a literal. A Date is a timestamp in milliseconds. */
-export type LiteralInput = LiteralValue | Date
+/** What a user may write as a literal. A Date is a timestamp in milliseconds; a Buffer is a Uint8Array. */
+export type LiteralInput = LiteralValue | Date | Uint8Array
 
 const DAY_MS = 86_400_000
 const timestampMs: DataType = Object.freeze({ kind: 'timestamp', unit: 'ms', timezone: undefined })
+const binary: DataType = Object.freeze({ kind: 'binary' })
 const signedLimit = (bits: number): bigint => 1n << BigInt(bits - 1)
 
 /** A decimal number as exact integer and scale: `1.50` is 150 at scale 2. */
@@ -81,7 +82,7 @@ export function literalOwnType(value: LiteralValue): DataType {
 export function fitLiteral(value: LiteralValue, type: DataType): LiteralValue | undefined {
   if (value === null) return null
   if (typeof value === 'boolean') return type.kind === 'boolean' ? value : undefined
-  if (typeof value === 'string') return type.kind === 'utf8' ? value : undefined
+  if (typeof value === 'string') return hasOwnLength(type) ? value : undefined
   if (isInteger(type)) return fitInteger(value, type)
   if (type.kind === 'float64' || type.kind === 'float32') {
     const float = type.kind === 'float32' ? Math.fround(Number(value)) : Number(value)
@@ -144,10 +145,16 @@ function fitTime(value: Date | string, type: DataType): LiteralValue | undefined
   return (BigInt(ms) * unitsPerSecond[type.unit]) / 1000n
 }
 
+const bytesText = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
+
 /** The exact form of a user's value in a type that the user gave, or undefined when there is none. */
 export function fitTypedLiteral(value: LiteralInput, type: DataType): LiteralValue | undefined {
   if (value === null) return null
   if (value instanceof Date) return fitTime(value, type)
+  if (value instanceof Uint8Array) return type.kind === 'binary' ? bytesText(value) : undefined
+  // What is meant by text as bytes is not certain: that is for the program to say.
+  if (type.kind === 'binary') return undefined
   if (typeof value === 'string' && (type.kind === 'date' || type.kind === 'timestamp')) return fitTime(value, type)
   if (typeof value === 'string' && type.kind === 'decimal') return fitDecimal(parseScaled(value), type)
   if (type.kind === 'float32' && typeof value === 'number') return Math.fround(value)
@@ -158,21 +165,24 @@ export function fitTypedLiteral(value: LiteralInput, type: DataType): LiteralVal
 
 /** A literal node. Without a type, numbers adapt to the other operand; a Date is a timestamp in milliseconds. */
 export function makeLiteral(value: LiteralInput, type: DataType | undefined): Extract<ExprNode, { kind: 'literal' }> {
-  const known = value instanceof Date && type === undefined ? timestampMs : type
-  if (known === undefined) {
+  const known = type ?? (value instanceof Date ? timestampMs : value instanceof Uint8Array ? binary : undefined)
+  // Dates and bytes have a type; to the compiler that says nothing of `value` below.
+  if (known === undefined && !(value instanceof Date) && !(value instanceof Uint8Array)) {
     if (typeof value !== 'object' && !['string', 'number', 'bigint', 'boolean'].includes(typeof value)) {
       throw makeError(
         'TYPE_MISMATCH',
-        `Not a literal: ${String(value)}. Use a number, bigint, string, boolean, Date or null.`,
+        `Not a literal: ${String(value)}. Use a number, bigint, string, boolean, Date, Uint8Array or null.`,
       )
     }
     if (value !== null && typeof value === 'object') {
       // Two copies in one process: one was imported and one required, or two versions are installed.
       const what = 'node' in value ? 'an expression of another copy of spillway' : 'an object'
-      throw makeError('TYPE_MISMATCH', `Not a literal: ${what}. Use a number, bigint, string, boolean, Date or null.`)
+      const advice = 'Use a number, bigint, string, boolean, Date, Uint8Array or null.'
+      throw makeError('TYPE_MISMATCH', `Not a literal: ${what}. ${advice}`)
     }
     return Object.freeze({ kind: 'literal', value, type: undefined })
   }
+  assert(known !== undefined, 'dates and bytes have a type')
   const fitted = fitTypedLiteral(value, known)
   if (fitted === undefined) {
     const text = value instanceof Date ? String(value.getTime()) : String(value)

@@ -21,12 +21,14 @@ export interface FileScanFields {
   readonly reading: ScanReading
 }
 
-/** Bounds on how a scan reads, whatever the memory limit allows; undefined = none. */
+/** How a scan reads. Bounds hold whatever the memory limit allows; undefined = none. */
 export interface ScanReading {
   /** Files that are read at a time. */
   readonly maxConcurrentFiles: number | undefined
   /** Decoded bytes that are held before they are used, over all files. */
   readonly readAheadBytes: number | undefined
+  /** Columns of bytes are read as text, which they must be then. */
+  readonly binaryAsString: boolean
 }
 
 export interface ScanParquet extends FileScanFields {

@@ -1,5 +1,5 @@
 /** "Did you mean": the nearest column name by edit distance, and the COLUMN_NOT_FOUND error that carries it. */
-import type { Schema } from '@spillway/columnar'
+import { leftOutError, type Schema } from '@spillway/columnar'
 import { makeError, type SpillwayError } from '@spillway/stdx'
 
 /**
@@ -43,8 +43,13 @@ export function findNearestName(name: string, candidates: readonly string[]): st
 
 const NAMES_SHOWN_MAX = 12
 
-/** The error for a column that the schema does not have; suggests the nearest name or lists what there is. */
+/**
+ * The error for a column that the schema does not have: why it was left out, if it was, or else the nearest name or a
+ * list of what there is.
+ */
 export function columnNotFound(name: string, schema: Schema): SpillwayError {
+  const leftOut = schema.leftOut?.find((column) => column.name === name)
+  if (leftOut !== undefined) return leftOutError(leftOut)
   const names = schema.fields.map((field) => field.name)
   const nearest = findNearestName(name, names)
   const shown = names.slice(0, NAMES_SHOWN_MAX).map((other) => `"${other}"`)

@@ -56,6 +56,7 @@ export type Int64Type = { readonly kind: 'int64' }
 export type UInt64Type = { readonly kind: 'uint64' }
 export type Float32Type = { readonly kind: 'float32' }
 export type Float64Type = { readonly kind: 'float64' }
+export type BinaryType = { readonly kind: 'binary' }
 export type Utf8Type = { readonly kind: 'utf8' }
 export type NullType = { readonly kind: 'null' }
 export type TimestampType = Extract<DataType, { kind: 'timestamp' }>
@@ -123,15 +124,17 @@ type LiteralType<V> = V extends null
       ? Utf8Type
       : V extends bigint
         ? Int64Type
-        : V extends Date
-          ? TimestampType
-          : V extends number
-            ? IsWhole<V> extends true
-              ? Int32Type
-              : number extends V
-                ? Int32Type | Int64Type | Float64Type
-                : Float64Type
-            : DataType
+        : V extends Uint8Array
+          ? BinaryType
+          : V extends Date
+            ? TimestampType
+            : V extends number
+              ? IsWhole<V> extends true
+                ? Int32Type
+                : number extends V
+                  ? Int32Type | Int64Type | Float64Type
+                  : Float64Type
+              : DataType
 
 type IsWhole<V extends number> = `${V}` extends `${bigint}` ? true : false
 

@@ -1,6 +1,6 @@
 /** The plan of a scan of files that were opened: checks what the program says about columns and reading. */
 import { type DataType, findFieldIndex, requireDataType, typeEquals, typeName } from '@spillway/columnar'
-import type { OpenedScan } from '@spillway/formats'
+import type { OpenedScan, ScanRequest } from '@spillway/formats'
 import {
   columnNotFound,
   type FileScan,
@@ -36,27 +36,36 @@ export interface ScanFileOptions<S extends SchemaTypes = SchemaTypes> {
 
 const SCAN_OPTIONS = ['schema', 'nRows', 'maxConcurrentFiles', 'readAheadBytes', 'session']
 
-/** Columns that the program names; undefined: all that the files have. @throws INVALID_OPTION */
-export function schemaColumns(kind: FileScan['kind'], options: ScanFileOptions): readonly string[] | undefined {
-  refuseUnknownOptions(options, SCAN_OPTIONS, kind)
-  return options.schema === undefined ? undefined : Object.keys(options.schema)
+/**
+ * What is asked of the files before anything is known of them.
+ * @param own names of options that only this kind of scan has
+ * @throws INVALID_OPTION
+ */
+export function requestOf(
+  kind: FileScan['kind'],
+  options: ScanFileOptions & { readonly binaryAsString?: boolean | undefined },
+  own: readonly string[] = [],
+): ScanRequest {
+  refuseUnknownOptions(options, [...SCAN_OPTIONS, ...own], kind)
+  const { schema, binaryAsString = false } = options
+  if (typeof binaryAsString !== 'boolean') {
+    const message = `Invalid option of ${kind}: binaryAsString ${String(binaryAsString)}.`
+    throw makeError('INVALID_OPTION', `${message} Give true or false.`, { option: 'binaryAsString' })
+  }
+  return { columns: schema === undefined ? undefined : Object.keys(schema), binaryAsString }
 }
 
-/** @throws UNSUPPORTED_TYPE, COLUMN_NOT_FOUND, SCHEMA_MISMATCH, INVALID_OPTION (nRows) */
+/** @throws UNSUPPORTED_TYPE, DUPLICATE_COLUMN, ENCRYPTED, COLUMN_NOT_FOUND, SCHEMA_MISMATCH, INVALID_OPTION (nRows) */
 export function planFileScan<S extends SchemaTypes>(
   kind: FileScan['kind'],
-  { files, fileSchema, leftOut }: OpenedScan,
+  { files, fileSchema }: OpenedScan,
   options: ScanFileOptions<S>,
+  request: ScanRequest,
 ): FileScan {
-  const columns = schemaColumns(kind, options)
+  const { columns, binaryAsString } = request
   for (const [name, type] of Object.entries<DataType>(options.schema ?? {})) {
     requireDataType(type, `column "${name}" of the schema`)
     const field = fileSchema.fields[findFieldIndex(fileSchema, name)]
-    const unsupported = leftOut.find((column) => column.name === name)
-    if (unsupported !== undefined) {
-      const text = `Column cannot be read: "${name}" is ${unsupported.reason}. Leave it out of the schema.`
-      throw makeError('UNSUPPORTED_TYPE', text, { column: name })
-    }
     if (field === undefined) throw columnNotFound(name, fileSchema)
     if (!typeEquals(field.type, type)) {
       throw makeError(
@@ -68,12 +77,15 @@ export function planFileScan<S extends SchemaTypes>(
       )
     }
   }
-  const reading = readingOf(kind, options)
+  const reading = { ...readingOf(kind, options), binaryAsString }
   return makeFileScan(kind, { files, fileSchema, columns, predicate: undefined, slice: undefined, reading })
 }
 
 /** @throws INVALID_OPTION */
-function readingOf(kind: FileScan['kind'], { maxConcurrentFiles, readAheadBytes }: ScanFileOptions): ScanReading {
+function readingOf(
+  kind: FileScan['kind'],
+  { maxConcurrentFiles, readAheadBytes }: ScanFileOptions,
+): Omit<ScanReading, 'binaryAsString'> {
   if (maxConcurrentFiles !== undefined && !(Number.isInteger(maxConcurrentFiles) && maxConcurrentFiles >= 1)) {
     const message = `Invalid option of ${kind}: maxConcurrentFiles ${String(maxConcurrentFiles)}.`
     throw makeError('INVALID_OPTION', `${message} Give an integer from 1.`, {})

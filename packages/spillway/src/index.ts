@@ -40,7 +40,7 @@ const defaultSession: QuerySession = {
 
 setDefaultSession(() => defaultSession)
 
-export type { Field, Schema } from '@spillway/columnar'
+export type { Field, LeftOutColumn, Schema } from '@spillway/columnar'
 export type { PathArgument } from '@spillway/formats'
 export type { OperatorMetrics, Progress, QueryMetrics } from '@spillway/engine'
 export {

@@ -25,6 +25,8 @@ export const errorCodes = {
   NOT_PARQUET: { family: 'DataError', advice: 'The file does not carry the Parquet magic bytes.' },
   PARQUET_CORRUPT: { family: 'DataError', advice: 'The file is truncated or damaged; write it again.' },
   PAGE_CHECKSUM_MISMATCH: { family: 'DataError', advice: 'Stored bytes changed after writing; restore the file.' },
+  ENCRYPTED: { family: 'DataError', advice: 'Select the other columns, or decrypt the file with what wrote it.' },
+  UNSUPPORTED_FORMAT: { family: 'DataError', advice: 'The file is not damaged; write it again in the common form.' },
   UNSUPPORTED_TYPE: { family: 'DataError', advice: 'Select the other columns, or cast before writing.' },
   ARROW_INVALID: { family: 'DataError', advice: 'The Arrow data breaks its own format; write it again.' },
   SCHEMA_MISMATCH: { family: 'DataError', advice: 'All files of one scan need the same schema.' },

@@ -71,6 +71,7 @@ export function valuesOf(type: DataType): fc.Arbitrary<RawCell> {
     case 'float64':
       return floats
     case 'utf8':
+    case 'binary':
       return strings
     case 'date':
       return days

@@ -46,6 +46,7 @@ export function familyOf(type: DataType): Family {
     case 'float64':
       return 'float'
     case 'utf8':
+    case 'binary':
       return 'text'
     case 'date':
       return 'date'

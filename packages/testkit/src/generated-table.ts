@@ -45,6 +45,8 @@ export function duckdbTypeName(type: DataType): string {
       return 'DOUBLE'
     case 'utf8':
       return 'VARCHAR'
+    case 'binary':
+      return 'BLOB'
     case 'date':
       return 'DATE'
     case 'timestamp':

@@ -1,5 +1,5 @@
 /** Comparisons of two values of one type: total order for floats, UTF-8 bytes for strings, false before true. */
-import { type DataType, isUnsignedInteger, STRING_INLINE_MAX } from '@spillway/columnar'
+import { hasOwnLength, type DataType, isUnsignedInteger, STRING_INLINE_MAX } from '@spillway/columnar'
 import { call, type Code, i32, i64, ifElse, ifValue, local } from '../wasm/instructions.ts'
 import { type CompareOp, compareFloats, compareI128, compareIntegers, wordTypes } from './load-value.ts'
 import { bothValid, type RowCode, type Validity, type Value, whereValid } from './row-code.ts'
@@ -14,7 +14,7 @@ export function compileComparison(
   rightIsNumber: boolean,
 ): Value {
   const valid = bothValid(code, left.valid, right.valid)
-  if (type.kind === 'utf8') return { words: [compareTexts(code, op, left, right, valid)], valid }
+  if (hasOwnLength(type)) return { words: [compareTexts(code, op, left, right, valid)], valid }
   if (type.kind === 'decimal') return { words: [code.let('i32', compareI128(op, left.words, right.words))], valid }
   const [a, b] = [local.get(left.words[0] ?? 0), local.get(right.words[0] ?? 0)]
   const [word] = wordTypes(type)

@@ -4,6 +4,7 @@
  * A node that may raise is reached through a real branch, so it runs only for rows that need it; what cannot raise and
  * costs little is computed for every row and chosen without a branch.
  */
+import { hasOwnLength } from '@spillway/columnar'
 import type { DataType } from '@spillway/columnar'
 import { unreachable } from '@spillway/stdx'
 import { call, type Code, f64, i32, i64, ifElse, local, select } from '../wasm/instructions.ts'
@@ -224,7 +225,7 @@ function compileIsIn(code: RowCode, node: IrOf<'isIn'>): Value {
   const { type } = node.operand
   const words = operand.words.map(local.get)
   const place = [local.get(table), local.get(count)]
-  if (type.kind === 'utf8') {
+  if (hasOwnLength(type)) {
     // A null row's view may point anywhere: it is replaced by the empty string before anyone follows it.
     const safe = words.map((word) => guardWord(operand.valid, word))
     return { words: [code.let('i32', call(code.kernel('textInSet'), ...safe, ...place))], valid: operand.valid }

@@ -9,7 +9,7 @@
  * The first 16 bytes are ones: the validity that stands in for a column without nulls. Offsets of slots depend only
  * on the shape of the expression, never on values. Addresses inside the block are relative until it is placed.
  */
-import { type DataType, physicalOf, STRING_INLINE_MAX } from '@spillway/columnar'
+import { type DataType, hasOwnLength, physicalOf, STRING_INLINE_MAX } from '@spillway/columnar'
 import type { LiteralValue } from '@spillway/plan'
 import { assert, unreachable } from '@spillway/stdx'
 
@@ -47,22 +47,22 @@ export class ParamBlockBuilder {
       (writer, offset) => {
         if (value !== null) writeValue(writer, offset, value, type)
       },
-      typeof value === 'string' ? tailBytes(value) : 0,
+      typeof value === 'string' ? tailBytes(value, type) : 0,
     )
   }
 
   /** Adds a sorted set; its slot holds { u32 address, u32 count }. Returns the offset. */
   addSet(values: readonly LiteralValue[], type: DataType): number {
-    const wide = type.kind === 'utf8' || type.kind === 'decimal'
+    const wide = hasOwnLength(type) || type.kind === 'decimal'
     const tableBytes = align16(values.length * (wide ? 16 : 8))
-    const textBytes = values.reduce<number>((sum, v) => sum + (typeof v === 'string' ? tailBytes(v) : 0), 0)
+    const textBytes = values.reduce<number>((sum, v) => sum + (typeof v === 'string' ? tailBytes(v, type) : 0), 0)
     return this.#add((writer, offset) => {
       const table = writer.place(tableBytes)
       writer.view.setUint32(offset, table, true)
       writer.relocate(offset)
       writer.view.setUint32(offset + 4, values.length, true)
       if (wide) {
-        const order = type.kind === 'utf8' ? compareTexts : compareBigints
+        const order = hasOwnLength(type) ? byBytes(type) : compareBigints
         ;[...values].sort(order).forEach((value, k) => {
           writeValue(writer, table + k * 16, value, type)
         })
@@ -104,17 +104,19 @@ export class ParamBlockBuilder {
   }
 }
 
-const encoder = new TextEncoder()
+/** Of text, and of bytes, which literals write as a character each. */
+const storedBytes = (text: string, type: DataType): Uint8Array =>
+  Buffer.from(text, type.kind === 'binary' ? 'latin1' : 'utf8')
 const align16 = (bytes: number): number => (bytes + 15) & ~15
 
 /** Trailing bytes of a string literal: none when it is inline. */
-function tailBytes(text: string): number {
-  const length = encoder.encode(text).length
+function tailBytes(text: string, type: DataType): number {
+  const { length } = storedBytes(text, type)
   return length > STRING_INLINE_MAX ? align16(length) : 0
 }
 
-function compareTexts(a: LiteralValue, b: LiteralValue): number {
-  return Buffer.compare(encoder.encode(String(a)), encoder.encode(String(b)))
+function byBytes(type: DataType): (a: LiteralValue, b: LiteralValue) => number {
+  return (a, b) => Buffer.compare(storedBytes(String(a), type), storedBytes(String(b), type))
 }
 
 function compareBigints(a: LiteralValue, b: LiteralValue): number {
@@ -164,15 +166,14 @@ function writeValue(writer: BlockWriter, offset: number, value: LiteralValue, ty
       return
     }
     case 'view':
-      writeView(writer, offset, String(value))
+      writeView(writer, offset, storedBytes(String(value), type))
       return
     default:
       unreachable(physical)
   }
 }
 
-function writeView(writer: BlockWriter, offset: number, text: string): void {
-  const source = encoder.encode(text)
+function writeView(writer: BlockWriter, offset: number, source: Uint8Array): void {
   writer.view.setUint32(offset, source.length, true)
   if (source.length <= STRING_INLINE_MAX) {
     writer.bytes.set(source, offset + 4)

@@ -2,7 +2,7 @@
  * The least first word of a key that rows with known bounds may have: what a running top-k compares with its bound to
  * tell whether a row group can matter. Parts of the word that bounds do not tell are zero, which is never too much.
  */
-import { type DataType, isSignedInteger } from '@spillway/columnar'
+import { hasOwnLength, type DataType, isSignedInteger } from '@spillway/columnar'
 import { assert } from '@spillway/stdx'
 import { type KeyPlace, planSort } from './sort-layout.ts'
 import type { SortSpec } from './sort-spec.ts'
@@ -49,7 +49,7 @@ function bytesOfBound(type: DataType, bound: Bound, valueBytes: number): Uint8Ar
   if (bound instanceof Uint8Array) {
     const bytes = new Uint8Array(valueBytes)
     bytes.set(bound.subarray(0, valueBytes))
-    return type.kind === 'utf8' ? bytes : undefined
+    return hasOwnLength(type) ? bytes : undefined
   }
   if (typeof bound === 'number') return floatBytes(bound, valueBytes)
   const isSigned = isSignedInteger(type) || ['date', 'timestamp', 'decimal'].includes(type.kind)

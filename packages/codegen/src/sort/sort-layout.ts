@@ -15,7 +15,7 @@
  * The byte of a string's length is the last one of a word and ends a segment: rows that agree so far and have 13 there
  * are compared by their whole strings before what follows (packages/kernels/assembly/sort-order.ts).
  */
-import { type DataType, makeSchema, physicalOf, STRING_INLINE_MAX, widthOf } from '@spillway/columnar'
+import { hasOwnLength, type DataType, makeSchema, physicalOf, STRING_INLINE_MAX, widthOf } from '@spillway/columnar'
 import { assert } from '@spillway/stdx'
 import type { RowField } from '../rows/row-layout.ts'
 import { ORDINAL_COLUMN, ordinalType, type SortLayout, type SortSpec } from './sort-spec.ts'
@@ -46,7 +46,7 @@ export interface SortPlan {
 /** Bytes of a value in the key; of a string, those before its length. */
 export function keyBytes(type: DataType): number {
   if (type.kind === 'null') return 0
-  if (type.kind === 'utf8') return STRING_INLINE_MAX
+  if (hasOwnLength(type)) return STRING_INLINE_MAX
   if (type.kind === 'decimal') return type.precision <= WORD_DIGITS ? 8 : 16
   return widthOf(type)
 }
@@ -80,7 +80,7 @@ function placeKeys(spec: SortSpec): { places: KeyPlace[]; bytes: number } {
     const valueBytes = keyBytes(type)
     cursor += valueBytes
     let lengthAt: number | undefined
-    if (type.kind === 'utf8') {
+    if (hasOwnLength(type)) {
       lengthAt = Math.ceil((cursor + 1) / 8) * 8 - 1
       cursor = lengthAt + 1
     }

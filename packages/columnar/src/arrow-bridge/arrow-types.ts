@@ -7,15 +7,16 @@ import { makeSchema } from '../schema.ts'
 import { arrowLibrary } from './arrow-library.ts'
 
 /**
- * The data type of an Arrow type. A dictionary gives the type of its values, LargeUtf8 gives utf8, and a date in
+ * The data type of an Arrow type. A dictionary gives the type of its values, LargeUtf8 gives utf8, LargeBinary binary, and a date in
  * milliseconds (Date64) gives timestamp[ms], which holds the same number.
- * @throws DataError UNSUPPORTED_TYPE for nested, binary, time, interval, duration, half float and wider decimals.
+ * @throws DataError UNSUPPORTED_TYPE for nested, binary of fixed size, time, interval, duration, half float and wider decimals.
  */
 export function dataTypeFromArrow(type: Arrow.DataType, columnName?: string): DataType {
   const arrow = arrowLibrary()
   if (arrow.DataType.isNull(type)) return { kind: 'null' }
   if (arrow.DataType.isBool(type)) return { kind: 'boolean' }
   if (arrow.DataType.isUtf8(type) || arrow.DataType.isLargeUtf8(type)) return { kind: 'utf8' }
+  if (arrow.DataType.isBinary(type) || arrow.DataType.isLargeBinary(type)) return { kind: 'binary' }
   if (arrow.DataType.isInt(type)) return integerType(type)
   if (arrow.DataType.isDictionary(type)) return dataTypeFromArrow(type.dictionary, columnName)
   if (arrow.DataType.isFloat(type) && type.precision !== arrow.Precision.HALF) {
@@ -78,6 +79,8 @@ export function arrowType(type: DataType): Arrow.DataType {
       return new arrow.Float64()
     case 'utf8':
       return new arrow.Utf8()
+    case 'binary':
+      return new arrow.Binary()
     case 'date':
       return new arrow.DateDay()
     case 'timestamp':

@@ -7,7 +7,7 @@
 import { makeError, unreachable } from '@spillway/stdx'
 import type { ArrowColumn } from '../arrow-column.ts'
 import type { DataType } from '../data-type.ts'
-import { isFloat, isInteger, typeName } from '../data-type.ts'
+import { hasOwnLength, isFloat, isInteger, typeName } from '../data-type.ts'
 import { arrowValueBytes, type ExactValue, unitsPerSecond } from '../read-value.ts'
 
 /**
@@ -35,7 +35,7 @@ export function buildColumn(
     exact[row] = form === 'exact' ? (value as ExactValue) : encodeValue(value, type, { name, row })
     bitmap[row >> 3] = (bitmap[row >> 3] ?? 0) | (1 << (row & 7))
   }
-  const strings = type.kind === 'utf8' ? storeStrings(exact) : undefined
+  const strings = hasOwnLength(type) ? storeBytes(exact) : undefined
   return {
     type,
     length,
@@ -76,6 +76,8 @@ function tryEncode(value: unknown, type: DataType): ExactValue | undefined {
       return typeof value === 'boolean' ? value : undefined
     case 'utf8':
       return typeof value === 'string' ? value : undefined
+    case 'binary':
+      return value instanceof Uint8Array ? value : undefined
     case 'date':
       return encodeDate(value)
     case 'timestamp':
@@ -169,6 +171,7 @@ function makeStore(type: DataType, view: DataView, bytes: Uint8Array): (row: num
   switch (type.kind) {
     case 'null':
     case 'utf8':
+    case 'binary':
       return () => {}
     case 'boolean':
       return (row, value: boolean) => {
@@ -205,10 +208,10 @@ function makeStore(type: DataType, view: DataView, bytes: Uint8Array): (row: num
 const INT32_MAX = 2_147_483_647
 
 /** Offsets are 4 bytes wide while the text fits them. */
-function storeStrings(exact: readonly ExactValue[]) {
+function storeBytes(exact: readonly ExactValue[]) {
   const { length } = exact
   let total = 0
-  for (const value of exact) if (value !== null) total += Buffer.byteLength(value as string)
+  for (const value of exact) if (value !== null) total += Buffer.byteLength(value as string | Uint8Array)
   const offsetBytes: 4 | 8 = total > INT32_MAX ? 8 : 4
   const offsets = new Uint8Array(new SharedArrayBuffer((length + 1) * offsetBytes))
   const values = new Uint8Array(new SharedArrayBuffer(total))
@@ -217,7 +220,10 @@ function storeStrings(exact: readonly ExactValue[]) {
   let end = 0
   for (let row = 0; row < length; row++) {
     const value = exact[row]
-    if (value !== null) end += text.write(value as string, end)
+    if (value instanceof Uint8Array) {
+      text.set(value, end)
+      end += value.length
+    } else if (value !== null) end += text.write(value as string, end)
     if (offsetBytes === 4) offsetView.setInt32((row + 1) * 4, end, true)
     else offsetView.setBigInt64((row + 1) * 8, BigInt(end), true)
   }

@@ -8,6 +8,7 @@
  *   library   bitmap  ········ ·····xxx xxx      offset 13      ArrowColumn  bitmap  ·····xxx xxx     offset 5
  *             values                 xxxxxx      from row 0                  values  ·····xxxxxx      offset 5
  */
+import { hasOwnLength } from '../data-type.ts'
 import { assert, makeError } from '@spillway/stdx'
 import type * as Arrow from 'apache-arrow'
 import type { ArrowColumn } from '../arrow-column.ts'
@@ -68,8 +69,9 @@ function columnFromArrow(data: Arrow.Data, name: string, dictionaries: Dictionar
     return { ...base, values: fixedValues(data.values, offset, length, indexBytes), dictionary, indexBytes }
   }
   if (type.kind === 'boolean') return { ...base, values: cutBitmap(data.values, bitmapOffset, length) }
-  if (type.kind === 'utf8') {
-    const offsetBytes = arrow.DataType.isLargeUtf8(data.type) ? 8 : 4
+  if (hasOwnLength(type)) {
+    const isLarge = arrow.DataType.isLargeUtf8(data.type) || arrow.DataType.isLargeBinary(data.type)
+    const offsetBytes = isLarge ? 8 : 4
     return { ...base, ...stringBuffers(data, offset, offsetBytes), offsetBytes }
   }
   return { ...base, values: fixedValues(data.values, offset, length, arrowValueBytes(type)) }

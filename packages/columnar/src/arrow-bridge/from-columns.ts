@@ -184,5 +184,6 @@ function typeOfValue(value: unknown): DataType | undefined {
   if (typeof value === 'bigint') return { kind: 'int64' }
   if (typeof value === 'boolean') return { kind: 'boolean' }
   if (typeof value === 'string') return { kind: 'utf8' }
+  if (value instanceof Uint8Array) return { kind: 'binary' }
   return value instanceof Date ? { kind: 'timestamp', unit: 'ms', timezone: undefined } : undefined
 }

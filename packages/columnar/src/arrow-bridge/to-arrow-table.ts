@@ -3,7 +3,7 @@ import { assert } from '@spillway/stdx'
 import type * as Arrow from 'apache-arrow'
 import type { ArrowColumn } from '../arrow-column.ts'
 import type { DataType, Physical } from '../data-type.ts'
-import { physicalOf } from '../data-type.ts'
+import { hasOwnLength, physicalOf } from '../data-type.ts'
 import { arrowValueBytes, makeExactReader } from '../read-value.ts'
 import type { Schema } from '../schema.ts'
 import type { TableChunk } from '../shared-table.ts'
@@ -45,12 +45,18 @@ function columnArrowType(type: DataType, chunks: readonly TableChunk[], index: n
   const first = columns[0]
   if (first?.dictionary !== undefined) {
     const dictionaries = columns.map((column) => column.dictionary as ArrowColumn)
-    const wide = dictionaries.some((dictionary) => dictionary.offsetBytes === 8 && type.kind === 'utf8')
+    const wide = dictionaries.some((dictionary) => dictionary.offsetBytes === 8 && hasOwnLength(type))
     const indices = indexType(first.indexBytes) as Arrow.Int32
-    return new arrow.Dictionary(wide ? new arrow.LargeUtf8() : arrowType(type), indices)
+    return new arrow.Dictionary(wide ? largeType(type) : arrowType(type), indices)
   }
-  if (type.kind === 'utf8' && columns.some((column) => column.offsetBytes === 8)) return new arrow.LargeUtf8()
+  if (hasOwnLength(type) && columns.some((column) => column.offsetBytes === 8)) return largeType(type)
   return arrowType(type)
+}
+
+/** With offsets of 8 bytes. */
+function largeType(type: DataType): Arrow.DataType {
+  const arrow = arrowLibrary()
+  return type.kind === 'binary' ? new arrow.LargeBinary() : new arrow.LargeUtf8()
 }
 
 function indexType(indexBytes: 1 | 2 | 4): Arrow.Uint8 | Arrow.Uint16 | Arrow.Int32 {
@@ -92,10 +98,11 @@ function dataOf(column: ArrowColumn, type: Arrow.DataType, dictionaries: Map<Arr
   if (column.type.kind === 'boolean') {
     return new arrow.Data(type, offset, length, nullCount, { ...bitmapBuffers, [arrow.BufferType.DATA]: column.values })
   }
-  if (column.type.kind === 'utf8') {
+  if (hasOwnLength(column.type)) {
+    const isLarge = arrow.DataType.isLargeUtf8(type) || arrow.DataType.isLargeBinary(type)
     const buffers = {
       ...bitmapBuffers,
-      [arrow.BufferType.OFFSET]: offsetValues(column, arrow.DataType.isLargeUtf8(type) ? 8 : 4),
+      [arrow.BufferType.OFFSET]: offsetValues(column, isLarge ? 8 : 4),
       [arrow.BufferType.DATA]: column.values,
     }
     return new arrow.Data(type, offset, length, nullCount, buffers)

@@ -3,7 +3,7 @@
  * text by column. Bounds from above where that is possible; what is not known (matches of a join, texts of a
  * dictionary) is taken as the comments say.
  */
-import { findFieldIndex, type SharedTable, widthOf, type DataType, type Schema } from '@spillway/columnar'
+import { hasOwnLength, findFieldIndex, type SharedTable, widthOf, type DataType, type Schema } from '@spillway/columnar'
 import {
   type IpcColumn,
   type IpcFileMeta,
@@ -66,7 +66,7 @@ export function estimateOutput(node: LogicalNode, files = new PlannedFiles()): O
       const keys = node.keys.map(({ name, expr }): [string, number] => [name, textOf(expr, input)])
       const aggregates = node.aggregates.map(({ name, operand, type }): [string, number] => [
         name,
-        type.kind === 'utf8' && operand !== undefined ? textOf(operand, input) : 0,
+        hasOwnLength(type) && operand !== undefined ? textOf(operand, input) : 0,
       ])
       const output = { rows, textBytes: new Map([...keys, ...aggregates]), heldBytes: input.heldBytes }
       return { ...output, heldBytes: input.heldBytes + bytesOfRows(node.schema, output) + rows * HELD_ROW_BYTES }
@@ -123,7 +123,7 @@ export function bytesOfRows(schema: Schema, { rows, textBytes }: Pick<OutputEsti
   for (const { name, type, nullable } of schema.fields) {
     if (nullable) bytes += Math.ceil(rows / 8)
     if (type.kind === 'boolean') bytes += Math.ceil(rows / 8)
-    else if (type.kind === 'utf8') bytes += 4 * (rows + 1) + (textBytes.get(name) ?? 0)
+    else if (hasOwnLength(type)) bytes += 4 * (rows + 1) + (textBytes.get(name) ?? 0)
     else if (type.kind !== 'null') bytes += rows * widthOf(type)
   }
   return bytes
@@ -147,7 +147,7 @@ function castTextBytes(type: DataType): number {
 
 /** Text bytes of all rows of an expression. */
 function textOf(expr: TypedExpr, input: OutputEstimate): number {
-  if (expr.type.kind !== 'utf8') return 0
+  if (!hasOwnLength(expr.type)) return 0
   switch (expr.kind) {
     case 'column':
       return input.textBytes.get(expr.name) ?? 0
@@ -158,7 +158,7 @@ function textOf(expr: TypedExpr, input: OutputEstimate): number {
     case 'when':
       return expr.branches.reduce((sum, { then }) => sum + textOf(then, input), textOf(expr.otherwise, input))
     case 'cast':
-      if (expr.operand.type.kind === 'utf8') return textOf(expr.operand, input)
+      if (hasOwnLength(expr.operand.type)) return textOf(expr.operand, input)
       return input.rows * castTextBytes(expr.operand.type)
     default:
       return input.rows * castTextBytes(expr.type)
@@ -171,13 +171,13 @@ interface ScannedTexts {
 }
 
 function scanOf(node: FileScan, { rows, textBytes }: ScannedTexts): OutputEstimate {
-  const names = node.schema.fields.filter(({ type }) => type.kind === 'utf8').map(({ name }) => name)
+  const names = node.schema.fields.filter(({ type }) => hasOwnLength(type)).map(({ name }) => name)
   return { rows, textBytes: new Map(names.map((name) => [name, textBytes.get(name) ?? 0])), heldBytes: 0 }
 }
 
 /** Of the row groups that the filter leaves. */
 function parquetTexts(files: PlannedFiles, node: ScanParquet): ScannedTexts {
-  const texts = node.schema.fields.filter(({ type }) => type.kind === 'utf8')
+  const texts = node.schema.fields.filter(({ type }) => hasOwnLength(type))
   const textBytes = new Map<string, number>()
   let rows = 0
   for (const { file, rowGroup, ranges } of files.morselsOf(node).morsels) {
@@ -199,7 +199,7 @@ function ipcTexts(files: PlannedFiles, node: ScanIpc): ScannedTexts {
     const meta = files.ipc(path)
     rows += meta.rowCount
     const columns = meta.columns.filter(
-      ({ name, type }) => type.kind === 'utf8' && findFieldIndex(node.schema, name) >= 0,
+      ({ name, type }) => hasOwnLength(type) && findFieldIndex(node.schema, name) >= 0,
     )
     if (columns.length === 0) continue
     withFile(path, (descriptor) => {
@@ -238,7 +238,8 @@ function ipcText(meta: IpcFileMeta, column: IpcColumn, descriptor: number): numb
 
 function tableText(table: SharedTable, name: string): number {
   const index = findFieldIndex(table.schema, name)
-  if (table.schema.fields[index]?.type.kind !== 'utf8') return 0
+  const field = table.schema.fields[index]
+  if (field === undefined || !hasOwnLength(field.type)) return 0
   let bytes = 0
   for (const { columns, rowCount } of table.chunks) {
     const column = columns[index]

@@ -1,5 +1,5 @@
 /** How many rows a plan gives at most or about, from what is known without running it: footers and table lengths. */
-import { type Schema, widthOf } from '@spillway/columnar'
+import { hasOwnLength, type Schema, widthOf } from '@spillway/columnar'
 import type { LogicalNode } from '@spillway/plan'
 import type { PlannedFiles } from './planned-files.ts'
 
@@ -57,5 +57,5 @@ const scaled = (rows: number | undefined, share: number): number | undefined =>
 export function keptRowBytes(schema: Schema, columns: ReadonlySet<string>): number {
   return schema.fields
     .filter(({ name }) => columns.has(name))
-    .reduce((sum, { type }) => sum + (type.kind === 'utf8' ? STRING_BYTES : widthOf(type)), ROW_OVERHEAD_BYTES)
+    .reduce((sum, { type }) => sum + (hasOwnLength(type) ? STRING_BYTES : widthOf(type)), ROW_OVERHEAD_BYTES)
 }

@@ -1,5 +1,6 @@
 /** Sources: which morsels there are, decided on the main thread from metadata alone. */
 import {
+  hasOwnLength,
   type Field,
   findFieldIndex,
   hasField,
@@ -19,6 +20,7 @@ import {
   type ParquetFileMeta,
   type ReaderColumn,
   requireChunk,
+  scannedType,
 } from '@spillway/formats'
 import { PAGE_BYTES } from '@spillway/kernels'
 import {
@@ -56,7 +58,8 @@ export function lowerScanParquet(lowering: Lowering, node: ScanParquet): Stream 
   const schema = makeSchema(fields)
   const { files } = lowering.context
   const metas = node.files.map((path) => files.parquet(path))
-  for (const meta of metas) requirePlannedColumns(meta, fields, 'scanParquet')
+  const { binaryAsString } = node.reading
+  for (const meta of metas) requirePlannedColumns(meta, fields, 'scanParquet', binaryAsString)
   lowering.context.shareFooters(metas)
   const versions = metas.map(({ fileBytes, modifiedNs }) => ({ fileBytes, modifiedNs }))
   const { morsels, total } = files.morselsOf(node)
@@ -194,7 +197,7 @@ function dictionaryPages(
     if (largest === undefined) continue
     const { values, uncompressedBytes } = readDictionarySize(largest.meta, largest.chunk)
     pages += Math.ceil((values * widthOf(type) + DICTIONARY_SLACK_BYTES) / PAGE_BYTES)
-    if (type.kind === 'utf8') pages += Math.ceil((uncompressedBytes + DICTIONARY_SLACK_BYTES) / PAGE_BYTES)
+    if (hasOwnLength(type)) pages += Math.ceil((uncompressedBytes + DICTIONARY_SLACK_BYTES) / PAGE_BYTES)
   }
   return pages
 }
@@ -210,11 +213,13 @@ export function requirePlannedColumns(
   meta: Pick<ParquetFileMeta, 'path' | 'schema' | 'leftOut'>,
   planned: readonly Field[],
   call: string,
+  binaryAsString = false,
 ): void {
   for (const { name, type, nullable } of planned) {
     const found = meta.schema.fields[findFieldIndex(meta.schema, name)]
     if (found === undefined) throw columnError(meta.path, meta.leftOut, name)
-    if (typeEquals(found.type, type) && (nullable || !found.nullable)) continue
+    const isOfType = typeEquals(scannedType(found.type, binaryAsString), type)
+    if (isOfType && (nullable || !found.nullable)) continue
     const now = `${typeName(found.type)}${found.nullable ? '' : ' not null'}`
     const then = `${typeName(type)}${nullable ? '' : ' not null'}`
     throw makeError(

@@ -1,5 +1,5 @@
 /** What reading a scan costs, from metadata alone: for choosing between one scan that several read and one for each. */
-import { widthOf } from '@spillway/columnar'
+import { hasOwnLength, widthOf } from '@spillway/columnar'
 import { columnsUsed, type LogicalNode, type ScanParquet } from '@spillway/plan'
 import type { PlannedFiles } from './planned-files.ts'
 
@@ -16,7 +16,7 @@ export function scanBytes(files: PlannedFiles, node: LogicalNode): number | unde
     case 'inMemory': {
       // Both lie there row by row in memory or a map of a file: rows cancel out when scans of one source are compared.
       const width = node.schema.fields.reduce(
-        (sum, { type }) => sum + (type.kind === 'utf8' ? STRING_BYTES : widthOf(type)),
+        (sum, { type }) => sum + (hasOwnLength(type) ? STRING_BYTES : widthOf(type)),
         0,
       )
       return node.kind === 'inMemory' || node.predicate === undefined ? width : width * FILTER_SHARE

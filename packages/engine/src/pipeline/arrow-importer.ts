@@ -3,6 +3,7 @@
  * batch at a time. The batch's buffers are reused: it is valid until the next `fill`.
  */
 import {
+  hasOwnLength,
   type ArrowColumn,
   type ImportedDictionary,
   importDictionary,
@@ -36,7 +37,7 @@ export function heapBytesOf(rows: number): number {
 export function sizeImporter(schema: Schema, rows: number, size: WorkspaceSize): void {
   sizeBatch(batchShape(schema, rows), size)
   size.add(scratchBytes(schema, rows))
-  for (const field of schema.fields) if (field.type.kind === 'utf8') size.add(heapBytesOf(rows))
+  for (const field of schema.fields) if (hasOwnLength(field.type)) size.add(heapBytesOf(rows))
 }
 
 function scratchBytes(schema: Schema, rows: number): number {
@@ -69,7 +70,7 @@ export class ArrowImporter {
     this.#scratchBytes = scratchBytes(schema, rows)
     this.#scratch = context.workspace.take(this.#scratchBytes)
     this.#heaps = schema.fields.map((field) =>
-      field.type.kind === 'utf8'
+      hasOwnLength(field.type)
         ? { address: context.workspace.take(heapBytesOf(rows)), bytes: heapBytesOf(rows) }
         : undefined,
     )

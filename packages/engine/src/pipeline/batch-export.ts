@@ -2,6 +2,7 @@
  * Lays a batch out for Arrow in room of the workspace; strings longer than the room get pages for the time being.
  */
 import {
+  hasOwnLength,
   descriptor,
   type ExportedColumn,
   exportColumn,
@@ -31,7 +32,7 @@ export interface BatchPart {
 export function exportRoomOf(schema: Schema, rows: number): number {
   let bytes = 4096
   for (const { type } of schema.fields) {
-    bytes += Math.ceil(rows / 8) + 192 + rows * (type.kind === 'utf8' ? 4 + ROOM_BYTES_PER_STRING : widthOf(type))
+    bytes += Math.ceil(rows / 8) + 192 + rows * (hasOwnLength(type) ? 4 + ROOM_BYTES_PER_STRING : widthOf(type))
   }
   return bytes
 }
@@ -123,7 +124,7 @@ export class BatchExport {
       if (type.kind === 'null') continue
       if (validity !== 0) bytes += bitmap
       if (type.kind === 'boolean') bytes += bitmap
-      else if (type.kind !== 'utf8') bytes += part.rows * widthOf(type)
+      else if (!hasOwnLength(type)) bytes += part.rows * widthOf(type)
       else {
         const text = this.#context.arena.kernels.viewsByteLength(values, validity, selection, part.rows) >>> 0
         bytes += (part.rows + 1) * 4 + text

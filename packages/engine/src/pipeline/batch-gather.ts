@@ -2,7 +2,7 @@
  * Gathers the rows of small batches into one batch of its own, strings included: a selective filter gives a few rows
  * per batch, and what follows costs per batch.
  */
-import { column, descriptor, STRING_VIEW_BYTES, type Schema, widthOf } from '@spillway/columnar'
+import { hasOwnLength, column, descriptor, STRING_VIEW_BYTES, type Schema, widthOf } from '@spillway/columnar'
 import type { WorkspaceSize } from '@spillway/memory'
 import {
   type BatchBuffers,
@@ -20,7 +20,7 @@ import type { OpenContext } from './contracts.ts'
 const HEAP_BYTES_PER_STRING = 32
 
 function heapBytes(schema: Schema, rows: number): number {
-  return schema.fields.filter(({ type }) => type.kind === 'utf8').length * rows * HEAP_BYTES_PER_STRING
+  return schema.fields.filter(({ type }) => hasOwnLength(type)).length * rows * HEAP_BYTES_PER_STRING
 }
 
 export function sizeBatchGather(schema: Schema, rows: number, size: WorkspaceSize): void {
@@ -65,7 +65,7 @@ export class BatchGather {
     if (this.#rows + count > this.#rowsMax) return false
     let heapCursor = this.#heapCursor
     for (let index = 0; index < this.#schema.fields.length; index++) {
-      if (this.#schema.fields[index]?.type.kind !== 'utf8') continue
+      if (!hasOwnLength(this.#schema.fields[index]?.type)) continue
       const used = this.#copyStrings(batch, index, start, count, heapCursor)
       if (used < 0) return false
       heapCursor += used
@@ -108,7 +108,7 @@ export class BatchGather {
     if (own === undefined || field === undefined) return
     const width = widthOf(field.type)
     const { values, validity, selection } = this.#sourceOf(batch, index, start, width)
-    if (field.type.kind !== 'utf8') {
+    if (!hasOwnLength(field.type)) {
       this.#copyValues(values, selection, width, count, own.values + this.#rows * width)
     }
     if (validity === 0) {

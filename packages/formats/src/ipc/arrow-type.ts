@@ -30,6 +30,8 @@ export function writeType(builder: Builder, type: DataType): EncodedType {
       return { kind: typeKind.bool, offset: writeEmpty(builder) }
     case 'utf8':
       return { kind: typeKind.utf8, offset: writeEmpty(builder) }
+    case 'binary':
+      return { kind: typeKind.binary, offset: writeEmpty(builder) }
     case 'int8':
       return writeInt(builder, 8, true)
     case 'int16':
@@ -98,6 +100,7 @@ const readers: ReadonlyMap<number, (table: FlatTable) => DataType | undefined> =
   [typeKind.null, () => ({ kind: 'null' })],
   [typeKind.bool, () => ({ kind: 'boolean' })],
   [typeKind.utf8, () => ({ kind: 'utf8' })],
+  [typeKind.binary, () => ({ kind: 'binary' })],
   [typeKind.int, readInt],
   [typeKind.floatingPoint, readFloat],
   [typeKind.decimal, readDecimal],

@@ -6,7 +6,14 @@
  *
  * Every buffer starts on a 64-byte boundary of the body. A null column has a field node and no buffer.
  */
-import { type ArrowColumn, type ExportedColumn, type Schema, typeEquals, widthOf } from '@spillway/columnar'
+import {
+  hasOwnLength,
+  type ArrowColumn,
+  type ExportedColumn,
+  type Schema,
+  typeEquals,
+  widthOf,
+} from '@spillway/columnar'
 import { assert } from '@spillway/stdx'
 import { Builder } from 'flatbuffers'
 import {
@@ -62,7 +69,7 @@ export function recordBatchMessage(rowCount: number, columns: readonly ExportedC
     if (column.type.kind === 'null') continue
     assertSizes(column)
     addBuffer(column.validity.address, column.validity.bytes)
-    if (column.type.kind === 'utf8') addBuffer(column.offsets.address, column.offsets.bytes)
+    if (hasOwnLength(column.type)) addBuffer(column.offsets.address, column.offsets.bytes)
     addBuffer(column.values.address, column.values.bytes)
   }
   const nodes = columns.map(({ type, length, nullCount }) => ({
@@ -80,7 +87,7 @@ function assertSizes(column: ExportedColumn): void {
   const bitmapBytes = Math.ceil(length / 8)
   assert(validity.bytes === 0 || validity.bytes >= bitmapBytes, 'a validity bitmap covers all rows')
   assert(validity.bytes > 0 || column.nullCount === 0, 'a column with nulls has a validity bitmap')
-  if (type.kind === 'utf8') {
+  if (hasOwnLength(type)) {
     assert(length === 0 || offsets.bytes >= (length + 1) * 4, 'a utf8 column has one offset more than rows')
   } else if (type.kind === 'boolean') {
     assert(values.bytes >= bitmapBytes, 'a boolean column has one bit per row')
@@ -164,7 +171,7 @@ export function readRecordBatch(metadata: Uint8Array, body: Uint8Array, schema: 
     const plain = { type, length, offset: 0, nullCount, offsetBytes: 4, dictionary: undefined, indexBytes: 4 } as const
     if (type.kind === 'null') return { ...plain, validity: undefined, values: body.subarray(0, 0), offsets: undefined }
     const validity = nextBuffer()
-    const offsets = type.kind === 'utf8' ? nextBuffer() : undefined
+    const offsets = hasOwnLength(type) ? nextBuffer() : undefined
     const values = nextBuffer()
     return { ...plain, validity: validity.byteLength === 0 ? undefined : validity, values, offsets }
   })

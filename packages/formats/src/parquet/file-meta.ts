@@ -1,9 +1,10 @@
 /**
  * What the engine knows about a Parquet file before it reads a page: plain data, so that it crosses threads.
  *
- * Only flat columns of a supported type are listed as fields; the others are named in `leftOut` with the reason.
+ * Only flat columns of a supported type are listed as fields; the others are named in `leftOut` with the reason, as
+ * are those of which there are several of one name, and encrypted ones.
  */
-import type { DataType, Schema } from '@spillway/columnar'
+import { type DataType, type LeftOutColumn, leftOutError, type Schema } from '@spillway/columnar'
 import { assert, makeError } from '@spillway/stdx'
 import type { SpillwayError } from '@spillway/stdx'
 import type { FileVersion } from './file-access.ts'
@@ -22,7 +23,7 @@ export type ParquetPhysical =
 
 /**
  * A bound from statistics. Integers, booleans (0n, 1n), dates (days), timestamps (units of the type) and decimals
- * (scaled by the type) are bigint; floats are numbers (never NaN); utf8 is its bytes, compared byte by byte.
+ * (scaled by the type) are bigint; floats are numbers (never NaN); utf8 and binary are bytes, compared byte by byte.
  */
 export type StatisticsBound = bigint | number | Uint8Array
 
@@ -96,13 +97,6 @@ export interface ParquetFileMeta extends FileVersion {
   readonly hasPageChecksums: boolean
 }
 
-/** A top-level column that Spillway cannot read. */
-export interface LeftOutColumn {
-  readonly name: string
-  /** Such as `nested`, `binary without a text annotation`, `UUID`. */
-  readonly reason: string
-}
-
 /** A row group of the file. @throws InternalError when there is none with this index. */
 export function requireRowGroup(meta: ParquetFileMeta, rowGroup: number): ParquetRowGroup {
   const found = meta.rowGroups[rowGroup]
@@ -112,7 +106,7 @@ export function requireRowGroup(meta: ParquetFileMeta, rowGroup: number): Parque
 
 /**
  * The chunk of a column.
- * @throws PlanError COLUMN_NOT_FOUND, DataError UNSUPPORTED_TYPE for a column that was left out.
+ * @throws PlanError COLUMN_NOT_FOUND; for a column that was left out UNSUPPORTED_TYPE, DUPLICATE_COLUMN or ENCRYPTED
  */
 export function requireChunk(meta: ParquetFileMeta, rowGroup: number, column: string): ParquetChunk {
   const { chunks } = requireRowGroup(meta, rowGroup)
@@ -121,13 +115,10 @@ export function requireChunk(meta: ParquetFileMeta, rowGroup: number, column: st
   throw columnError(meta.path, meta.leftOut, column)
 }
 
-/** Why `column` cannot be read: unsupported, or not there. */
+/** Why `column` cannot be read: it was left out, or is not there. */
 export function columnError(path: string, leftOut: readonly LeftOutColumn[], column: string): SpillwayError {
-  const details = { file: path, column }
-  const unsupported = leftOut.find(({ name }) => name === column)
-  if (unsupported === undefined) {
-    return makeError('COLUMN_NOT_FOUND', `Column not found: "${column}" in ${path}. Check the file's schema.`, details)
-  }
-  const message = `Unsupported type of column "${column}" in ${path}: ${unsupported.reason}. Select the other columns.`
-  return makeError('UNSUPPORTED_TYPE', message, details)
+  const found = leftOut.find(({ name }) => name === column)
+  if (found !== undefined) return leftOutError(found)
+  const message = `Column not found: "${column}" in ${path}. Check the file's schema.`
+  return makeError('COLUMN_NOT_FOUND', message, { file: path, column })
 }

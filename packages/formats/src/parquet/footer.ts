@@ -1,12 +1,14 @@
 /** A Parquet file's footer: from bytes to `ParquetFileMeta`, with a bounded cache; and the bytes of a new footer. */
 import { createHash } from 'node:crypto'
-import { makeSchema } from '@spillway/columnar'
+import { makeSchema, typeName } from '@spillway/columnar'
 import { makeError, SpillwayError } from '@spillway/stdx'
 import {
   corruptError,
+  describePlace,
   fileVersion,
   isOfVersion,
   isSameVersion,
+  placeDetails,
   readFully,
   settledSince,
   withFile,
@@ -14,7 +16,7 @@ import {
 import type { FilePlace, FileVersion } from './file-access.ts'
 import type { ByteRange, ParquetChunk, ParquetCodec, ParquetFileMeta, ParquetRowGroup } from './file-meta.ts'
 import { parseSchemaElements } from './schema-elements.ts'
-import type { LeafColumn, ParsedSchema } from './schema-elements.ts'
+import type { LeafColumn, LeftOutElement, ParsedSchema } from './schema-elements.ts'
 import { decodedBytesOf, readStatistics } from './statistics.ts'
 import {
   encodeThriftFields,
@@ -35,6 +37,7 @@ import {
   ThriftType,
 } from './thrift.ts'
 import type { ThriftField, ThriftStruct } from './thrift.ts'
+import { uncountedBytes } from './writer-versions.ts'
 
 /** By the format's code. */
 export const codecs: readonly ParquetCodec[] = [
@@ -143,7 +146,8 @@ function footerLength(tail: Uint8Array, fileBytes: number, path: string): number
   const view = new DataView(tail.buffer, tail.byteOffset, tail.byteLength)
   const magic = tail.length >= 12 ? view.getUint32(tail.length - 4, true) : 0
   if (magic === ENCRYPTED_MAGIC) {
-    throw makeError('NOT_PARQUET', `Encrypted Parquet files are not supported: ${path}.`, { file: path })
+    const message = `Encrypted file: the footer of ${path} is encrypted, so that none of its columns can be read.`
+    throw makeError('ENCRYPTED', `${message} Decrypt it with what wrote it.`, { file: path })
   }
   if (magic !== MAGIC) {
     const message = `Not a Parquet file: ${path} (${fileBytes} bytes) does not end with the magic bytes "PAR1".`
@@ -189,15 +193,16 @@ export function parseFooterStruct(file: Uint8Array, name: string): ThriftStruct 
 
 function buildMeta(footer: ThriftStruct, facts: FooterFacts): ParquetFileMeta {
   const { path, fileBytes } = facts
-  const parsed = parseSchemaElements(footer)
+  const parsed = withoutEncrypted(parseSchemaElements(footer), footer)
   const { columns, leftOut } = parsed
+  const file = { fileBytes, uncounted: uncountedBytes(findText(footer, 6)) }
   const rowGroups: ParquetRowGroup[] = []
   let rowStart = 0
   for (const [index, rowGroup] of structsOf(footer, 4).entries()) {
     const place = { file: path, rowGroup: index }
     const rowCount = requireNumber(rowGroup, 3)
     if (rowCount < 0) throw corruptError('the row count is negative', place)
-    rowGroups.push({ rowCount, rowStart, chunks: readChunks(rowGroup, rowCount, parsed, fileBytes, place) })
+    rowGroups.push({ rowCount, rowStart, chunks: readChunks(rowGroup, rowCount, parsed, file, place) })
     rowStart += rowCount
   }
   const rowCount = requireNumber(footer, 3)
@@ -210,17 +215,34 @@ function buildMeta(footer: ThriftStruct, facts: FooterFacts): ParquetFileMeta {
     storage: Object.fromEntries(columns.map(({ name, storage }) => [name, storage])),
     rowCount,
     rowGroups,
-    leftOut,
+    leftOut: leftOut.map((column) => ({ ...column, file: path })),
     createdBy: findText(footer, 6),
     hasPageChecksums: false,
   }
+}
+
+/** A footer that can be read may describe columns that are encrypted: the others are not. */
+function withoutEncrypted(parsed: ParsedSchema, footer: ThriftStruct): ParsedSchema {
+  if (findStruct(footer, 8) === undefined) return parsed
+  const encrypted = new Set<number>()
+  for (const rowGroup of structsOf(footer, 4)) {
+    for (const [leaf, chunk] of structsOf(rowGroup, 1).entries()) {
+      if (findStruct(chunk, 8) !== undefined) encrypted.add(leaf)
+    }
+  }
+  const hidden = parsed.columns.filter(({ leafIndex }) => encrypted.has(leafIndex))
+  const leftOut = hidden.map(({ name, type }): LeftOutElement => {
+    return { name, type: typeName(type), reason: 'there is no decryption here', code: 'ENCRYPTED' }
+  })
+  const columns = parsed.columns.filter(({ leafIndex }) => !encrypted.has(leafIndex))
+  return { ...parsed, columns, leftOut: [...parsed.leftOut, ...leftOut] }
 }
 
 function readChunks(
   rowGroup: ThriftStruct,
   rowCount: number,
   { columns, leafCount }: ParsedSchema,
-  fileBytes: number,
+  file: ChunkFile,
   place: FilePlace,
 ): Record<string, ParquetChunk> {
   const stored = structsOf(rowGroup, 1)
@@ -230,10 +252,10 @@ function readChunks(
   return Object.fromEntries(
     columns.map((column) => {
       const chunkPlace = { ...place, column: column.name }
-      const chunk = readChunk(stored[column.leafIndex] ?? [], column, rowCount, chunkPlace)
+      const chunk = readChunk(stored[column.leafIndex] ?? [], column, rowCount, chunkPlace, file)
       // Writers leave odd offsets in a row group without rows; nothing is read from it.
       if (rowCount === 0) return [column.name, chunk]
-      if (chunk.offset < 4 || chunk.compressedBytes < 0 || chunk.offset + chunk.compressedBytes > fileBytes - 8) {
+      if (chunk.offset < 4 || chunk.compressedBytes < 0 || chunk.offset + chunk.compressedBytes > file.fileBytes - 8) {
         throw corruptError('a column chunk lies outside of the file', chunkPlace)
       }
       return [column.name, chunk]
@@ -241,11 +263,27 @@ function readChunks(
   )
 }
 
-function readChunk(column: ThriftStruct, leaf: LeafColumn, rowCount: number, place: FilePlace): ParquetChunk {
+/** What chunks are read by beside their own metadata. */
+interface ChunkFile {
+  readonly fileBytes: number
+  /** Bytes by which chunks may be longer than they say. */
+  readonly uncounted: number
+}
+
+function readChunk(
+  column: ThriftStruct,
+  leaf: LeafColumn,
+  rowCount: number,
+  place: FilePlace,
+  { fileBytes, uncounted }: ChunkFile,
+): ParquetChunk {
   const meta = findStruct(column, 3)
-  if (meta === undefined || findText(column, 1) !== undefined) {
-    throw corruptError('a column chunk is encrypted or lies in another file', place)
+  const otherFile = findText(column, 1)
+  if (otherFile !== undefined) {
+    const message = `Column chunks in other files are not read: ${describePlace(place)} lies in ${otherFile}.`
+    throw makeError('UNSUPPORTED_FORMAT', `${message} Scan those files.`, { ...placeDetails(place), otherFile })
   }
+  if (meta === undefined) throw corruptError('a column chunk has no metadata', place)
   const codec = codecs[requireNumber(meta, 4)]
   if (codec === undefined) throw corruptError('the compression codec is unknown', place)
   const valueCount = requireNumber(meta, 5)
@@ -258,13 +296,15 @@ function readChunk(column: ThriftStruct, leaf: LeafColumn, rowCount: number, pla
   const bounds = readStatistics(findStruct(meta, 12), leaf.type, leaf.storage, rowCount)
   const encodings = itemsOf(meta, 2).map(Number)
   const uncompressedBytes = Math.max(0, requireNumber(meta, 6))
+  const offset = Math.min(dataPageOffset, dictionaryPageOffset ?? dataPageOffset)
+  const storedBytes = requireNumber(meta, 7)
   const textBytes = findNumber(findStruct(meta, 16) ?? [], 1)
   return {
     type: leaf.type,
-    offset: Math.min(dataPageOffset, dictionaryPageOffset ?? dataPageOffset),
+    offset,
     dataPageOffset,
     dictionaryPageOffset,
-    compressedBytes: requireNumber(meta, 7),
+    compressedBytes: storedBytes + Math.max(0, Math.min(uncounted, fileBytes - 8 - offset - storedBytes)),
     uncompressedBytes,
     decodedBytes: decodedBytesOf(leaf.type, rowCount, { uncompressedBytes, textBytes, encodings, ...bounds }),
     codec,

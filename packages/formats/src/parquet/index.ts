@@ -1,8 +1,8 @@
 /** Parquet: opening and pruning on the main thread, decoding and encoding on workers, assembling files. */
 export * from './file-meta.ts'
 export { readFileMeta, readOpenFileMeta, rememberFileMeta } from './footer.ts'
-export { openParquetScan } from './open-scan.ts'
-export type { OpenedScan } from './open-scan.ts'
+export { openParquetScan, scannedType } from './open-scan.ts'
+export type { OpenedScan, ScanRequest } from './open-scan.ts'
 export { pruneScan } from './pruning/prune-scan.ts'
 export type { RowRange } from './pruning/prune-scan.ts'
 export { readPageLocations } from './pruning/page-index.ts'

@@ -1,25 +1,36 @@
 /** Opens a scan of files: finds them, reads every footer, and checks that the files have one schema. */
-import { makeSchema, typeEquals, typeName } from '@spillway/columnar'
-import type { Schema } from '@spillway/columnar'
+import { type LeftOutColumn, makeSchema, typeEquals, typeName } from '@spillway/columnar'
+import type { DataType, Field, Schema } from '@spillway/columnar'
 import { assert, makeError, type SpillwayError } from '@spillway/stdx'
 import { expandPaths, type FileKind } from '../paths/expand-paths.ts'
 import { type PathArgument, pathsOf } from '../paths/path-argument.ts'
-import type { LeftOutColumn } from './file-meta.ts'
 import { readFileMeta } from './footer.ts'
 
 export interface OpenedScan {
   /** Absolute paths in the order given; those of a directory or glob are sorted. */
   readonly files: string[]
-  /** Of the first file; a column is nullable when it is in any file. */
+  /** Of the first file; a column is nullable when it is in any file. What is left out is so in any file. */
   readonly fileSchema: Schema
-  /** Columns that cannot be read, with the reason; use `columnError` when one is asked for. */
-  readonly leftOut: readonly LeftOutColumn[]
   /** Rows of all files. */
   readonly rowCount: number
 }
 
+/** What is asked for when a scan is opened. */
+export interface ScanRequest {
+  /** Names of the columns that are going to be read; undefined = all. Nothing else is compared between files. */
+  readonly columns: readonly string[] | undefined
+  /** Columns of bytes are taken for text. */
+  readonly binaryAsString: boolean
+}
+
+export const everything: ScanRequest = Object.freeze({ columns: undefined, binaryAsString: false })
+
 /** What the footers of all formats say. */
-type ScannedMeta = Pick<OpenedScan, 'leftOut' | 'rowCount'> & { readonly path: string; readonly schema: Schema }
+interface ScannedMeta extends Pick<OpenedScan, 'rowCount'> {
+  readonly path: string
+  readonly schema: Schema
+  readonly leftOut: readonly LeftOutColumn[]
+}
 
 export interface ScannedFormat extends FileKind {
   /** The public function, for messages. */
@@ -29,59 +40,72 @@ export interface ScannedFormat extends FileKind {
 
 /**
  * Opens the files that `paths` name: files, directories or globs. Main thread.
- * @param compared columns in which the files must agree; by default in all
- * @throws DataError FILE_NOT_FOUND, FILE_UNREADABLE, NOT_PARQUET, PARQUET_CORRUPT, SCHEMA_MISMATCH
+ * @throws DataError FILE_NOT_FOUND, FILE_UNREADABLE, NOT_PARQUET, PARQUET_CORRUPT, ENCRYPTED, SCHEMA_MISMATCH
  */
 export function openParquetScan(
   paths: PathArgument | readonly PathArgument[],
-  compared?: readonly string[],
+  request: ScanRequest = everything,
 ): OpenedScan {
-  return openScan(paths, compared, {
-    scan: 'scanParquet',
-    name: 'Parquet',
-    extensions: ['.parquet'],
-    readMeta: readFileMeta,
-  })
+  const format = { scan: 'scanParquet', name: 'Parquet', extensions: ['.parquet'], readMeta: readFileMeta }
+  return openScan(paths, format, request)
+}
+
+/** The type that a column of `type` has in a scan. */
+export function scannedType(type: DataType, binaryAsString: boolean): DataType {
+  return binaryAsString && type.kind === 'binary' ? { kind: 'utf8' } : type
 }
 
 /** @throws DataError FILE_NOT_FOUND, SCHEMA_MISMATCH, and what reading footers gives */
 export function openScan(
   paths: PathArgument | readonly PathArgument[],
-  compared: readonly string[] | undefined,
   format: ScannedFormat,
+  { columns, binaryAsString }: ScanRequest,
 ): OpenedScan {
   const files = expandPaths(pathsOf(paths, format.scan), format)
   const [firstFile, ...otherFiles] = files
   assert(firstFile !== undefined, 'every path stands for a file')
+  const wanted = columns === undefined ? undefined : new Set(columns)
   const first = format.readMeta(firstFile)
   const nullable = new Set(first.schema.fields.filter((field) => field.nullable).map((field) => field.name))
+  const leftOut = new Map(first.leftOut.map((column) => [column.name, column]))
   let rowCount = first.rowCount
   for (const file of otherFiles) {
     const meta = format.readMeta(file)
-    requireSameSchema(first, meta, compared)
+    requireSameSchema(first, meta, wanted)
     for (const field of meta.schema.fields) if (field.nullable) nullable.add(field.name)
+    for (const column of meta.leftOut) if (!leftOut.has(column.name)) leftOut.set(column.name, column)
     rowCount += meta.rowCount
   }
-  const fields = first.schema.fields.map((field) => ({ ...field, nullable: nullable.has(field.name) }))
-  return { files, fileSchema: makeSchema(fields), leftOut: first.leftOut, rowCount }
+  const fields = first.schema.fields.map(({ name, type }): Field => {
+    return { name, type: scannedType(type, binaryAsString), nullable: nullable.has(name) }
+  })
+  return { files, fileSchema: makeSchema(fields, [...leftOut.values()]), rowCount }
 }
 
 /** Columns are matched by name: their order may differ, since row groups are decoded by name. */
-function requireSameSchema(first: ScannedMeta, other: ScannedMeta, compared: readonly string[] | undefined): void {
-  const isCompared = compared === undefined ? () => true : (name: string) => names.has(name)
-  const names = new Set(compared)
-  const fieldsOf = ({ schema }: ScannedMeta) => schema.fields.filter(({ name }) => isCompared(name))
-  const otherFields = new Map(fieldsOf(other).map((field) => [field.name, field]))
+function requireSameSchema(first: ScannedMeta, other: ScannedMeta, wanted: ReadonlySet<string> | undefined): void {
+  const isCompared = ({ name }: { readonly name: string }): boolean => wanted?.has(name) ?? true
+  const otherFields = new Map(other.schema.fields.filter(isCompared).map((field) => [field.name, field]))
   const makeMismatch = (column: string, what: string): SpillwayError => {
     const message = `Files of one scan differ: column "${column}" ${what} in ${other.path}, unlike in ${first.path}.`
-    return makeError('SCHEMA_MISMATCH', `${message} Scan them separately.`, { file: other.path, column })
+    const advice = 'Scan them separately, or name the common columns with the option schema.'
+    return makeError('SCHEMA_MISMATCH', `${message} ${advice}`, { file: other.path, column })
   }
-  for (const { name, type } of fieldsOf(first)) {
-    const field = otherFields.get(name)
-    if (field === undefined) throw makeMismatch(name, 'is missing or has an unsupported type')
-    if (!typeEquals(field.type, type))
-      throw makeMismatch(name, `is ${typeName(field.type)} instead of ${typeName(type)}`)
+  for (const field of first.schema.fields.filter(isCompared)) {
+    const { name, type } = field
+    const found = otherFields.get(name)
+    if (found === undefined) throw makeMismatch(name, whyUnread(other, name) ?? 'is missing')
+    if (!typeEquals(found.type, type))
+      throw makeMismatch(name, `is ${typeName(found.type)} instead of ${typeName(type)}`)
     otherFields.delete(name)
   }
-  for (const name of otherFields.keys()) throw makeMismatch(name, 'is additional')
+  for (const [name, { type }] of otherFields) {
+    const isKnown = whyUnread(first, name) !== undefined
+    throw makeMismatch(name, isKnown ? `can be read (${typeName(type)})` : 'is additional')
+  }
+}
+
+function whyUnread({ leftOut }: ScannedMeta, name: string): string | undefined {
+  const found = leftOut.find((column) => column.name === name)
+  return found === undefined ? undefined : `cannot be read (${found.type}; ${found.reason})`
 }

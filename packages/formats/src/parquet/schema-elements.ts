@@ -1,7 +1,7 @@
 /** Parquet's schema elements and Spillway's types: reading a footer's schema, and writing one. */
-import type { DataType, Schema, TimeUnit } from '@spillway/columnar'
+import { type DataType, type LeftOutColumn, type Schema, type TimeUnit, typeName } from '@spillway/columnar'
 import { unreachable } from '@spillway/stdx'
-import type { LeftOutColumn, ParquetPhysical, ParquetStorage } from './file-meta.ts'
+import type { ParquetPhysical, ParquetStorage } from './file-meta.ts'
 import {
   booleanField,
   byteField,
@@ -31,6 +31,9 @@ export const physicalTypes: readonly ParquetPhysical[] = [
 
 const Converted = {
   utf8: 0,
+  map: 1,
+  mapKeyValue: 2,
+  list: 3,
   enum: 4,
   decimal: 5,
   date: 6,
@@ -47,6 +50,14 @@ const Converted = {
   json: 19,
 } as const
 
+/** By the code of the format's ConvertedType. */
+const unsupportedConverted: Readonly<Record<number, string>> = {
+  7: 'time',
+  8: 'time',
+  20: 'bson',
+  21: 'interval',
+}
+
 /** Bytes of a fixed-length value that are believed: the engine's types need 16. */
 const LENGTH_MAX = 1 << 20
 
@@ -60,9 +71,12 @@ export interface LeafColumn {
   readonly storage: ParquetStorage
 }
 
+/** Without the file's name, which its elements do not know. */
+export type LeftOutElement = Omit<LeftOutColumn, 'file'>
+
 export interface ParsedSchema {
   readonly columns: readonly LeafColumn[]
-  readonly leftOut: readonly LeftOutColumn[]
+  readonly leftOut: readonly LeftOutElement[]
   /** Leaf columns of the file, including those left out: chunks of a row group. */
   readonly leafCount: number
 }
@@ -71,7 +85,7 @@ export interface ParsedSchema {
 export function parseSchemaElements(footer: ThriftStruct): ParsedSchema {
   const elements = structsOf(footer, 2)
   const columns: LeafColumn[] = []
-  const leftOut: LeftOutColumn[] = []
+  const leftOut: LeftOutElement[] = []
   let position = 1
   let leafCount = 0
   const skipTree = (): void => {
@@ -91,33 +105,73 @@ export function parseSchemaElements(footer: ThriftStruct): ParsedSchema {
     if (element === undefined) throw new ThriftError('the schema ends before its last column')
     const name = findText(element, 4) ?? ''
     const read = readColumn(element)
-    if (typeof read === 'string') leftOut.push({ name, reason: read })
+    if ('reason' in read) leftOut.push({ name, ...read, code: 'UNSUPPORTED_TYPE' })
     else columns.push({ name, leafIndex: leafCount, ...read })
     skipTree()
   }
-  return { columns, leftOut, leafCount }
+  return { ...withoutRepeatedNames(columns, leftOut), leafCount }
 }
 
+/** Columns of one name cannot be told apart in a query: none of them is read, and whoever asks hears why. */
+export function withoutRepeatedNames<C extends { readonly name: string; readonly type: DataType }>(
+  columns: readonly C[],
+  leftOut: readonly LeftOutElement[],
+): { readonly columns: readonly C[]; readonly leftOut: readonly LeftOutElement[] } {
+  const types = new Map<string, string[]>()
+  for (const { name, type } of [...columns, ...leftOut]) {
+    const text = typeof type === 'string' ? type : typeName(type)
+    const known = types.get(name)
+    if (known === undefined) types.set(name, [text])
+    else known.push(text)
+  }
+  if (types.size === columns.length + leftOut.length) return { columns, leftOut }
+  const isOnly = ({ name }: { readonly name: string }): boolean => types.get(name)?.length === 1
+  const repeated = [...types].flatMap(([name, of]): LeftOutElement[] =>
+    of.length === 1
+      ? []
+      : [{ name, type: of.join(', '), reason: `${of.length} columns have this name`, code: 'DUPLICATE_COLUMN' }],
+  )
+  return { columns: columns.filter(isOnly), leftOut: [...leftOut.filter(isOnly), ...repeated] }
+}
+
+/** What the file calls a type, and why it is not read. */
+type Unread = Pick<LeftOutColumn, 'type' | 'reason'>
+
+const unread = (type: string, reason: string): Unread => ({ type, reason })
+const isUnread = (type: DataType | Unread): type is Unread => 'reason' in type
+
 /** The type and storage of a top-level element, or why it cannot be read. */
-function readColumn(element: ThriftStruct): { type: DataType; storage: ParquetStorage } | string {
+function readColumn(element: ThriftStruct): { type: DataType; storage: ParquetStorage } | Unread {
   const physical = physicalTypes[findNumber(element, 1) ?? -1]
   const repetition = findNumber(element, 3)
-  if (physical === undefined || (findNumber(element, 5) ?? 0) > 0) return 'nested'
-  if (repetition === Repetition.repeated) return 'nested (a repeated value)'
+  if (physical === undefined || (findNumber(element, 5) ?? 0) > 0) return readNested(element)
   const typeLength = findNumber(element, 2)
   const type = readType(element, physical)
-  if (typeof type === 'string') return type
+  if (repetition === Repetition.repeated) {
+    return unread(`list<${isUnread(type) ? type.type : typeName(type)}>`, 'nested columns are not read')
+  }
+  if (isUnread(type)) return type
   // Readers ask for so many bytes: a negative number, or none, must not reach them.
   const isSized = typeLength !== undefined && typeLength >= 0 && typeLength <= LENGTH_MAX
   if (physical === 'fixedLengthByteArray' && !isSized) throw new ThriftError(`values of ${typeLength} bytes`)
   return { type, storage: { physical, typeLength, required: repetition === Repetition.required } }
 }
 
-function readType(element: ThriftStruct, physical: ParquetPhysical): DataType | string {
+function readNested(element: ThriftStruct): Unread {
+  const logical = findStruct(element, 10)?.[0]?.id
+  const converted = findNumber(element, 6)
+  const isList = logical === 3 || converted === Converted.list
+  const isMap = logical === 2 || converted === Converted.map || converted === Converted.mapKeyValue
+  const isVariant = logical === 16
+  return unread(isList ? 'list' : isMap ? 'map' : isVariant ? 'variant' : 'struct', 'nested columns are not read')
+}
+
+function readType(element: ThriftStruct, physical: ParquetPhysical): DataType | Unread {
   const annotation = readLogicalType(element) ?? readConvertedType(element)
-  if (typeof annotation === 'string') return annotation
+  if (annotation !== undefined && isUnread(annotation)) return annotation
   if (annotation !== undefined) {
-    return holds(physical, annotation) ? annotation : `${annotation.kind} stored as ${physical}`
+    if (holds(physical, annotation)) return annotation
+    return unread(typeName(annotation), `it is stored as ${physical}, which is not a form of it`)
   }
   switch (physical) {
     case 'boolean':
@@ -125,14 +179,15 @@ function readType(element: ThriftStruct, physical: ParquetPhysical): DataType | 
     case 'int64':
       return { kind: physical }
     case 'int96':
-      return { kind: 'timestamp', unit: 'ns', timezone: undefined }
+      // Spark's dates reach to the year 9999, which 64 bits of nanoseconds do not hold.
+      return { kind: 'timestamp', unit: 'us', timezone: undefined }
     case 'float':
       return { kind: 'float32' }
     case 'double':
       return { kind: 'float64' }
     case 'byteArray':
     case 'fixedLengthByteArray':
-      return 'binary without a text annotation'
+      return { kind: 'binary' }
     default:
       return unreachable(physical)
   }
@@ -144,6 +199,7 @@ function holds(physical: ParquetPhysical, type: DataType): boolean {
     case 'null':
       return true
     case 'utf8':
+    case 'binary':
       return physical === 'byteArray'
     case 'int64':
     case 'uint64':
@@ -158,18 +214,20 @@ function holds(physical: ParquetPhysical, type: DataType): boolean {
 
 /** By the field number in the format's LogicalType union. */
 const unsupportedLogical: Readonly<Record<number, string>> = {
-  2: 'nested',
-  3: 'nested',
-  7: 'time of day',
-  13: 'BSON',
-  14: 'UUID',
+  2: 'map',
+  3: 'list',
+  7: 'time',
+  13: 'bson',
+  14: 'uuid',
   15: 'float16',
   16: 'variant',
   17: 'geometry',
   18: 'geography',
 }
 
-function readLogicalType(element: ThriftStruct): DataType | string | undefined {
+const NO_SUCH_TYPE = 'there is no such type here yet'
+
+function readLogicalType(element: ThriftStruct): DataType | Unread | undefined {
   const union = findStruct(element, 10)
   const id = union?.[0]?.id
   if (union === undefined || id === undefined) return undefined
@@ -189,12 +247,15 @@ function readLogicalType(element: ThriftStruct): DataType | string | undefined {
       return integerType(findNumber(body, 1) ?? 0, findBoolean(body, 2) !== false)
     case 11:
       return { kind: 'null' }
-    default:
-      return unsupportedLogical[id]
+    default: {
+      // What a later version of the format adds is read as the values that it annotates.
+      const name = unsupportedLogical[id]
+      return name === undefined ? undefined : unread(name, NO_SUCH_TYPE)
+    }
   }
 }
 
-function readConvertedType(element: ThriftStruct): DataType | string | undefined {
+function readConvertedType(element: ThriftStruct): DataType | Unread | undefined {
   const converted = findNumber(element, 6)
   switch (converted) {
     case undefined:
@@ -218,24 +279,27 @@ function readConvertedType(element: ThriftStruct): DataType | string | undefined
       if (converted >= Converted.int8 && converted <= Converted.int64) {
         return integerType(8 << (converted - Converted.int8), true)
       }
-      return 'an annotation that is not supported (time of day, BSON or interval)'
+      return unsupportedConverted[converted] === undefined
+        ? undefined
+        : unread(unsupportedConverted[converted] as string, NO_SUCH_TYPE)
   }
 }
 
-function decimalType(precision: number, scale: number): DataType | string {
-  if (precision < 1 || precision > 38) return `decimal of ${precision} digits (at most 38 are supported)`
-  if (scale < 0 || scale > precision) return `decimal of scale ${scale}`
+function decimalType(precision: number, scale: number): DataType | Unread {
+  const name = `decimal(${precision},${scale})`
+  if (precision < 1 || precision > 38) return unread(name, 'decimals have 1 to 38 digits here')
+  if (scale < 0 || scale > precision) return unread(name, 'its scale exceeds its digits')
   return { kind: 'decimal', precision, scale }
 }
 
-function timestampType(unitId: number | undefined, isUtc: boolean): DataType | string {
+function timestampType(unitId: number | undefined, isUtc: boolean): DataType | Unread {
   const unit = ([undefined, 'ms', 'us', 'ns'] as const)[unitId ?? 0]
   return unit === undefined
-    ? 'timestamp of an unknown unit'
+    ? unread('timestamp', 'its unit is not known')
     : { kind: 'timestamp', unit, timezone: isUtc ? 'UTC' : undefined }
 }
 
-function integerType(bits: number, isSigned: boolean): DataType | string {
+function integerType(bits: number, isSigned: boolean): DataType | Unread {
   switch (bits) {
     case 8:
       return { kind: isSigned ? 'int8' : 'uint8' }
@@ -246,7 +310,7 @@ function integerType(bits: number, isSigned: boolean): DataType | string {
     case 64:
       return { kind: isSigned ? 'int64' : 'uint64' }
     default:
-      return `integer of ${bits} bits`
+      return unread(`integer of ${bits} bits`, NO_SUCH_TYPE)
   }
 }
 
@@ -284,6 +348,8 @@ function storedFields(type: DataType): ThriftField[] {
       return [physical('double')]
     case 'utf8':
       return [physical('byteArray'), i32Field(6, Converted.utf8), logical(1, [])]
+    case 'binary':
+      return [physical('byteArray')]
     case 'date':
       return [physical('int32'), i32Field(6, Converted.date), logical(6, [])]
     case 'timestamp':

@@ -6,7 +6,7 @@
  * maximum.
  */
 import type { DataType } from '@spillway/columnar'
-import { widthOf } from '@spillway/columnar'
+import { hasOwnLength, widthOf } from '@spillway/columnar'
 import { unreachable } from '@spillway/stdx'
 import type { ParquetStorage, StatisticsBound } from './file-meta.ts'
 import { findBoolean, findBytes, findNumber } from './thrift.ts'
@@ -45,7 +45,7 @@ export function readStatistics(
   const max = maxBytes === undefined ? undefined : readBound(maxBytes, type, storage)
   if (min !== undefined && max !== undefined && compareBounds(min, max) > 0) return { ...unknownBounds, nullCount }
   // Writers shorten long text; only those that say so tell which bounds are values.
-  const exactByDefault = type.kind !== 'utf8'
+  const exactByDefault = !hasOwnLength(type)
   return {
     min,
     max,
@@ -92,7 +92,7 @@ export function readBound(bytes: Uint8Array, type: DataType, storage: ParquetSto
       return bytes.length === 8 ? numberOrUnknown(view.getFloat64(0, true)) : undefined
     case 'byteArray':
     case 'fixedLengthByteArray':
-      return type.kind === 'utf8' ? bytes : readBigEndian(bytes)
+      return hasOwnLength(type) ? bytes : readBigEndian(bytes)
     case 'int96':
       return undefined
     default:
@@ -135,7 +135,7 @@ export function decodedBytesOf(
 ): number {
   const validityBytes = Math.ceil(rowCount / 8)
   if (type.kind === 'boolean') return 2 * validityBytes
-  if (type.kind !== 'utf8') return rowCount * widthOf(type) + validityBytes
+  if (!hasOwnLength(type)) return rowCount * widthOf(type) + validityBytes
   const { uncompressedBytes, textBytes, encodings, min, max } = facts
   const offsetBytes = 4 * (rowCount + 1) + validityBytes
   if (textBytes !== undefined) return offsetBytes + textBytes

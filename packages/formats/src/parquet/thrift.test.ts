@@ -6,6 +6,7 @@ import {
   encodeThriftStruct,
   findBoolean,
   findNumber,
+  requireNumber,
   findText,
   i32Field,
   i64Field,
@@ -50,7 +51,8 @@ describe('compact protocol', () => {
     expect(findText(read, 5)).toBe('ünïcode')
     expect(itemsOf(read, 8)[39]).toBe(BigInt.asIntN(64, 39n << 57n))
     expect(itemsOf(read, 9)).toEqual([true, false])
-    expect(() => findNumber(read, 5)).toThrow(ThriftError)
+    expect(findNumber(read, 5)).toBeUndefined()
+    expect(() => requireNumber(read, 5)).toThrow(ThriftError)
     expect(findNumber(read, 99)).toBeUndefined()
   })
 

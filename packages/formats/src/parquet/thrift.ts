@@ -18,10 +18,15 @@ export const ThriftType = {
   BINARY: 8,
   LIST: 9,
   SET: 10,
+  MAP: 11,
   STRUCT: 12,
+  UUID: 13,
 } as const
 
-/** Booleans are boolean; BYTE, I16, I32 and DOUBLE number; I64 bigint; BINARY its bytes. */
+/**
+ * Booleans are boolean; BYTE, I16, I32 and DOUBLE number; I64 bigint; BINARY its bytes; MAP and UUID, which the format
+ * does not use, are the bytes that stand for them.
+ */
 export type ThriftValue = boolean | number | bigint | Uint8Array | ThriftList | ThriftStruct
 
 export interface ThriftList {
@@ -93,6 +98,10 @@ export class ThriftReader {
         return this.#readList(depth)
       case ThriftType.STRUCT:
         return this.readStruct(depth + 1)
+      case ThriftType.MAP:
+        return this.#readMap(depth)
+      case ThriftType.UUID:
+        return this.#take(16)
       default:
         throw new ThriftError(`unknown field type ${type}`)
     }
@@ -100,9 +109,30 @@ export class ThriftReader {
 
   #readBinary(): Uint8Array {
     const length = this.#readLength()
+    return this.#take(length)
+  }
+
+  #take(length: number): Uint8Array {
     this.#need(length)
     this.position += length
     return this.#bytes.slice(this.position - length, this.position)
+  }
+
+  /** Goes over a map, whose values nobody asks for. */
+  #readMap(depth: number): Uint8Array {
+    if (depth > MAX_DEPTH) throw new ThriftError('structs are nested too deeply')
+    const start = this.position
+    const count = this.#readLength()
+    const types = count === 0 ? 0 : this.#readByte()
+    this.#need(2 * count)
+    for (let i = 0; i < 2 * count; i++) this.#readElement(i % 2 === 0 ? types >> 4 : types & 15, depth + 1)
+    return this.#bytes.slice(start, this.position)
+  }
+
+  /** Of a list or map, where a boolean takes a byte. */
+  #readElement(type: number, depth: number): ThriftValue {
+    const isBoolean = type === ThriftType.TRUE || type === ThriftType.FALSE
+    return isBoolean ? this.#readByte() === ThriftType.TRUE : this.#readValue(type, depth)
   }
 
   #readList(depth: number): ThriftList {
@@ -112,10 +142,8 @@ export class ThriftReader {
     // Every element takes a byte at least, so a count beyond the input is damage.
     this.#need(count)
     const items: ThriftValue[] = []
-    const isBoolean = elementType === ThriftType.TRUE || elementType === ThriftType.FALSE
-    for (let i = 0; i < count; i++) {
-      items.push(isBoolean ? this.#readByte() === ThriftType.TRUE : this.#readValue(elementType, depth + 1))
-    }
+    if (depth > MAX_DEPTH) throw new ThriftError('structs are nested too deeply')
+    for (let i = 0; i < count; i++) items.push(this.#readElement(elementType, depth + 1))
     return { elementType, items }
   }
 
@@ -263,7 +291,7 @@ function writeListHead(bytes: number[], elementType: number, count: number): voi
 
 function writeValue(bytes: number[], type: number, value: ThriftValue): void {
   if (value instanceof Uint8Array) {
-    writeVarint(bytes, BigInt(value.length))
+    if (type === ThriftType.BINARY) writeVarint(bytes, BigInt(value.length))
     for (const byte of value) bytes.push(byte)
   } else if (typeof value === 'bigint') {
     writeZigzag(bytes, value)
@@ -296,39 +324,34 @@ function writeZigzag(bytes: number[], value: bigint): void {
 
 const isThriftList = (value: ThriftList | ThriftStruct): value is ThriftList => !Array.isArray(value)
 
-// Typed access to fields. `find…` gives undefined when the field is absent; a field of another type is damage.
+// Typed access to fields. `find…` gives undefined when the field is absent or of another type, as readers that are
+// generated from the format's definition do: what is not needed may be anything. `require…` fails then.
 
 const findValue = (fields: ThriftStruct, id: number): ThriftValue | undefined =>
   fields.find((field) => field.id === id)?.value
 
-const wrongType = (id: number): ThriftError => new ThriftError(`field ${id} has another type than the format says`)
-
-/** I16, I32 or I64 as a number. */
+/** I16, I32 or I64 as a number, unless it has more than 53 bits. */
 export function findNumber(fields: ThriftStruct, id: number): number | undefined {
   const value = findValue(fields, id)
-  if (value === undefined) return undefined
   const number = typeof value === 'bigint' ? Number(value) : value
-  if (typeof number !== 'number' || !Number.isSafeInteger(number)) throw wrongType(id)
-  return number
+  return typeof number === 'number' && Number.isSafeInteger(number) ? number : undefined
 }
 
 /** As `findNumber`, for a field that the format requires. */
 export function requireNumber(fields: ThriftStruct, id: number): number {
   const value = findNumber(fields, id)
-  if (value === undefined) throw new ThriftError(`required field ${id} is missing`)
+  if (value === undefined) throw new ThriftError(`required field ${id} is missing or of another type`)
   return value
 }
 
 export function findBoolean(fields: ThriftStruct, id: number): boolean | undefined {
   const value = findValue(fields, id)
-  if (value !== undefined && typeof value !== 'boolean') throw wrongType(id)
-  return value
+  return typeof value === 'boolean' ? value : undefined
 }
 
 export function findBytes(fields: ThriftStruct, id: number): Uint8Array | undefined {
-  const value = findValue(fields, id)
-  if (value !== undefined && !(value instanceof Uint8Array)) throw wrongType(id)
-  return value
+  const field = fields.find((each) => each.id === id)
+  return field?.type === ThriftType.BINARY ? (field.value as Uint8Array) : undefined
 }
 
 export function findText(fields: ThriftStruct, id: number): string | undefined {
@@ -338,24 +361,18 @@ export function findText(fields: ThriftStruct, id: number): string | undefined {
 
 export function findStruct(fields: ThriftStruct, id: number): ThriftStruct | undefined {
   const value = findValue(fields, id)
-  if (value === undefined) return undefined
-  if (!Array.isArray(value)) throw wrongType(id)
-  return value
+  return Array.isArray(value) ? value : undefined
 }
 
 /** A list of structs; an absent list is empty. */
 export function structsOf(fields: ThriftStruct, id: number): readonly ThriftStruct[] {
-  return itemsOf(fields, id).map((item) => {
-    if (!Array.isArray(item)) throw wrongType(id)
-    return item
-  })
+  return itemsOf(fields, id).filter((item): item is ThriftStruct => Array.isArray(item))
 }
 
 /** A list's elements; an absent list is empty. */
 export function itemsOf(fields: ThriftStruct, id: number): readonly ThriftValue[] {
   const value = findValue(fields, id)
-  if (value === undefined) return []
-  if (typeof value !== 'object' || value instanceof Uint8Array || Array.isArray(value)) throw wrongType(id)
+  if (typeof value !== 'object' || value instanceof Uint8Array || Array.isArray(value)) return []
   return (value as ThriftList).items
 }
 

@@ -104,6 +104,38 @@ export function adjacentStringsSkip(state: usize, lengths: usize, count: u32): u
   return done
 }
 
+/**
+ * Views of strings of one length whose bytes follow one another.
+ * @param target views × count
+ * @returns how many are there completely
+ */
+export function fixedStrings(state: usize, length: u32, count: u32, target: usize): u32 {
+  const end = load<u32>(state, END)
+  let cursor = load<u32>(state, CURSOR)
+  let seen = i64x2.splat(0)
+  let done: u32 = 0
+  for (; done < count; done++) {
+    if (end - cursor < length) break
+    const view = viewOf(cursor, length)
+    v128.store(target, view)
+    seen = v128.or(seen, length <= 12 ? view : orBytes(cursor, length))
+    target += 16
+    cursor += length
+  }
+  store<u32>(state, cursor, CURSOR)
+  if (i8x16.bitmask(seen) != 0) store<u32>(state, 1, HAS_HIGH_BYTES)
+  return done
+}
+
+/** As fixedStrings, without writing views. */
+export function fixedStringsSkip(state: usize, length: u32, count: u32): u32 {
+  const cursor = load<u32>(state, CURSOR)
+  const there = length == 0 ? count : (load<u32>(state, END) - cursor) / length
+  const done = there < count ? there : count
+  store<u32>(state, cursor + done * length, CURSOR)
+  return done
+}
+
 /** Whether a byte continues a character. */
 @inline
 function isTail(byte: u32): bool {

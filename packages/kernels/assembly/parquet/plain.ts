@@ -51,17 +51,26 @@ export function plainWiden64(source: usize, count: u32, target: usize): void {
   }
 }
 
+/** 64 bits hold the microseconds of so many days either side of 1970, whatever nanoseconds come beside them. */
+const INT96_DAYS_MAX: i64 = 106645000
+
 /**
- * INT96 (nanoseconds of the day u64, Julian day i32) → nanoseconds since 1970, int64. What exceeds 64 bits wraps
- * around.
+ * INT96 (nanoseconds of the day i64, Julian day i32) → microseconds since 1970, int64, floored.
+ * Returns 0 when a value lies outside of some 290,000 years either side of 1970, else 1.
  */
-export function plainInt96(source: usize, count: u32, target: usize): void {
+export function plainInt96(source: usize, count: u32, target: usize): u32 {
   const end = target + (<usize>count << 3)
+  let isInside: bool = true
   for (; target < end; target += 8) {
     const day = <i64>load<i32>(source, 8) - 2440588
-    store<i64>(target, day * 86400000000000 + load<i64>(source))
+    isInside = isInside && day <= INT96_DAYS_MAX && day >= -INT96_DAYS_MAX
+    const nanoseconds = load<i64>(source)
+    const quotient = nanoseconds / 1000
+    const floored = quotient - <i64>(nanoseconds < quotient * 1000)
+    store<i64>(target, day * 86400000000 + floored)
     source += 12
   }
+  return isInside ? 1 : 0
 }
 
 /** One big-endian two's complement number of `length` bytes; 0 = it exceeds 128 bits. */

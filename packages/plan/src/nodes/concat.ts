@@ -1,5 +1,5 @@
 /** Concat: all rows of the first input, then of the second …; names and types must be equal, in the same order. */
-import { type Field, makeSchema, type Schema, typeEquals, typeName } from '@spillway/columnar'
+import { type Field, leftOutError, makeSchema, type Schema, typeEquals, typeName } from '@spillway/columnar'
 import { makeError } from '@spillway/stdx'
 import type { Concat, LogicalNode } from '../logical-node.ts'
 import type { NodeDef } from '../node-def.ts'
@@ -16,7 +16,9 @@ export function makeConcat(inputs: readonly LogicalNode[]): Concat {
     const nullable = inputs.some((input) => input.schema.fields[column]?.nullable ?? true)
     return Object.freeze({ name: field.name, type: field.type, nullable })
   })
-  return Object.freeze({ kind: 'concat', inputs: Object.freeze([...inputs]), schema: makeSchema(fields) })
+  const leftOut = new Set(inputs.flatMap((input) => input.schema.leftOut ?? []))
+  const schema = makeSchema(fields, [...leftOut])
+  return Object.freeze({ kind: 'concat', inputs: Object.freeze([...inputs]), schema })
 }
 
 function checkSameColumns(expected: Schema, actual: Schema, inputIndex: number): void {
@@ -25,6 +27,10 @@ function checkSameColumns(expected: Schema, actual: Schema, inputIndex: number):
     const left = expected.fields[column]
     const right = actual.fields[column]
     if (left === undefined || right === undefined || left.name !== right.name) {
+      // A column that only one of the frames can read.
+      const unread = [actual.leftOut?.find(({ name }) => name === left?.name)]
+      const [leftOut] = [...unread, expected.leftOut?.find(({ name }) => name === right?.name)].filter(Boolean)
+      if (leftOut !== undefined) throw leftOutError(leftOut)
       const place = `column ${column} of frame ${inputIndex}`
       const found = right === undefined ? 'absent' : `"${right.name}"`
       const wanted = left === undefined ? 'none' : `"${left.name}"`

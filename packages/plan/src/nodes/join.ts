@@ -59,7 +59,7 @@ export function makeJoin(left: LogicalNode, right: LogicalNode, input: JoinInput
     nullsEqual: input.nullsEqual,
     buildSide: input.buildSide,
     outputs: Object.freeze(input.outputs.map(({ name, side, column }) => Object.freeze({ name, side, column }))),
-    schema: makeSchema(fields),
+    schema: makeSchema(fields, [...(left.schema.leftOut ?? []), ...(isOneSided ? [] : (right.schema.leftOut ?? []))]),
   })
 }
 

@@ -17,7 +17,7 @@ export function makeOrdinal(input: LogicalNode, name: string, denseFrom: number 
     input,
     name,
     denseFrom,
-    schema: makeSchema([...input.schema.fields, field]),
+    schema: makeSchema([...input.schema.fields, field], input.schema.leftOut),
   })
 }
 

@@ -3,7 +3,7 @@
  *
  * It holds a SharedTable and never changes it. Nothing here computes: `lazy()` starts a query, the rest is reading.
  */
-import type { DataType, SharedTable } from '@spillway/columnar'
+import type { DataType, LeftOutColumn, SharedTable } from '@spillway/columnar'
 import { estimateTableBytes, joinTables, makeValueReader, shareTable, typeEquals, typeName } from '@spillway/columnar'
 import { type ColumnInput, fromArrowTable, fromColumns, type TypedArray, toArrowTable } from '@spillway/columnar/arrow'
 import type { QueryMetrics } from '@spillway/engine'
@@ -56,6 +56,11 @@ class Frame<S extends SchemaTypes = SchemaTypes> {
   /** Data types by column name. */
   get schema(): S {
     return Object.fromEntries(this.table.schema.fields.map((field) => [field.name, field.type])) as unknown as S
+  }
+
+  /** Columns of the query's files that cannot be read and are therefore missing: name, file, type and reason. */
+  get leftOut(): readonly LeftOutColumn[] {
+    return this.table.schema.leftOut ?? []
   }
 
   /** Bytes of values, strings and validity that the rows refer to. */
@@ -257,7 +262,9 @@ type InferValue<V> = [V] extends [never]
           ? { readonly kind: 'utf8' }
           : [V] extends [Date]
             ? Extract<DataType, { kind: 'timestamp' }>
-            : DataType
+            : [V] extends [Uint8Array]
+              ? { readonly kind: 'binary' }
+              : DataType
 
 type ColumnInputs = Readonly<Record<string, ColumnInput>>
 type NoTypes = Readonly<Record<never, DataType>>

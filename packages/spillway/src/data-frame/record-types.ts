@@ -12,13 +12,15 @@ type ExactColumnValue<D extends DataType> = D extends { kind: 'int64' | 'uint64'
   ? bigint
   : D extends { kind: 'utf8' | 'decimal' }
     ? string
-    : D extends { kind: 'boolean' }
-      ? boolean
-      : D extends { kind: 'null' }
-        ? null
-        : D extends { kind: 'date' }
-          ? Date
-          : number
+    : D extends { kind: 'binary' }
+      ? Uint8Array
+      : D extends { kind: 'boolean' }
+        ? boolean
+        : D extends { kind: 'null' }
+          ? null
+          : D extends { kind: 'date' }
+            ? Date
+            : number
 
 /** One row as a plain object. */
 export type RecordOf<S extends SchemaTypes> = { -readonly [K in keyof S]: RecordValue<S[K]> | null }

@@ -120,7 +120,13 @@ function cellText(column: ArrowColumn, row: number): string {
   if (type.kind === 'decimal') return formatDecimal(value as bigint, type.scale)
   if (type.kind === 'date') return dayText(value as number)
   if (type.kind === 'timestamp') return momentText(value as bigint, type)
+  if (value instanceof Uint8Array) return bytesText(value)
   return Object.is(value, -0) ? '-0' : String(value)
+}
+
+/** `\\x61ff`: no more than a cell shows. */
+function bytesText(bytes: Uint8Array): string {
+  return `\\x${Buffer.from(bytes.subarray(0, CELL_CHARACTERS_MAX)).toString('hex')}`
 }
 
 const MS_PER_DAY = 86_400_000

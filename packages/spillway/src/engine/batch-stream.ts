@@ -2,7 +2,7 @@
  * `collectBatches`: an async iterator with back-pressure. Workers stop when a bounded number of batches is on its way;
  * each batch that the program takes lets one more go. `break` cancels the query.
  */
-import { PackedChunk, type Schema, widthOf } from '@spillway/columnar'
+import { hasOwnLength, PackedChunk, type Schema, widthOf } from '@spillway/columnar'
 import { arrowLibrary, toArrowTable } from '@spillway/columnar/arrow'
 import {
   type AdmittedQuery,
@@ -290,5 +290,5 @@ export function streamBatches(
 const TEXT_BYTES = 20
 
 function typicalRowBytes(schema: Schema): number {
-  return schema.fields.reduce((sum, { type }) => sum + (type.kind === 'utf8' ? TEXT_BYTES : widthOf(type)), 0)
+  return schema.fields.reduce((sum, { type }) => sum + (hasOwnLength(type) ? TEXT_BYTES : widthOf(type)), 0)
 }

@@ -38,6 +38,7 @@ import {
 } from './engine-options.ts'
 import { type ExplainedPlan, explainPhysical } from './explain-physical.ts'
 import { type QueryOutput, runOutput, runOutputs } from './query-outputs.ts'
+import { warnOfLeftOut } from './left-out-warning.ts'
 import { ipcOutput } from './sink-ipc-file.ts'
 import { parquetOutput } from './sink-parquet-file.ts'
 import { estimateCollect } from './memory-estimate.ts'
@@ -64,12 +65,14 @@ export class Engine implements QuerySession, AsyncDisposable {
 
   async collect<S extends SchemaTypes>(plan: LogicalNode, options: QueryOptions = {}): Promise<DataFrame<S>> {
     const resolved = resolveOptions(this.#query(options, 'collect'), this.#options, process.env)
+    warnOfLeftOut(plan)
     return runOutput(this.#core, frameOutput<S>(plan, this), resolved)
   }
 
   collectBatches(plan: LogicalNode, options: CollectBatchesOptions = {}): AsyncIterableIterator<RecordBatch> {
     const parsed = parseOptions(batchesSchema, withEngine(options), 'collectBatches')
     const { maxBatchBytes, chunkStrategy, ...query } = parsed
+    warnOfLeftOut(plan)
     return streamBatches(this.#core, plan, resolveOptions(query, this.#options, process.env), {
       strategy: chunkStrategy ?? adaptiveChunks(),
       maxBatchBytes:
@@ -80,12 +83,14 @@ export class Engine implements QuerySession, AsyncDisposable {
   async sinkParquet(plan: LogicalNode, path: PathArgument, options: SinkParquetOptions = {}): Promise<SinkResult> {
     const parsed = parseOptions(sinkParquetSchema, withEngine(options), 'sinkParquet')
     const resolved = resolveOptions(queryPart(parsed), this.#options, process.env)
+    warnOfLeftOut(plan)
     return runOutput(this.#core, parquetOutput(plan, pathOf(path, 'sinkParquet'), parsed, resolved), resolved)
   }
 
   async sinkIpc(plan: LogicalNode, path: PathArgument, options: SinkIpcOptions = {}): Promise<SinkResult> {
     const { recordBatchSize, ...query } = parseOptions(sinkIpcSchema, withEngine(options), 'sinkIpc')
     const resolved = resolveOptions(query, this.#options, process.env)
+    warnOfLeftOut(plan)
     return runOutput(this.#core, ipcOutput(plan, pathOf(path, 'sinkIpc'), { recordBatchSize }, resolved), resolved)
   }
 
@@ -130,6 +135,7 @@ export class Engine implements QuerySession, AsyncDisposable {
       refuseQueryOptions(queryPart(parsed), 'sinkParquet')
       return parquetOutput(plan, target.path, parsed, resolved)
     })
+    for (const { plan } of outputs) warnOfLeftOut(plan)
     return runOutputs(this.#core, running, resolved)
   }
 

@@ -247,7 +247,7 @@ function mergeKeys(
     return { name, expr: typeExpr(node, plan.schema) }
   })
   const kept = others.map((name) => ({ name, expr: typeExpr({ kind: 'column', name }, plan.schema) }))
-  return makeProject(plan, [...columns, ...kept])
+  return makeProject(plan, [...columns, ...kept], plan.schema.leftOut)
 }
 
 /** Rows of the side that decides come in its order; those that have no row of it come last. */
@@ -264,5 +264,6 @@ function withoutOthers(plan: LogicalNode, visible: readonly JoinOutput[]): Logic
   return makeProject(
     plan,
     keepColumns(plan.schema).filter(({ name }) => names.has(name)),
+    plan.schema.leftOut,
   )
 }

@@ -19,7 +19,7 @@ import {
   type SchemaTypes,
   refuseSurplus,
 } from '@spillway/plan'
-import type { DataType } from '@spillway/columnar'
+import type { DataType, LeftOutColumn } from '@spillway/columnar'
 import { type PathArgument, pathOf } from '@spillway/formats'
 import { makeError } from '@spillway/stdx'
 import type { RecordBatch } from 'apache-arrow'
@@ -90,6 +90,10 @@ export class LazyFrame<S extends SchemaTypes = SchemaTypes> {
   /** Column names, in order. */
   get columns(): string[] {
     return this.plan.schema.fields.map(({ name }) => name)
+  }
+  /** Columns of the frame's files that cannot be read and are therefore missing: name, file, type and reason. */
+  get leftOut(): readonly LeftOutColumn[] {
+    return this.plan.schema.leftOut ?? []
   }
   get width(): number {
     return this.plan.schema.fields.length

@@ -21,6 +21,7 @@ import {
   type SchemaTypes,
   type TimestampType,
   type UInt64Type,
+  type BinaryType,
   type Utf8Type,
 } from '@spillway/plan'
 import { makeError, unreachable } from '@spillway/stdx'
@@ -40,7 +41,9 @@ type ElementType<V> = V extends bigint
         ? { readonly kind: 'boolean' }
         : V extends Date
           ? TimestampType
-          : DataType
+          : V extends Uint8Array
+            ? BinaryType
+            : DataType
 
 /** The data type of a column of `LazyFrame({…})`, as far as the compiler can tell. */
 export type InputType<C> =

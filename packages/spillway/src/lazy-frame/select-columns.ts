@@ -66,7 +66,8 @@ export function planWithColumns(input: LogicalNode, selectors: readonly Selector
   }
   const kept = keepColumns(input.schema).map((named) => byName.get(named.name) ?? named)
   const names = new Set(kept.map((named) => named.name))
-  return makeProject(input, [...kept, ...added.filter((named) => !names.has(named.name))])
+  const columns = [...kept, ...added.filter((named) => !names.has(named.name))]
+  return makeProject(input, columns, input.schema.leftOut)
 }
 
 /** Every column of a schema under its own name. */
@@ -80,23 +81,25 @@ function requireColumns(names: Iterable<string>, schema: Schema): void {
   }
 }
 
+/** drop: a column that cannot be read may be dropped, too. It is gone then, and nobody is told of it any more. */
 export function planDrop(input: LogicalNode, names: readonly string[]): LogicalNode {
-  requireColumns(names, input.schema)
   const dropped = new Set(names)
-  return makeProject(
-    input,
-    keepColumns(input.schema).filter((named) => !dropped.has(named.name)),
+  const leftOut = input.schema.leftOut?.filter(({ name }) => !dropped.has(name))
+  const unread = new Set(input.schema.leftOut?.map(({ name }) => name))
+  requireColumns(
+    names.filter((name) => !unread.has(name)),
+    input.schema,
   )
+  const kept = keepColumns(input.schema).filter((named) => !dropped.has(named.name))
+  return makeProject(input, kept, leftOut)
 }
 
 /** rename: all at once, so `{ a: 'b', b: 'a' }` swaps two columns. */
 export function planRename(input: LogicalNode, mapping: Readonly<Record<string, string>>): LogicalNode {
   const byName = new Map(Object.entries(mapping))
   requireColumns(byName.keys(), input.schema)
-  return makeProject(
-    input,
-    keepColumns(input.schema).map(({ name, expr }) => ({ name: byName.get(name) ?? name, expr })),
-  )
+  const renamed = keepColumns(input.schema).map(({ name, expr }) => ({ name: byName.get(name) ?? name, expr }))
+  return makeProject(input, renamed, input.schema.leftOut)
 }
 
 /** withRowIndex: the number is the first column. */
@@ -106,7 +109,7 @@ export function planRowIndex(input: LogicalNode, name: string, offset: number): 
   }
   const numbered = makeOrdinal(input, name, offset)
   const columns = keepColumns(numbered.schema)
-  return makeProject(numbered, [...columns.slice(-1), ...columns.slice(0, -1)])
+  return makeProject(numbered, [...columns.slice(-1), ...columns.slice(0, -1)], numbered.schema.leftOut)
 }
 
 /** Some rows after others: both numbers, or an object of them. @throws INVALID_OPTION */

@@ -45,7 +45,12 @@ export function planUnique(input: LogicalNode, options: UniqueOptions): LogicalN
   }
   const columns = keepColumns(schema)
   const subset = typeof options.subset === 'string' ? [options.subset] : options.subset
-  if (subset === undefined) return makeGroupBy(input, columns, [])
+  // Rows that differ in a column that cannot be read only are not told apart: whoever collects them hears of it.
+  if (subset === undefined) {
+    const distinct = makeGroupBy(input, columns, [])
+    if (schema.leftOut === undefined) return distinct
+    return makeProject(distinct, keepColumns(distinct.schema), schema.leftOut)
+  }
   for (const name of subset) {
     if (!hasField(schema, name)) throw columnNotFound(name, schema)
   }
@@ -61,5 +66,6 @@ export function planUnique(input: LogicalNode, options: UniqueOptions): LogicalN
   return makeProject(
     grouped,
     columns.map((column) => byName.get(column.name) ?? column),
+    schema.leftOut,
   )
 }

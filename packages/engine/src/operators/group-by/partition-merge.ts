@@ -9,7 +9,7 @@
  * ready to be emitted; the chain is freed when the generator is resumed.
  */
 import { type GroupByExports, rowBlockPages, type RowLayout } from '@spillway/codegen'
-import { widthOf } from '@spillway/columnar'
+import { hasOwnLength, widthOf } from '@spillway/columnar'
 import { PAGE_BYTES } from '@spillway/kernels'
 import { newSpillFile, type SpillFileState, spillTotals, type WorkspaceSize } from '@spillway/memory'
 import { assert } from '@spillway/stdx'
@@ -75,7 +75,7 @@ export function mergeFloorPages({ shape }: GroupByOutputSpec): number {
 /** Room for one block of a spill file with strings of ordinary length. */
 function blockBufferBytes(spec: GroupByOutputSpec): number {
   const rows = spillBlockRows(spec.shape, spec.batchRows)
-  const widths = spec.shape.spillSchema.fields.map(({ type }) => (type.kind === 'utf8' ? 0 : widthOf(type)))
+  const widths = spec.shape.spillSchema.fields.map(({ type }) => (hasOwnLength(type) ? 0 : widthOf(type)))
   return rowSpillerRoomBytes(spec.shape, rows) + rows * widths.reduce((sum, width) => sum + width, 0) + 65_536
 }
 

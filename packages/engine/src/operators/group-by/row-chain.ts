@@ -9,6 +9,7 @@
 import type { ArenaKernels, JoinKernels, RowKernels } from '@spillway/kernels'
 import { PAGE_BYTES } from '@spillway/kernels'
 import { rowBlockPages, type RowLayout, rowsPerBlock } from '@spillway/codegen'
+import { hasOwnLength } from '@spillway/columnar'
 
 const PAGE_SHIFT = 16
 /** 2^16 / golden ratio: its multiples, modulo 2^16, never come close to each other early. */
@@ -158,6 +159,6 @@ export const chainBytes = (chain: RowChain): number => (chain.rowPages + chain.h
 
 /** Pages that make progress certain in a partition: a block of rows, and a heap page if there are strings. */
 export function pagesPerPartition(layout: RowLayout): number {
-  const hasStrings = layout.fields.some((field) => field.type.kind === 'utf8')
+  const hasStrings = layout.fields.some((field) => hasOwnLength(field.type))
   return rowBlockPages(layout) + (hasStrings ? 1 : 0)
 }

@@ -1,7 +1,7 @@
 /**
  * Writes chains of rows to spill files and reads them back as batches: rows → columns (generated code) → Arrow → disk.
  */
-import { type ExportedColumn, exportColumn, STRING_INLINE_MAX } from '@spillway/columnar'
+import { hasOwnLength, type ExportedColumn, exportColumn, STRING_INLINE_MAX } from '@spillway/columnar'
 import { PAGE_BYTES } from '@spillway/kernels'
 import { appendBlock, formatBytes, type SpillFileState, type WorkspaceSize } from '@spillway/memory'
 import { assert } from '@spillway/stdx'
@@ -29,7 +29,7 @@ export function rowSpillerRoomBytes(shape: RowShape, rows: number): number {
   let bytes = 4096
   for (const { type } of shape.spillSchema.fields) {
     bytes += Math.ceil(rows / 8) * 2 + 192
-    if (type.kind === 'utf8') bytes += rows * (4 + ROOM_BYTES_PER_STRING) + 192
+    if (hasOwnLength(type)) bytes += rows * (4 + ROOM_BYTES_PER_STRING) + 192
   }
   return bytes
 }
@@ -141,7 +141,7 @@ export class RowSpiller {
       const values = arena.u32[entry] as number
       const validity = arena.u32[entry + 1] as number
       const isNull = validity !== 0 && arena.u8[validity] === 0
-      if (type.kind !== 'utf8') {
+      if (!hasOwnLength(type)) {
         const room = { cursor, end: this.#room + this.#roomBytes }
         const column = exportColumn(arena.kernels, arena.handle.memory, type, values, validity, 0, 1, room)
         assert(column !== undefined, 'the room of a block holds a row without its strings')

@@ -9,7 +9,7 @@
  * `run` is a generator: it yields `working` after each bounded piece of work, and the address of each output batch.
  */
 import { JOIN_TABLE_ENTRY_BYTES, type JoinProbeExports, type JoinRowsExports, rowBlockPages } from '@spillway/codegen'
-import { widthOf } from '@spillway/columnar'
+import { hasOwnLength, widthOf } from '@spillway/columnar'
 import { PAGE_BYTES } from '@spillway/kernels'
 import { formatBytes, removeSpillFile, type SpillFileState, spillTotals, type WorkspaceSize } from '@spillway/memory'
 import { ArrowImporter, sizeImporter } from '../../pipeline/arrow-importer.ts'
@@ -95,7 +95,7 @@ const rowBytesMax = ({ shape }: JoinPairsSpec): number =>
 /** Room for one block of a spill file with strings of ordinary length. */
 function blockBufferBytes(spec: JoinPairsSpec, side: JoinPairsSpec['shape'][JoinRole]): number {
   const rows = spillBlockRows(side, spec.batchRows)
-  const widths = side.spillSchema.fields.map(({ type }) => (type.kind === 'utf8' ? 0 : widthOf(type)))
+  const widths = side.spillSchema.fields.map(({ type }) => (hasOwnLength(type) ? 0 : widthOf(type)))
   return rowSpillerRoomBytes(side, rows) + rows * widths.reduce((sum, width) => sum + width, 0) + 16_384
 }
 

@@ -6,7 +6,7 @@
  * Long strings stay in the block, the rows point there. Nothing is used before its checksum matched.
  */
 import type { SortExports } from '@spillway/codegen'
-import { type ArrowColumn, type Schema, widthOf } from '@spillway/columnar'
+import { hasOwnLength, type ArrowColumn, type Schema, widthOf } from '@spillway/columnar'
 import { SORT_ENTRY_BYTES } from '@spillway/kernels'
 import { BLOCK_ALIGNMENT, blockBytes, readBlock, type SpillBlock, type WorkspaceSize } from '@spillway/memory'
 import {
@@ -30,7 +30,7 @@ export function placeBytes(fileBytes: number, rows: number, rowBytes: number): n
 
 /** Columns that lie in the file as the arena wants them need no buffer of values. */
 function inPlace(schema: Schema): ReadonlySet<number> {
-  const fixed = schema.fields.map(({ type }, index) => (type.kind === 'utf8' || type.kind === 'boolean' ? -1 : index))
+  const fixed = schema.fields.map(({ type }, index) => (hasOwnLength(type) || type.kind === 'boolean' ? -1 : index))
   return new Set(fixed.filter((index) => index >= 0))
 }
 
@@ -84,7 +84,7 @@ export class BlockRows {
     const validity = own.validity === 0 ? (this.#validity.get(index) ?? 0) : own.validity
     let values = own.values
     const { type } = source
-    if (type.kind === 'utf8') {
+    if (hasOwnLength(type)) {
       const offsets = source.offsets?.byteOffset ?? 0
       if (rows > 0) kernels.utf8ToViews(offsets, 4, rows, source.values.byteOffset, values)
     } else if (type.kind === 'boolean') {
@@ -105,5 +105,5 @@ export class BlockRows {
 
 /** Bytes of a row in a file, without strings: what a first block is made for. */
 export function fileBytesPerRow(schema: Schema): number {
-  return schema.fields.reduce((sum, { type }) => sum + 0.25 + (type.kind === 'utf8' ? 4 : widthOf(type)), 0)
+  return schema.fields.reduce((sum, { type }) => sum + 0.25 + (hasOwnLength(type) ? 4 : widthOf(type)), 0)
 }

@@ -3,7 +3,7 @@
  * that one, read again, fills a piece; a file has so many blocks that its footer stays short.
  */
 import type { SortExports } from '@spillway/codegen'
-import { type ExportedColumn, type ExportRoom, exportColumn, STRING_INLINE_MAX } from '@spillway/columnar'
+import { hasOwnLength, type ExportedColumn, type ExportRoom, exportColumn, STRING_INLINE_MAX } from '@spillway/columnar'
 import {
   appendBlock,
   blockBytes,
@@ -75,7 +75,7 @@ export class RunWriter {
     this.#files = []
     this.#rows = 0
     this.#needBytes = 0
-    const strings = spillSchema.fields.filter(({ type }) => type.kind === 'utf8').length
+    const strings = spillSchema.fields.filter(({ type }) => hasOwnLength(type)).length
     const rowBytes = placeBytes(fileBytesPerRow(spillSchema) + strings * FIRST_STRING_BYTES, 1, layout.rowBytes)
     this.#blockRows = Math.max(1, Math.min(this.#blockRows, Math.floor(this.#pieceBytes / rowBytes)))
   }
@@ -149,7 +149,7 @@ export class RunWriter {
     const room = { cursor: this.#room, end: this.#room + this.#roomBytes }
     const columns = this.#shape.spillSchema.fields.map(({ type }, index): ExportedColumn => {
       const { values, validity } = this.#columnOf(index)
-      if (type.kind === 'utf8') return this.#stringInPlace(values, validity, room)
+      if (hasOwnLength(type)) return this.#stringInPlace(values, validity, room)
       const column = exportColumn(arena.kernels, arena.handle.memory, type, values, validity, 0, 1, room)
       assert(column !== undefined, 'the room of a block holds a row without its strings')
       return column

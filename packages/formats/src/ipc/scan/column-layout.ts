@@ -2,7 +2,8 @@
  * How the columns of an Arrow IPC file are stored: which types Spillway reads, and where each column's node and buffers
  * stand among those of a record batch, which are listed depth first over all columns, unsupported ones too.
  */
-import type { DataType } from '@spillway/columnar'
+import { type DataType, type LeftOutColumn, typeName } from '@spillway/columnar'
+import { type LeftOutElement, withoutRepeatedNames } from '../../parquet/schema-elements.ts'
 import {
   decimalSlot,
   dictionaryEncodingSlot,
@@ -25,7 +26,7 @@ import {
   readVector,
   tableAt,
 } from '../flat-table.ts'
-import { ipcDamage, type IpcPlace } from './ipc-damage.ts'
+import { ipcDamage, type IpcPlace, ipcUnsupported } from './ipc-damage.ts'
 
 /** How values lie in their buffers. */
 export type IpcStorage =
@@ -35,10 +36,10 @@ export type IpcStorage =
   /** Decimals of 32 or 64 bits. */
   | { readonly kind: 'widened'; readonly width: 4 | 8 }
   | { readonly kind: 'bits' }
-  /** Text behind offsets. */
-  | { readonly kind: 'offsets'; readonly offsetBytes: 4 | 8 }
-  /** Text behind views, in any number of buffers. */
-  | { readonly kind: 'views' }
+  /** Text or bytes behind offsets. */
+  | { readonly kind: 'offsets'; readonly offsetBytes: 4 | 8; readonly isText: boolean }
+  /** Text or bytes behind views, in any number of buffers. */
+  | { readonly kind: 'views'; readonly isText: boolean }
 
 /** Where a column stands in a record batch. */
 export interface IpcPosition {
@@ -61,7 +62,7 @@ export interface IpcColumn {
 
 export interface IpcColumns {
   readonly columns: readonly IpcColumn[]
-  readonly leftOut: readonly { readonly name: string; readonly reason: string }[]
+  readonly leftOut: readonly LeftOutColumn[]
   /** Of a whole record batch, buffers of views aside. */
   readonly nodes: number
   readonly buffers: number
@@ -82,47 +83,72 @@ interface Walk {
 
 /** Lists the columns of a Schema table. @throws ARROW_INVALID */
 export function listColumns(schema: FlatTable, place: IpcPlace): IpcColumns {
-  if (readInt16(schema, schemaSlot.endianness, 0) !== 0) throw ipcDamage('its numbers are big-endian', place)
+  if (readInt16(schema, schemaSlot.endianness, 0) !== 0) throw ipcUnsupported('its numbers are big-endian', place)
   const vector = readVector(schema, schemaSlot.fields, 4)
   const walk: Walk = { node: 0, buffer: 0, views: 0, fields: 0, place }
   const columns: IpcColumn[] = []
-  const leftOut: { name: string; reason: string }[] = []
+  const leftOut: LeftOutElement[] = []
   for (let index = 0; index < vector.length; index++) {
     const field = tableAt(schema, vector, index)
     const name = findText(field, fieldSlot.name) ?? ''
     const position = { node: walk.node, buffer: walk.buffer, viewsBefore: walk.views }
     const found = readField(field)
     skipField(field, walk, 0)
-    if (typeof found === 'string') leftOut.push({ name, reason: found })
+    if ('reason' in found) leftOut.push({ name, ...found, code: 'UNSUPPORTED_TYPE' })
     else columns.push({ name, nullable: readInt8(field, fieldSlot.nullable, 0) !== 0, position, ...found })
   }
-  return { columns, leftOut, nodes: walk.node, buffers: walk.buffer, viewColumns: walk.views }
+  const distinct = withoutRepeatedNames(columns, leftOut)
+  return {
+    columns: distinct.columns,
+    leftOut: distinct.leftOut.map((column) => ({ ...column, file: place.file })),
+    nodes: walk.node,
+    buffers: walk.buffer,
+    viewColumns: walk.views,
+  }
 }
 
 /** What a field is for Spillway, or why it is nothing. */
-function readField(field: FlatTable): Pick<IpcColumn, 'type' | 'storage' | 'dictionary'> | string {
+function readField(field: FlatTable): Pick<IpcColumn, 'type' | 'storage' | 'dictionary'> | Unread {
   const kind = readInt8(field, fieldSlot.typeKind, 0)
   const typeTable = findTable(field, fieldSlot.type)
-  if (typeTable === undefined) return 'of no type'
+  if (typeTable === undefined) return unread('none', 'the file does not say its type')
   const stored = storedAs(kind, typeTable)
-  if (typeof stored === 'string') return stored
+  if ('reason' in stored) return stored
   const encoding = findTable(field, fieldSlot.dictionary)
   if (encoding === undefined) return { ...stored, dictionary: undefined }
-  if (stored.type.kind === 'null') return 'a dictionary of nulls'
+  if (stored.type.kind === 'null') return unread('dictionary<null>', 'dictionaries of nulls are not read')
   const indexType = findTable(encoding, dictionaryEncodingSlot.indexType)
   const bits = indexType === undefined ? 32 : readInt32(indexType, intSlot.bitWidth, 0)
-  if (bits !== 8 && bits !== 16 && bits !== 32) return `a dictionary with indices of ${bits} bits`
+  if (bits !== 8 && bits !== 16 && bits !== 32) {
+    return unread(`dictionary<${typeName(stored.type)}>`, `indices of ${bits} bits are not read`)
+  }
   const id = readInt64(encoding, dictionaryEncodingSlot.id, 0)
   return { ...stored, dictionary: { id, indexBytes: (bits / 8) as 1 | 2 | 4 } }
 }
 
-function storedAs(kind: number, table: FlatTable): { type: DataType; storage: IpcStorage } | string {
-  if (kind === typeKind.largeUtf8) return { type: { kind: 'utf8' }, storage: { kind: 'offsets', offsetBytes: 8 } }
-  if (kind === typeKind.utf8View) return { type: { kind: 'utf8' }, storage: { kind: 'views' } }
+/** What the file calls a type, and why it is not read. */
+type Unread = Pick<LeftOutColumn, 'type' | 'reason'>
+
+const unread = (type: string, reason = 'there is no such type here yet'): Unread => ({ type, reason })
+
+function storedAs(kind: number, table: FlatTable): { type: DataType; storage: IpcStorage } | Unread {
+  const isText = kind === typeKind.largeUtf8 || kind === typeKind.utf8View
+  const type: DataType = { kind: isText ? 'utf8' : 'binary' }
+  if (kind === typeKind.largeUtf8 || kind === typeKind.largeBinary) {
+    return { type, storage: { kind: 'offsets', offsetBytes: 8, isText } }
+  }
+  if (kind === typeKind.utf8View || kind === typeKind.binaryView) return { type, storage: { kind: 'views', isText } }
+  return storedOtherwise(kind, table)
+}
+
+function storedOtherwise(kind: number, table: FlatTable): { type: DataType; storage: IpcStorage } | Unread {
   if (kind === typeKind.decimal) return storedDecimal(table)
   // A date in milliseconds holds the same number as a timestamp.
   const type = findDataType(kind, table) ?? (kind === typeKind.date ? milliseconds : undefined)
-  if (type === undefined) return nameOfKind.get(kind) ?? `of Arrow type ${kind}`
+  if (type === undefined) {
+    const name = nameOfKind.get(kind) ?? `Arrow type ${kind}`
+    return unread(name, nested.has(kind) ? 'nested columns are not read' : undefined)
+  }
   if (type.kind === 'timestamp' && kind === typeKind.timestamp) {
     const timezone = findText(table, timestampSlot.timezone)
     return {
@@ -136,13 +162,14 @@ function storedAs(kind: number, table: FlatTable): { type: DataType; storage: Ip
 const milliseconds: DataType = { kind: 'timestamp', unit: timeUnits[1], timezone: undefined }
 const DECIMAL_DIGITS_MAX = 38
 
-function storedDecimal(table: FlatTable): { type: DataType; storage: IpcStorage } | string {
+function storedDecimal(table: FlatTable): { type: DataType; storage: IpcStorage } | Unread {
   const bits = readInt32(table, decimalSlot.bitWidth, 128)
   const digits = readInt32(table, decimalSlot.precision, 0)
   const scale = readInt32(table, decimalSlot.scale, 0)
-  if (bits !== 32 && bits !== 64 && bits !== 128) return `a decimal of ${bits} bits`
+  const name = `decimal(${digits},${scale})`
+  if (bits !== 32 && bits !== 64 && bits !== 128) return unread(name, `decimals of ${bits} bits are not read`)
   if (!(digits >= 1 && digits <= DECIMAL_DIGITS_MAX && scale >= 0 && scale <= digits)) {
-    return `decimal(${digits},${scale})`
+    return unread(name, 'decimals have 1 to 38 digits and no negative scale here')
   }
   const type = { kind: 'decimal', precision: digits, scale } as const
   return {
@@ -158,7 +185,8 @@ function plainStorage(type: DataType): IpcStorage {
     case 'boolean':
       return { kind: 'bits' }
     case 'utf8':
-      return { kind: 'offsets', offsetBytes: 4 }
+    case 'binary':
+      return { kind: 'offsets', offsetBytes: 4, isText: type.kind === 'utf8' }
     default:
       return { kind: 'fixed', width: fixedWidth[type.kind] }
   }
@@ -170,23 +198,25 @@ const fixedWidth = {
 } as const
 
 const nameOfKind: ReadonlyMap<number, string> = new Map([
-  [typeKind.binary, 'binary'],
-  [typeKind.largeBinary, 'binary'],
-  [typeKind.binaryView, 'binary'],
-  [typeKind.fixedSizeBinary, 'binary of fixed size'],
-  [typeKind.floatingPoint, 'a float of 16 bits'],
-  [typeKind.time, 'a time of day'],
-  [typeKind.interval, 'an interval'],
-  [typeKind.duration, 'a duration'],
-  [typeKind.list, 'nested (list)'],
-  [typeKind.largeList, 'nested (list)'],
-  [typeKind.listView, 'nested (list)'],
-  [typeKind.largeListView, 'nested (list)'],
-  [typeKind.fixedSizeList, 'nested (list)'],
-  [typeKind.struct, 'nested (struct)'],
-  [typeKind.map, 'nested (map)'],
-  [typeKind.union, 'nested (union)'],
+  [typeKind.fixedSizeBinary, 'fixed-size binary'],
+  [typeKind.floatingPoint, 'float16'],
+  [typeKind.time, 'time'],
+  [typeKind.interval, 'interval'],
+  [typeKind.duration, 'duration'],
+  [typeKind.list, 'list'],
+  [typeKind.largeList, 'list'],
+  [typeKind.listView, 'list'],
+  [typeKind.largeListView, 'list'],
+  [typeKind.fixedSizeList, 'fixed-size list'],
+  [typeKind.struct, 'struct'],
+  [typeKind.map, 'map'],
+  [typeKind.union, 'union'],
   [typeKind.runEndEncoded, 'run-end encoded'],
+])
+
+const nested: ReadonlySet<number> = new Set([
+  ...[typeKind.list, typeKind.largeList, typeKind.listView, typeKind.largeListView, typeKind.fixedSizeList],
+  ...[typeKind.struct, typeKind.map, typeKind.union],
 ])
 
 /** Buffers of a type itself, without those of its children and of views; 2 where nothing else is said. */

@@ -2,7 +2,7 @@
  * Reads one column of the record batches of a file, any rows of them, into the arena's layout. Memory is fixed but for
  * what a file demands: a dictionary, decompressed buffers, a string longer than the room for text.
  */
-import { type DataType, widthOf } from '@spillway/columnar'
+import { hasOwnLength, type DataType, widthOf } from '@spillway/columnar'
 import { assert } from '@spillway/stdx'
 import type { BufferCount } from '../../parquet/native-writer/encoder-room.ts'
 import { type BufferSource, FileBuffer, type IpcArena, loadBuffer, type ReadIpc } from './buffer-source.ts'
@@ -26,7 +26,7 @@ const TEXT_BYTES_MIN = 16_384
 const DICTIONARY_SLACK_BYTES = 64
 
 const textRoomBytes = (type: DataType, rows: number): number =>
-  type.kind === 'utf8' ? Math.max(TEXT_BYTES_MIN, rows * TEXT_BYTES_PER_ROW) : 0
+  hasOwnLength(type) ? Math.max(TEXT_BYTES_MIN, rows * TEXT_BYTES_PER_ROW) : 0
 
 /** A record batch that columns are read from. */
 export interface OpenBatch {
@@ -182,7 +182,7 @@ export class IpcColumnReader {
     const { sources, part } = this.#openPart(column, ALONE, false, batch)
     try {
       this.#values.open(part)
-      const isText = column.type.kind === 'utf8'
+      const isText = hasOwnLength(column.type)
       const width = widthOf(this.#type)
       const roomOf = (bytes: number): TextRoom => ({ address: take(bytes + DICTIONARY_SLACK_BYTES), bytes })
       // As much as all of its text: enough, unless views lie in an order that makes runs of rows read parts twice.

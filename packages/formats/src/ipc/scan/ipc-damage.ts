@@ -22,6 +22,12 @@ export function ipcDamage(what: string, place: IpcPlace, cause?: unknown): Spill
   return makeError('ARROW_INVALID', message, { ...place }, { cause })
 }
 
+/** UNSUPPORTED_FORMAT: the file is sound, but of a kind that is not read. */
+export function ipcUnsupported(what: string, place: IpcPlace): SpillwayError {
+  const message = `Unsupported kind of Arrow file: ${what} in ${describeIpcPlace(place)}.`
+  return makeError('UNSUPPORTED_FORMAT', `${message} Write it again with a current Arrow library.`, { ...place })
+}
+
 /** Runs `parse`; whatever wild offsets make it throw becomes damage of the file. */
 export function guardIpcParsing<T>(place: IpcPlace, parse: () => T): T {
   try {

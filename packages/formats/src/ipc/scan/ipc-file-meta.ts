@@ -1,12 +1,12 @@
 /** What the engine knows about an Arrow IPC file before it reads a value: its footer and the heads of its messages. */
-import { makeSchema, type Schema } from '@spillway/columnar'
+import { type LeftOutColumn, makeSchema, type Schema } from '@spillway/columnar'
 import { makeError } from '@spillway/stdx'
 import { fileVersion, type FileVersion, isOfVersion, settledSince, withFile } from '../../parquet/file-access.ts'
 import { BLOCK_BYTES, footerSlot, MAGIC, METADATA_VERSION } from '../arrow-slots.ts'
 import { type FlatTable, findTable, readInt16, readVector, rootTable } from '../flat-table.ts'
 import { FOOTER_TRAILER_BYTES } from '../ipc-file.ts'
 import { type IpcColumn, listColumns } from './column-layout.ts'
-import { guardIpcParsing, ipcDamage, type IpcPlace, readIpcBytes } from './ipc-damage.ts'
+import { guardIpcParsing, ipcDamage, type IpcPlace, ipcUnsupported, readIpcBytes } from './ipc-damage.ts'
 import { type IpcCodec, type IpcMessage, type IpcPart, parseMessage } from './read-message.ts'
 
 /** A record batch of the file. Plain data: it crosses threads. */
@@ -21,7 +21,7 @@ export interface IpcFileMeta extends FileVersion {
   readonly schema: Schema
   /** By column of `schema`. */
   readonly columns: readonly IpcColumn[]
-  readonly leftOut: readonly { readonly name: string; readonly reason: string }[]
+  readonly leftOut: readonly LeftOutColumn[]
   readonly rowCount: number
   readonly batches: readonly IpcRecordBatch[]
   /** The parts of each dictionary by its id, in order. */
@@ -71,7 +71,8 @@ type FileFacts = FileVersion & Pick<IpcFileMeta, 'path'>
 function readMeta(descriptor: number, facts: FileFacts): IpcFileMeta {
   const place = { file: facts.path }
   const footer = rootTable(readFooterBytes(descriptor, facts))
-  if (readInt16(footer, footerSlot.version, 0) < VERSION_MIN) throw ipcDamage('a footer of an old version', place)
+  const version = readInt16(footer, footerSlot.version, 0)
+  if (version < VERSION_MIN) throw ipcUnsupported(`metadata of version V${version + 1}, older than Arrow 0.8`, place)
   const schemaTable = findTable(footer, footerSlot.schema)
   if (schemaTable === undefined) throw ipcDamage('its footer has no schema', place)
   const { columns, leftOut } = listColumns(schemaTable, place)

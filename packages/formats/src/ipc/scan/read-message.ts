@@ -26,7 +26,7 @@ import {
 } from '../flat-table.ts'
 import { MESSAGE_PREFIX_BYTES } from '../schema-message.ts'
 import type { IpcPosition } from './column-layout.ts'
-import { ipcDamage, type IpcPlace } from './ipc-damage.ts'
+import { ipcDamage, type IpcPlace, ipcUnsupported } from './ipc-damage.ts'
 
 export type IpcCodec = (typeof bufferCodecs)[number]
 
@@ -60,6 +60,7 @@ export interface IpcPart {
 
 /** Rows are counted in 32 bits from here on. */
 const ROWS_MAX = 2 ** 31 - 1
+const OLD_PREFIX_BYTES = 4
 const VERSION_MIN = METADATA_VERSION - 1
 
 /**
@@ -68,12 +69,16 @@ const VERSION_MIN = METADATA_VERSION - 1
  */
 export function parseMessage(metadata: Uint8Array, part: IpcPart, place: IpcPlace): IpcMessage {
   const view = new DataView(metadata.buffer, metadata.byteOffset, metadata.byteLength)
-  const isFramed = metadata.byteLength > MESSAGE_PREFIX_BYTES && view.getUint32(0, true) === CONTINUATION
-  if (!isFramed || view.getUint32(4, true) > metadata.byteLength - MESSAGE_PREFIX_BYTES) {
+  if (metadata.byteLength <= MESSAGE_PREFIX_BYTES) throw ipcDamage('a message is too short', place)
+  // Before version 0.15 of Arrow, a message began with its length alone.
+  const prefixBytes = view.getUint32(0, true) === CONTINUATION ? MESSAGE_PREFIX_BYTES : OLD_PREFIX_BYTES
+  const length = view.getUint32(prefixBytes - 4, true)
+  if (length < 4 || length > metadata.byteLength - prefixBytes) {
     throw ipcDamage('a message does not begin where the footer says', place)
   }
-  const message = rootTable(metadata.subarray(MESSAGE_PREFIX_BYTES))
-  if (readInt16(message, messageSlot.version, 0) < VERSION_MIN) throw ipcDamage('a message of an old version', place)
+  const message = rootTable(metadata.subarray(prefixBytes))
+  const version = readInt16(message, messageSlot.version, 0)
+  if (version < VERSION_MIN) throw ipcUnsupported(`a message of version V${version + 1}`, place)
   const kind = readInt8(message, messageSlot.headerKind, 0)
   const header = findTable(message, messageSlot.header)
   const bodyBytes = readInt64(message, messageSlot.bodyLength, 0)

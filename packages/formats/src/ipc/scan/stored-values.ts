@@ -315,6 +315,8 @@ export class StoredValues {
   #finishText(rows: number, values: number, validity: number): void {
     const { kernels } = this.#arena
     if (validity !== 0) kernels.clearNullViews(values, validity, rows)
+    const { storage } = this.#open
+    if ((storage.kind === 'offsets' || storage.kind === 'views') && !storage.isText) return
     if (kernels.viewsAreUtf8(values, rows) === 0) throw ipcDamage('text that is not UTF-8', this.#open.place)
   }
 }

@@ -88,6 +88,7 @@ function makeForm(field: Field): ColumnForm {
     case 'float64':
       return { ...int64(plainForm.eight, boundKind.float64), physicalCode: DOUBLE }
     case 'utf8':
+    case 'binary':
       return { ...base, plainBytes: 0, form: 0, bound: undefined, physicalCode: BYTE_ARRAY, hasDictionary: true }
     case 'decimal': {
       if (type.precision <= 9) return int32(plainForm.i128AsInt32, boundKind.int32)

@@ -244,7 +244,8 @@ function valueText({ dataView, u8 }: TestArena, type: DataType, at: number): str
           u8.subarray(from + length, at + 16).every((byte) => byte === 0),
           'A view is padded.',
         )
-      return new TextDecoder().decode(u8.slice(from, from + length))
+      const bytes = u8.slice(from, from + length)
+      return type.kind === 'binary' ? Buffer.from(bytes).toString('hex') : new TextDecoder().decode(bytes)
     }
   }
 }

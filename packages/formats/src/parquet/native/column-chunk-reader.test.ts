@@ -63,15 +63,21 @@ describe('files of all types written by DuckDB', () => {
 const corpusFiles = existsSync(corpus) ? readdirSync(corpus).filter((name) => name.endsWith('.parquet')) : []
 
 describe.skipIf(corpusFiles.length === 0)(`public test files (${corpusFiles.length} present)`, () => {
-  const damaged = new Map([
-    ['nation.dict-malformed.parquet', 'PARQUET_CORRUPT'],
-    ['rle-dict-uncompressed-corrupt-checksum.parquet', 'PAGE_CHECKSUM_MISMATCH'],
-  ])
-  it.each(corpusFiles)('%s', (name) => {
+  const damaged = new Map([['rle-dict-uncompressed-corrupt-checksum.parquet', 'PAGE_CHECKSUM_MISMATCH']])
+  it.each(corpusFiles)('%s', async (name) => {
     const path = join(corpus, name)
     try {
       const meta = readFileMeta(path)
-      for (const batchRows of [1, 13, 1000]) expect(differences(arena, meta, wasm, { batchRows })).toEqual([])
+      // INT96 reaches beyond the 64 bits of nanoseconds that parquet-wasm reads it to.
+      const old = meta.schema.fields.filter((field) => meta.storage[field.name]?.physical === 'int96')
+      const inDuckdb = await readWithDuckdb(
+        duckdb,
+        meta,
+        old.map((field) => field.name),
+      )
+      const expected: typeof wasm = (of, column) =>
+        old.some((field) => field.name === column) ? inDuckdb(of, column) : wasm(of, column)
+      for (const batchRows of [1, 13, 1000]) expect(differences(arena, meta, expected, { batchRows })).toEqual([])
     } catch (error) {
       if (!(error instanceof SpillwayError)) throw error
       expect(`${error.code}: ${damaged.get(name) === error.code ? '' : error.message}`).toBe(`${damaged.get(name)}: `)

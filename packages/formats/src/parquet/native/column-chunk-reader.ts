@@ -5,7 +5,7 @@
  * larger than the window), which is taken from ChunkMemory and given back by `close`.
  */
 import type { DataType } from '@spillway/columnar'
-import { widthOf } from '@spillway/columnar'
+import { hasOwnLength, widthOf } from '@spillway/columnar'
 import { HYBRID_STATE_BYTES } from '@spillway/kernels'
 import type { KernelExports } from '@spillway/kernels'
 import { assert } from '@spillway/stdx'
@@ -23,6 +23,7 @@ import type { PageHeader } from './page-header.ts'
 import { PageWindow } from './page-window.ts'
 import { ReaderContext } from './reader-context.ts'
 import type { ChunkMemory } from './reader-context.ts'
+import { compressesAllPages } from '../writer-versions.ts'
 import { ValueDecoders } from './value-decoders.ts'
 import type { ValueDecoder } from './value-decoder.ts'
 
@@ -102,6 +103,7 @@ export class ColumnChunkReader {
   readonly #decoders: ValueDecoders
   #chunk: ParquetChunk | undefined
   #isRequired = false
+  #isAlwaysCompressed = false
   /** Rows of the chunk to come. */
   #rowsLeft = 0
   /** The next data page: its header is read, nothing else. */
@@ -174,13 +176,14 @@ export class ColumnChunkReader {
     const { rowCount } = requireRowGroup(meta, rowGroup)
     this.#chunk = chunk
     this.#isRequired = storage.required
+    this.#isAlwaysCompressed = compressesAllPages(meta.createdBy)
     this.#rowsLeft = rowCount
     this.#pages = 0
     this.#uncompressedBytes = 0
     // A row group without rows may have odd offsets.
     this.#input.open(read, chunk.offset, rowCount === 0 ? chunk.offset : chunk.offset + chunk.compressedBytes)
     this.#window.openChunk(chunk.codec)
-    this.#dictionary.openChunk(chunk, storage)
+    this.#dictionary.openChunk(chunk, this.#type, storage)
     this.#decoders.openChunk(storage)
   }
 
@@ -191,7 +194,7 @@ export class ColumnChunkReader {
   readable(maxRows: number): number {
     const rows = Math.min(maxRows, this.#rowsLeft, this.#batchRows)
     this.#promised = rows
-    if (rows === 0 || this.#type.kind !== 'utf8' || this.#dictionary.isAllPages) return rows
+    if (rows === 0 || !hasOwnLength(this.#type) || this.#dictionary.isAllPages) return rows
     this.#openPage()
     const decoder = this.#decoder as ValueDecoder
     const within = Math.min(rows, this.#pageRowsLeft)
@@ -214,7 +217,7 @@ export class ColumnChunkReader {
   read(rows: number, values: number, validity: number): number {
     assert(rows <= this.#rowsLeft, 'A reader is not asked for more rows than there are.')
     if (this.#type.kind === 'null') return this.#readNulls(rows, values, validity)
-    if (this.#type.kind === 'utf8') {
+    if (hasOwnLength(this.#type)) {
       assert(rows <= this.#promised, 'Text is read as far as it was promised.')
       this.#promised -= rows
     }
@@ -396,7 +399,7 @@ export class ColumnChunkReader {
     this.#window.openPage({
       uncompressedBytes: header.uncompressedBytes - levelBytes,
       compressedBytes: header.compressedBytes - levelBytes,
-      isCompressed: header.isCompressed,
+      isCompressed: header.isCompressed || this.#isAlwaysCompressed,
       isWhole: this.#decoders.needsWholePage(header.encoding),
       checksum,
     })
@@ -404,7 +407,7 @@ export class ColumnChunkReader {
     else if (!isVersion2) this.#levels.openWithin(header, this.#window)
     const decoder = this.#decoders.decoderOf(header.encoding, () => this.#dictionary.requireTable())
     // Several pages of text may be read at once only if their strings are in the dictionary.
-    if (this.#type.kind === 'utf8' && this.#dictionary.isAllPages && !(decoder instanceof IndexDecoder)) {
+    if (hasOwnLength(this.#type) && this.#dictionary.isAllPages && !(decoder instanceof IndexDecoder)) {
       throw this.#context.damage('a page has another encoding than the footer says')
     }
     decoder.begin(header.values)

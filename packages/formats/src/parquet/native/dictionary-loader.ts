@@ -1,4 +1,5 @@
 /** Reads a chunk's dictionary page. Text stays where it was decompressed, in chunk memory, until the chunk is left. */
+import type { DataType } from '@spillway/columnar'
 import type { ParquetChunk, ParquetStorage } from '../file-meta.ts'
 import type { ChunkInput } from './chunk-input.ts'
 import type { DictionaryTable } from './dictionary.ts'
@@ -8,6 +9,7 @@ import type { PageHeader } from './page-header.ts'
 import { PageWindow } from './page-window.ts'
 import { ChunkRegion } from './reader-context.ts'
 import type { ReaderContext } from './reader-context.ts'
+import { isByteArrays } from './value-decoder.ts'
 import type { ValueDecoders } from './value-decoders.ts'
 
 /** What kernels clobber behind the values. */
@@ -25,6 +27,7 @@ export class DictionaryLoader {
   readonly #decoders: ValueDecoders
   readonly #values: ChunkRegion
   #isByteArray = false
+  #isOfAnyLength = false
 
   constructor(
     context: ReaderContext,
@@ -41,8 +44,9 @@ export class DictionaryLoader {
     this.#textWindow = new PageWindow(context, input, 0, 0, codecState)
   }
 
-  openChunk(chunk: ParquetChunk, storage: ParquetStorage): void {
-    this.#isByteArray = storage.physical === 'byteArray'
+  openChunk(chunk: ParquetChunk, type: DataType, storage: ParquetStorage): void {
+    this.#isByteArray = isByteArrays(type, storage)
+    this.#isOfAnyLength = storage.physical === 'byteArray'
     this.#textWindow.openChunk(chunk.codec)
     this.isAllPages = chunk.isDictionaryCoded
   }
@@ -56,7 +60,7 @@ export class DictionaryLoader {
     }
     const checksum = beginChecksum(context, this.#input, header)
     const { decoder, storedBytes, width } = this.#decoders.dictionaryDecoder(this.#textWindow)
-    if (header.values * (this.#isByteArray ? 4 : storedBytes) > header.uncompressedBytes) {
+    if (header.values * (this.#isOfAnyLength ? 4 : storedBytes) > header.uncompressedBytes) {
       throw context.damage('a dictionary page holds less than its values')
     }
     const window = this.#isByteArray ? this.#textWindow : this.#window

@@ -45,6 +45,13 @@ export interface PageExtent {
   readonly checksum: PageChecksum | undefined
 }
 
+/**
+ * Old versions of Arrow compressed pages of version 2 and marked them as not compressed (ARROW-10353, ARROW-17100): the
+ * mark is not believed where the sizes contradict it.
+ */
+const isCompressed = (extent: PageExtent): boolean =>
+  extent.isCompressed || extent.compressedBytes !== extent.uncompressedBytes
+
 export class PageWindow {
   /** Address of the next unread byte. */
   cursor: number
@@ -111,8 +118,10 @@ export class PageWindow {
     this.#produced = 0
     this.#stored = this.#input.position
     this.#storedEnd = this.#stored + extent.compressedBytes
-    this.#pageWay = extent.isCompressed && extent.compressedBytes > 0 ? this.#way : 'copied'
-    this.#refuseImpossible(extent)
+    this.#pageWay = isCompressed(extent) && extent.compressedBytes > 0 ? this.#way : 'copied'
+    // Of a page that is stored as it is, what is there counts, as for other readers: its second size says nothing.
+    if (this.#pageWay === 'copied') this.#total = extent.compressedBytes
+    else this.#refuseImpossible(extent)
     this.#history = this.#pageWay === 'streamed' ? this.#historyBytes() : 0
     const needs = this.#regionBytes(extent.isWhole)
     const isWhole = this.#isBroughtWhole(extent, needs)
@@ -164,10 +173,6 @@ export class PageWindow {
 
   /** A size that cannot be right must not make the window grow. */
   #refuseImpossible({ compressedBytes, uncompressedBytes }: PageExtent): void {
-    if (this.#pageWay === 'copied') {
-      if (compressedBytes === uncompressedBytes) return
-      throw this.#context.damage('a page that is not compressed has two sizes')
-    }
     if (uncompressedBytes <= mostUncompressedBytes(this.#codec, compressedBytes)) return
     throw this.#context.damage('a page claims to expand to more than its codec can')
   }

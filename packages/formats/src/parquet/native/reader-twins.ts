@@ -22,13 +22,16 @@ interface Duckdb {
   runAndReadAll(sql: string): Promise<{ getColumns(): readonly (readonly unknown[])[] }>
 }
 
-/** All columns as DuckDB reads them. */
+/** Columns as DuckDB reads them. */
 export async function readWithDuckdb(
   duckdb: Duckdb,
   meta: ParquetFileMeta,
+  names: readonly string[] = meta.schema.fields.map(({ name }) => name),
 ): Promise<(meta: ParquetFileMeta, column: string) => string[]> {
-  const columns = (await duckdb.runAndReadAll(`from read_parquet('${meta.path}')`)).getColumns()
-  const texts = new Map(meta.schema.fields.map(({ name }, index) => [name, (columns[index] ?? []).map(canonical)]))
+  if (names.length === 0) return () => []
+  const selected = names.map((name) => `"${name}"`).join(', ')
+  const columns = (await duckdb.runAndReadAll(`select ${selected} from read_parquet('${meta.path}')`)).getColumns()
+  const texts = new Map(names.map((name, index) => [name, (columns[index] ?? []).map(canonical)]))
   return (_, column) => texts.get(column) ?? []
 }
 

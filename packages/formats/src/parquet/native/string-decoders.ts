@@ -1,4 +1,5 @@
 /** Byte arrays whose bytes stand in the page one after another: views into the window. */
+import type { DataType } from '@spillway/columnar'
 import { stringsState } from '@spillway/kernels'
 import type { DeltaStream } from './delta-decoders.ts'
 import type { PageWindow } from './page-window.ts'
@@ -7,14 +8,16 @@ import type { ReaderContext } from './reader-context.ts'
 import type { ValueDecoder } from './value-decoder.ts'
 import { ENDS_EARLY, TOO_LARGE } from './value-decoder.ts'
 
-/** What becomes of byte arrays: text is checked, decimals are converted. */
+/** What becomes of byte arrays: text is checked, decimals are converted, bytes are what they are. */
 export class ByteArrayResult {
   readonly isDecimal: boolean
+  readonly #isText: boolean
   readonly #context: ReaderContext
 
-  constructor(context: ReaderContext, isDecimal: boolean) {
+  constructor(context: ReaderContext, type: DataType) {
     this.#context = context
-    this.isDecimal = isDecimal
+    this.isDecimal = type.kind === 'decimal'
+    this.#isText = type.kind === 'utf8'
   }
 
   /** @param views in place; `mayBeInvalid` = some string is not ASCII */
@@ -22,7 +25,7 @@ export class ByteArrayResult {
     const { kernels } = this.#context
     if (this.isDecimal) {
       if (kernels.viewsToDecimals(views, count) === 0) throw this.#context.damage(TOO_LARGE)
-    } else if (mayBeInvalid && kernels.viewsAreUtf8(views, count) === 0) {
+    } else if (this.#isText && mayBeInvalid && kernels.viewsAreUtf8(views, count) === 0) {
       throw this.#context.damage('a text is not UTF-8')
     }
   }
@@ -150,6 +153,17 @@ export function plainStrings(context: ReaderContext, window: PageWindow): String
     views: (state, _first, count, target) => kernels.plainStrings(state, count, target),
     pass: (state, _first, count) => kernels.plainStringsSkip(state, count),
     sizeAt: (address) => (window.end - address < 4 ? undefined : 4 + context.unalignedWord(address)),
+  }
+}
+
+/** All of one length, which is known. */
+export function fixedStrings(context: ReaderContext, length: number): StringSource {
+  const { kernels } = context
+  return {
+    begin: () => {},
+    views: (state, _first, count, target) => kernels.fixedStrings(state, length, count, target),
+    pass: (state, _first, count) => kernels.fixedStringsSkip(state, length, count),
+    sizeAt: () => length,
   }
 }
 

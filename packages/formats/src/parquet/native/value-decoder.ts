@@ -1,6 +1,6 @@
 /** Decoding the values of a page: the interface of all encodings, and how stored values become the engine's. */
 import type { DataType } from '@spillway/columnar'
-import { physicalBytes, physicalOf } from '@spillway/columnar'
+import { hasOwnLength, physicalBytes, physicalOf } from '@spillway/columnar'
 import type { ParquetStorage } from '../file-meta.ts'
 import type { ReaderContext } from './reader-context.ts'
 
@@ -29,6 +29,11 @@ export interface StoredValues {
   convert(source: number, count: number, target: number): void
 }
 
+/** Whether values are decoded as byte arrays: those of any length, and those of one that stay bytes. */
+export function isByteArrays(type: DataType, { physical }: ParquetStorage): boolean {
+  return physical === 'byteArray' || (physical === 'fixedLengthByteArray' && hasOwnLength(type))
+}
+
 /** How a type's values are stored. Booleans (bits) and byte arrays (of any size) have decoders of their own. */
 export function storedValuesOf(context: ReaderContext, type: DataType, storage: ParquetStorage): StoredValues {
   const { kernels } = context
@@ -54,7 +59,9 @@ export function storedValuesOf(context: ReaderContext, type: DataType, storage: 
     case 'int64':
       return width === 8 ? copied() : converted(8, kernels.plainWiden64)
     case 'int96':
-      return converted(12, kernels.plainInt96)
+      return converted(12, (source, count, target) => {
+        if (kernels.plainInt96(source, count, target) === 0) throw context.damage(TOO_FAR)
+      })
     case 'fixedLengthByteArray': {
       const length = storage.typeLength ?? 0
       return converted(length, (source, count, target) => {
@@ -69,4 +76,5 @@ export function storedValuesOf(context: ReaderContext, type: DataType, storage: 
 }
 
 export const ENDS_EARLY = 'a page ends within its values'
+const TOO_FAR = 'a timestamp lies more than 290,000 years from 1970'
 export const TOO_LARGE = 'a decimal has more than 128 bits'

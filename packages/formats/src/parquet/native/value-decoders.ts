@@ -14,8 +14,8 @@ import { BooleanDecoder, PlainFixedDecoder } from './plain-decoders.ts'
 import type { ReaderContext } from './reader-context.ts'
 import { SharedStringsDecoder } from './shared-strings-decoder.ts'
 import { SPLIT_DECODER_SCRATCH_BYTES, SplitDecoder } from './split-decoder.ts'
-import { ByteArrayResult, DeltaLengthSource, plainStrings, StringsDecoder } from './string-decoders.ts'
-import { storedValuesOf } from './value-decoder.ts'
+import { ByteArrayResult, DeltaLengthSource, fixedStrings, plainStrings, StringsDecoder } from './string-decoders.ts'
+import { isByteArrays, storedValuesOf } from './value-decoder.ts'
 import type { StoredValues, ValueDecoder } from './value-decoder.ts'
 
 /** State of the string kernels. */
@@ -54,7 +54,7 @@ export class ValueDecoders {
     this.#strings = state
     this.#state = state + STRING_STATE_BYTES
     this.#scratch = scratch
-    this.#result = new ByteArrayResult(context, type.kind === 'decimal')
+    this.#result = new ByteArrayResult(context, type)
     this.#stored = storedValuesOf(context, type, this.#storage)
   }
 
@@ -95,7 +95,7 @@ export class ValueDecoders {
 
   /** The decoder of a dictionary page: of text in a window of its own, of other values in the column's. */
   dictionaryDecoder(textWindow: PageWindow): { decoder: ValueDecoder; storedBytes: number; width: number } {
-    const window = this.#storage.physical === 'byteArray' ? textWindow : this.#window
+    const window = isByteArrays(this.#type, this.#storage) ? textWindow : this.#window
     return { decoder: this.#plain(window), storedBytes: this.#stored.storedBytes, width: widthOf(this.#type) }
   }
 
@@ -129,7 +129,8 @@ export class ValueDecoders {
         return made
       }
       case encoding.byteStreamSplit:
-        if (physical === 'boolean' || isByteArray || physical === 'int96') return undefined
+        // Bytes that become views must stand in the window as they are.
+        if (physical === 'boolean' || isByteArrays(this.#type, this.#storage) || physical === 'int96') return undefined
         return new SplitDecoder(context, this.#window, this.#stored, this.#scratch)
       default:
         return undefined
@@ -147,8 +148,11 @@ export class ValueDecoders {
         return new BooleanDecoder(context, window, this.#state, false)
       case 'byteArray':
         return new StringsDecoder(context, window, this.#strings, plainStrings(context, window), this.#result)
-      default:
-        return new PlainFixedDecoder(window, this.#stored)
+      default: {
+        if (!isByteArrays(this.#type, this.#storage)) return new PlainFixedDecoder(window, this.#stored)
+        const source = fixedStrings(context, this.#storage.typeLength ?? 0)
+        return new StringsDecoder(context, window, this.#strings, source, this.#result)
+      }
     }
   }
 

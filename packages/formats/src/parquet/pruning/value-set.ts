@@ -73,6 +73,7 @@ export function literalSet(value: LiteralValue, type: DataType): ValueSet | unde
 
 function literalBound(value: boolean | number | bigint | string, type: DataType): StatisticsBound | undefined {
   if (type.kind === 'utf8') return typeof value === 'string' ? new TextEncoder().encode(value) : undefined
+  if (type.kind === 'binary') return typeof value === 'string' ? Buffer.from(value, 'latin1') : undefined
   if (typeof value === 'string') return undefined
   if (isFloatType(type)) {
     const number = Number(value)

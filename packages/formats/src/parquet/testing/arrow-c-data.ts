@@ -7,7 +7,7 @@
  * Counts are 64-bit, addresses 32-bit. Nothing is copied; the views live as long as the structs and the buffer.
  */
 import type { ArrowColumn, DataType } from '@spillway/columnar'
-import { widthOf } from '@spillway/columnar'
+import { hasOwnLength, widthOf } from '@spillway/columnar'
 import { assert } from '@spillway/stdx'
 
 /** Children of a struct array as columns. `types` are the expected types, in the children's order. */
@@ -27,7 +27,10 @@ export function readArrowColumns(
   const columns = types.map((type, index) => {
     const format = readText(memory, view.getUint32(view.getUint32(schemas + 4 * index, true), true))
     assert(acceptsFormat(type, format), `The codec gives a column of the expected type, not "${format}".`)
-    return readColumn(memory, view, view.getUint32(arrays + 4 * index, true), type, rowCount, structOffset)
+    // INT96 is converted to nanoseconds by the codec.
+    const given: DataType = format === 'tsn:' ? { kind: 'timestamp', unit: 'ns', timezone: undefined } : type
+    const array = view.getUint32(arrays + 4 * index, true)
+    return readColumn(memory, view, array, given, rowCount, structOffset, format)
   })
   return { rowCount, columns }
 }
@@ -39,6 +42,7 @@ function readColumn(
   type: DataType,
   length: number,
   structOffset: number,
+  format: string,
 ): ArrowColumn {
   const offset = Number(view.getBigInt64(address + 16, true)) + structOffset
   const nullCount = Number(view.getBigInt64(address + 8, true))
@@ -59,7 +63,12 @@ function readColumn(
     dictionary: undefined,
     indexBytes: 4,
   } as const
-  if (type.kind === 'utf8') {
+  if (format.startsWith('w:')) {
+    const width = Number(format.slice(2))
+    const offsets = new Uint8Array(Int32Array.from({ length: end + 1 }, (_, index) => index * width).buffer)
+    return { ...shared, offsets, values: buffer(1, end * width) }
+  }
+  if (hasOwnLength(type)) {
     const offsets = buffer(1, 4 * (end + 1))
     const textBytes = new DataView(offsets.buffer, offsets.byteOffset).getInt32(4 * end, true)
     return { ...shared, offsets, values: buffer(2, textBytes) }
@@ -100,14 +109,15 @@ function acceptsFormat(type: DataType, format: string): boolean {
     case 'uint64':
       return format === 'l'
     case 'timestamp':
-      // INT96 is converted to nanoseconds by the codec.
-      return format === 'l' || (format === 'tsn:' && type.unit === 'ns')
+      return format === 'l' || format === 'tsn:'
     case 'float32':
       return format === 'f'
     case 'float64':
       return format === 'g'
     case 'utf8':
       return format === 'u'
+    case 'binary':
+      return format === 'z' || format.startsWith('w:')
     case 'decimal':
       return format === `d:${type.precision},${type.scale}`
     default:

@@ -44,11 +44,13 @@ export function canonical(value: unknown): string {
   if (value === null || value === undefined) return 'null'
   if (Object.is(value, -0)) return '-0'
   if (typeof value !== 'object') return String(value)
-  const object = value as Record<string, bigint | number>
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('hex')
+  const object = value as Record<string, bigint | number | Uint8Array>
   const scales = { seconds: 1_000_000_000n, millis: 1_000_000n, micros: 1_000n, nanos: 1n }
   for (const [unit, scale] of Object.entries(scales)) {
-    if (object[unit] !== undefined) return String(BigInt(object[unit]) * scale)
+    if (object[unit] !== undefined) return String(BigInt(object[unit] as bigint) * scale)
   }
+  if (object['bytes'] instanceof Uint8Array) return Buffer.from(object['bytes']).toString('hex')
   return String(object['days'] ?? object['value'])
 }
 

@@ -176,7 +176,14 @@ describe('damaged files', () => {
       return error instanceof SpillwayError ? error.code : `untyped: ${String(error)}`
     }
   }
-  const allowed = new Set(['data', 'PARQUET_CORRUPT', 'NOT_PARQUET', 'PAGE_CHECKSUM_MISMATCH', 'DUPLICATE_COLUMN'])
+  const allowed = new Set([
+    'data',
+    'PARQUET_CORRUPT',
+    'NOT_PARQUET',
+    'PAGE_CHECKSUM_MISMATCH',
+    'ENCRYPTED',
+    'UNSUPPORTED_FORMAT',
+  ])
 
   it.each(['snappy', 'zstd', 'gzip', 'lz4_raw'])('flipped bytes of %s pages and footer', async (codec) => {
     const source = join(directory, `flip-${codec}.parquet`)

@@ -56,7 +56,7 @@ export class WrittenFile {
       for (const batch of this.#decoder.decode(this.path, meta, rowGroup, names, 4096).batches) {
         batch.columns.forEach((column, index) => {
           const read = makeExactReader(column)
-          for (let row = 0; row < batch.rowCount; row++) columns[index]?.push(read(row))
+          for (let row = 0; row < batch.rowCount; row++) columns[index]?.push(read(row) as TestValue)
         })
       }
     })
