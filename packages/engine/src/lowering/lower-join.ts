@@ -175,7 +175,8 @@ function rowsOf(node: Join, side: Side, input: SideInput, isNullable: readonly b
   // A key that is put out is kept once; but the key of a float is its canonical form.
   const keyPositions = new Map<string, number>()
   input.keys.forEach(({ expr }, index) => {
-    if (expr.kind === 'column' && !isFloat(expr.type) && !keyPositions.has(expr.name)) keyPositions.set(expr.name, index)
+    if (expr.kind === 'column' && !isFloat(expr.type) && !keyPositions.has(expr.name))
+      keyPositions.set(expr.name, index)
   })
   const keyOf = (name: string): number => keyPositions.get(name) ?? -1
   const kept = names.filter((name) => keyOf(name) < 0)
