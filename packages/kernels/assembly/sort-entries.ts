@@ -204,37 +204,55 @@ function sortGroups(
   }
 }
 
-/** Sorts entries that agree in the prefix at `at` by what follows in their keys, then gives them that prefix again. */
+/**
+ * Sorts entries that agree in the prefix at `at` by what follows in their keys, then gives them that prefix again. Goes
+ * on to where they first differ in a loop: keys of thousands of columns, and long strings, may agree for very long.
+ */
 function refine(a: u32, b: u32, n: u32, histograms: u32, order: u32, segment: u32, at: u32): void {
-  const row = load<u32>(a, 8)
   const segmentsEnd = order + ORDER_HEAD + load<u32>(order) * SEGMENT
-  const segmentBytes = load<u32>(segment) << 3
-  let next: u32
-  if ((at & IN_STRING) != 0) {
-    const rest = load<u32>(a, 12) ^ (load<u32>(segment, SEGMENT_FLIP) != 0 ? 0xffffffff : 0)
-    if (rest == GOES_ON) next = at + 8
-    else {
-      next = segmentBytes
-      segment += SEGMENT
-    }
-  } else if (at + 12 < segmentBytes) next = at + 12
-  else if (isLongString(row, segment, segmentBytes >> 3)) next = IN_STRING | STRING_IN_KEY
-  else {
-    next = segmentBytes
-    segment += SEGMENT
-  }
-  // Behind the ordinal nothing is left.
-  if (segment == segmentsEnd) return
   const high = load<u64>(a)
   const low = load<u64>(a, 8) & TOP_HALF
   const end = a + n * ENTRY
-  if ((next & IN_STRING) != 0) loadString(a, end, segment, next & ~IN_STRING)
-  else loadWords(a, end, segment, next)
-  sortRange(a, b, n, histograms, order, segment, next)
+  let isChanged = false
+  while (true) {
+    const row = load<u32>(a, 8)
+    const segmentBytes = load<u32>(segment) << 3
+    if ((at & IN_STRING) != 0) {
+      const rest = load<u32>(a, 12) ^ (load<u32>(segment, SEGMENT_FLIP) != 0 ? 0xffffffff : 0)
+      if (rest == GOES_ON) at = at + 8
+      else {
+        at = segmentBytes
+        segment += SEGMENT
+      }
+    } else if (at + 12 < segmentBytes) at = at + 12
+    else if (isLongString(row, segment, segmentBytes >> 3)) at = IN_STRING | STRING_IN_KEY
+    else {
+      at = segmentBytes
+      segment += SEGMENT
+    }
+    // Behind the ordinal nothing is left.
+    if (segment == segmentsEnd) break
+    if ((at & IN_STRING) != 0) loadString(a, end, segment, at & ~IN_STRING)
+    else loadWords(a, end, segment, at)
+    isChanged = true
+    if (haveEqualPrefixes(a, end)) continue
+    sortRange(a, b, n, histograms, order, segment, at)
+    break
+  }
+  if (!isChanged) return
   for (let entry = a; entry < end; entry += ENTRY) {
     store<u64>(entry, high)
     store<u64>(entry, low | <u64>load<u32>(entry, 8), 8)
   }
+}
+
+function haveEqualPrefixes(a: u32, end: u32): bool {
+  const high = load<u64>(a)
+  const low = load<u32>(a, 12)
+  for (let entry = a + ENTRY; entry < end; entry += ENTRY) {
+    if (load<u64>(entry) != high || load<u32>(entry, 12) != low) return false
+  }
+  return true
 }
 
 /** Prefixes of up to 12 bytes from byte `at`, a multiple of 4, of the key's words; nothing behind the segment. */

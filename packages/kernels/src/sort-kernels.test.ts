@@ -169,6 +169,27 @@ describe('sortEntries', () => {
     }
   })
 
+  it('goes on to where texts differ that agree for a megabyte', () => {
+    const shape = shapes.find(({ name }) => name === 'long text') as Shape
+    const common = 'https://www.'.padEnd(600_000, 'x')
+    const texts = ['b', 'a', 'b', 'ab'].map((end) => Buffer.from(common + end))
+    const [first, second] = textWords(texts[0] as Buffer, false)
+    for (const index of texts.keys()) {
+      writeRow({ words: [1n, first, second, 1n], text: new Uint8Array(13) }, shape, index)
+    }
+    texts.forEach((text, index) => {
+      const at = heap + index * 600_016
+      u8.set(text, at)
+      dataView.setUint32(rows + index * ROW_BYTES + 40, text.length, true)
+      u8.set(text.subarray(0, 4), rows + index * ROW_BYTES + 44)
+      dataView.setUint32(rows + index * ROW_BYTES + 48, at, true)
+    })
+    writeOrder(shape)
+    sortAll(4)
+    expect(rowsOf(entries, 4)).toEqual([1, 3, 0, 2])
+    expect(prefixesHold(4)).toBe(true)
+  })
+
   it('finds the first row that is not below a bound', () => {
     for (const shape of shapes) {
       const made = makeRows(shape, 100)

@@ -2,7 +2,7 @@
 import type { DataType } from '@spillway/columnar'
 import { widthOf } from '@spillway/columnar'
 import { expect, it } from 'vitest'
-import { makeRowLayout, rowsPerBlock, spillSchemaOf } from './row-layout.ts'
+import { makeRowLayout, rowBlockPages, rowsPerBlock, spillSchemaOf } from './row-layout.ts'
 
 const kinds = ['int8', 'utf8', 'int32', 'int64', 'boolean', 'int16', 'float32'] as const
 
@@ -34,4 +34,18 @@ it('places fields without overlap, aligned to 8 bytes or their width', () => {
     false,
     ...specs.map((spec) => spec.nullable),
   ])
+})
+
+it('puts a row that is longer than a page in a block of pages', () => {
+  for (const [rowBytes, pages, rows] of [
+    [8, 1, 8192],
+    [32_768, 1, 2],
+    [65_536, 1, 1],
+    [65_544, 2, 1],
+    [131_072, 2, 1],
+    [131_080, 3, 1],
+  ] as const) {
+    expect(rowBlockPages({ rowBytes })).toBe(pages)
+    expect(rowsPerBlock({ rowBytes })).toBe(rows)
+  }
 })

@@ -2,7 +2,7 @@
  * GroupTable and the code behind it against a group-by over a Map: every key type and aggregate, refused pages at any
  * point, spilling, loading, splitting and merging.
  */
-import { rowsPerBlock } from '@spillway/codegen'
+import { compileGroupBy, type GroupAggregate, type GroupBySpec, rowBlockPages, rowsPerBlock } from '@spillway/codegen'
 import type { DataType, Schema } from '@spillway/columnar'
 import { describe, expect, it } from 'vitest'
 import { makeOutBatch, makeSpec, readBatch, type TestColumn, types, type Value, writeBatch } from './group-by-twin.ts'
@@ -13,6 +13,27 @@ import { firstSlot } from './row-chain.ts'
 const int32: DataType = { kind: 'int32' }
 const utf8: DataType = { kind: 'utf8' }
 const small: DataType[] = [{ kind: 'int16' }, { kind: 'float64' }, { kind: 'utf8' }]
+
+/** So many sums of 16 bytes in a row, beside the aggregates that the twin expects. */
+function sumsSpec(count: number, keyType: DataType): GroupBySpec {
+  const type: DataType = { kind: 'decimal', precision: 10, scale: 2 }
+  const spec = makeSpec([keyType], [type], true)
+  const sums = Array.from({ length: count }, (_, index): GroupAggregate => {
+    return { name: `s${index}`, function: 'sum', column: 0, type, nullable: true }
+  })
+  return { ...spec, aggregates: [...sums, ...spec.aggregates] }
+}
+
+describe('GroupTable with rows about as long as pages', () => {
+  // With the other fields 4,085 sums are the last that fit in a page, 8,181 in two.
+  it.each([4084, 4085, 4086, 8181, 8182])('of %i sums', (count) => {
+    const spec = sumsSpec(count, count % 2 === 0 ? utf8 : int32)
+    const { layout } = compileGroupBy(spec)
+    expect(rowBlockPages(layout)).toBe(count <= 4085 ? 1 : count <= 8181 ? 2 : 3)
+    const sizes = { rows: 30, batchRows: 9, spread: 8, partitionBits: 1 }
+    check({ ...narrow, ...sizes, spec, seed: count, refusals: 0.3 })
+  })
+})
 
 describe.each([
   ['with code per field', undefined],
