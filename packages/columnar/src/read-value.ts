@@ -166,7 +166,7 @@ function makeDictionaryReader(column: ArrowColumn): Reader<ExactValue> {
   }
 }
 
-/** Bytes of one value in a fixed-width Arrow buffer; 0 for utf8, binary (offsets), boolean (bits) and null. */
+/** Bytes of one value in a fixed-width Arrow buffer; 0 for utf8, binary (offsets), boolean (bits), null (nothing). */
 export function arrowValueBytes(type: DataType): number {
   switch (type.kind) {
     case 'null':

@@ -4,7 +4,15 @@
  */
 import { makeError, unreachable } from '@spillway/stdx'
 import { type Data, DataType, DateUnit, type Table, TimeUnit, type Vector } from 'apache-arrow'
-import { type Cell, decimalCell, type Family, type ResultTable, rowsOfColumns, timestampCell } from './cells.ts'
+import {
+  bytesCell,
+  type Cell,
+  decimalCell,
+  type Family,
+  type ResultTable,
+  rowsOfColumns,
+  timestampCell,
+} from './cells.ts'
 
 /** The family of an Arrow type. @throws DataError UNSUPPORTED_TYPE for nested and other types. */
 export function arrowFamily(type: DataType): Family {
@@ -14,6 +22,7 @@ export function arrowFamily(type: DataType): Family {
   if (DataType.isInt(type)) return 'integer'
   if (DataType.isFloat(type)) return 'float'
   if (DataType.isUtf8(type) || DataType.isLargeUtf8(type)) return 'text'
+  if (DataType.isBinary(type) || DataType.isLargeBinary(type)) return 'text'
   if (DataType.isDate(type)) return 'date'
   if (DataType.isTimestamp(type)) return 'timestamp'
   if (DataType.isDecimal(type)) return 'decimal'
@@ -80,6 +89,7 @@ export function cellsOfVector(vector: Vector): Cell[] {
     for (let row = 0; row < vector.length; row++) {
       const value: unknown = vector.get(row)
       if (value === null || value === undefined) cells.push(null)
+      else if (value instanceof Uint8Array) cells.push(bytesCell(value))
       else cells.push(family === 'integer' ? BigInt(value as number) : (value as Cell))
     }
     return cells

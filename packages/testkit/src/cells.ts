@@ -59,6 +59,9 @@ export function familyOf(type: DataType): Family {
   }
 }
 
+/** Bytes as text: two digits each. */
+export const bytesCell = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
+
 const NANOSECONDS = { s: 1_000_000_000n, ms: 1_000_000n, us: 1_000n, ns: 1n } as const satisfies Record<
   TimeUnit,
   bigint

@@ -14,7 +14,15 @@ import {
   type DuckDBValue,
 } from '@duckdb/node-api'
 import { makeError, SpillwayError } from '@spillway/stdx'
-import { type Cell, decimalCell, type Family, type ResultTable, rowsOfColumns, timestampCell } from './cells.ts'
+import {
+  bytesCell,
+  type Cell,
+  decimalCell,
+  type Family,
+  type ResultTable,
+  rowsOfColumns,
+  timestampCell,
+} from './cells.ts'
 import { duckdbLiteral, duckdbTypeName, type GeneratedTable } from './generated-table.ts'
 
 const INTEGER_IDS: ReadonlySet<DuckDBTypeId> = new Set([
@@ -40,6 +48,7 @@ function familyOfId(type: DuckDBType): Family {
     case DuckDBTypeId.DOUBLE:
       return 'float'
     case DuckDBTypeId.VARCHAR:
+    case DuckDBTypeId.BLOB:
       return 'text'
     case DuckDBTypeId.DATE:
       return 'date'
@@ -64,6 +73,7 @@ function cellOf(value: DuckDBValue): Cell {
   if (value instanceof DuckDBDecimalValue) return decimalCell(value.value, value.scale)
   if (value instanceof DuckDBDateValue) return BigInt(value.days)
   if (typeof value === 'object') {
+    if ('bytes' in value && value.bytes instanceof Uint8Array) return bytesCell(value.bytes)
     if ('micros' in value && typeof value.micros === 'bigint') return timestampCell(value.micros, 'us')
     if ('nanos' in value && typeof value.nanos === 'bigint') return timestampCell(value.nanos, 'ns')
     if ('millis' in value && typeof value.millis === 'bigint') return timestampCell(value.millis, 'ms')

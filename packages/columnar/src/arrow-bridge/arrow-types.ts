@@ -7,10 +7,10 @@ import { makeSchema } from '../schema.ts'
 import { arrowLibrary } from './arrow-library.ts'
 
 /**
- * The data type of an Arrow type. A dictionary gives the type of its values, LargeUtf8 gives utf8, LargeBinary
+ * The data type of an Arrow type. A dictionary gives the type of its values, LargeUtf8 gives utf8, LargeBinary gives
  * binary, and a date in milliseconds (Date64) gives timestamp[ms], which holds the same number.
- * @throws DataError UNSUPPORTED_TYPE for nested, binary of fixed size, time, interval, duration, half float and wider
- * decimals.
+ * @throws DataError UNSUPPORTED_TYPE for nested, time, interval, duration, half float, wider decimals and binary of
+ * fixed size.
  */
 export function dataTypeFromArrow(type: Arrow.DataType, columnName?: string): DataType {
   const arrow = arrowLibrary()

@@ -2,6 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { gunzipSync, gzipSync } from 'node:zlib'
 import { SpillwayError } from '@spillway/stdx'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -9,7 +10,16 @@ import { requireChunk } from './file-meta.ts'
 import { parseFooterStruct, readFileMeta } from './footer.ts'
 import { makeTwinArena } from './native/chunk-twin.ts'
 import { readNative } from './native/reader-twins.ts'
-import { encodeThriftStruct, i32Field, i64Field, structField, textField, ThriftReader, ThriftType } from './thrift.ts'
+import {
+  booleanField,
+  encodeThriftStruct,
+  i32Field,
+  i64Field,
+  structField,
+  textField,
+  ThriftReader,
+  ThriftType,
+} from './thrift.ts'
 import type { ThriftField, ThriftList, ThriftStruct, ThriftValue } from './thrift.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'spillway-foreign-footers-'))
@@ -77,6 +87,8 @@ beforeAll(async () => {
   const connection = await instance.connect()
   await connection.run(`copy (select 'text ' || (i % 7) as s, i::bigint as n from range(3000) t(i))
     to '${at('base.parquet')}' (format parquet, compression snappy)`)
+  await connection.run(`copy (select (i * i)::bigint as n from range(3000) t(i))
+    to '${at('page.parquet')}' (format parquet, compression gzip)`)
   connection.closeSync()
   instance.closeSync()
   file = readFileSync(at('base.parquet'))
@@ -162,58 +174,66 @@ describe('footers', () => {
     const path = writeWith('repeated.parquet', bodyOf(file), footer)
     expect(readAll(path)).toEqual(values)
     expect(codeOf(() => requireChunk(readFileMeta(path), 0, 'n'))).toMatch(
-      /^DUPLICATE_COLUMN: .* is repeated: "n" in .*repeated\.parquet; 2 columns have this name \(int64, int64\)/,
+      /^DUPLICATE_COLUMN: Column name is repeated: "n" in .*repeated\.parquet; 2 columns .* \(int64, int64\)/,
     )
   })
 })
 
 describe('page headers', () => {
-  /** The file with another header of the first page of column `n`, which is its chunk's only page. */
-  function withHeader(name: string, change: (header: ThriftStruct, body: Buffer) => [ThriftStruct, Buffer], by = 'x') {
-    const chunk = requireChunk(readFileMeta(at('base.parquet')), 0, 'n')
-    const stored = file.subarray(chunk.offset, chunk.offset + chunk.compressedBytes)
+  /** The file of one page with another header and body; statistics and page indexes, which may not fit, left out. */
+  function withPage(
+    name: string,
+    change: (header: ThriftStruct, body: Buffer) => readonly [ThriftStruct, Uint8Array],
+    changeFooter = (footer: ThriftStruct): ThriftStruct => footer,
+  ): string {
+    const page = readFileSync(at('page.parquet'))
+    const { offset, compressedBytes } = requireChunk(readFileMeta(at('page.parquet')), 0, 'n')
+    const stored = page.subarray(offset, offset + compressedBytes)
     const reader = new ThriftReader(stored)
     const header = reader.readStruct()
     const [changed, body] = change(header, stored.subarray(reader.position))
     const encoded = Buffer.concat([encodeThriftStruct(changed), body])
-    const meta = (before: ThriftStruct): ThriftStruct => {
-      const sizes = [i64Field(6, 1 << 20), i64Field(7, encoded.length), i64Field(9, 4)]
-      return [...before.filter(({ id }) => ![6, 7, 9, 11, 12, 13].includes(id)), ...sizes]
-    }
-    // The chunk alone behind the magic; the other column's one is cut out of the schema.
-    const footer = footerOf(file)
-    const [root = [], , second = []] = (fieldOf(footer, 2) as ThriftList).items as ThriftStruct[]
-    const [group = []] = (fieldOf(footer, 4) as ThriftList).items as ThriftStruct[]
-    const column = ((fieldOf(group, 1) as ThriftList).items as ThriftStruct[])[1] ?? []
-    const alone = structField(3, meta(fieldOf(column, 3) as ThriftStruct))
-    const groups = structs([withField(group, 1, listOf(1, structs([[i64Field(2, 0), alone]])))])
-    const schema = structs([withField(root, 5, i32Field(5, 1)), second])
-    const fields = [i32Field(1, 1), listOf(2, schema), i64Field(3, 3000), listOf(4, groups), textField(6, by)]
-    return writeWith(name, Buffer.concat([Buffer.from('PAR1'), encoded]), fields)
+    const footer = changeMeta(footerOf(page), (meta) => [
+      ...meta.filter(({ id }) => ![6, 7, 9, 12, 13].includes(id)),
+      ...[i64Field(6, 1 << 20), i64Field(7, encoded.length), i64Field(9, 4)],
+    ])
+    return writeWith(name, Buffer.concat([Buffer.from('PAR1'), encoded]), changeFooter(footer))
   }
-  const numbers = Array.from({ length: 3000 }, (_, row) => String(row))
+  const numbers = Array.from({ length: 3000 }, (_, row) => String(row * row))
 
-  it('a page of version 2 that is marked as not compressed, but is: its sizes differ', () => {
-    const path = withHeader('marked.parquet', (header, body) => {
-      const values = fieldOf(header, 5) as ThriftStruct
-      const flags = { id: 7, type: ThriftType.FALSE, value: false } as const
-      const version2 = [
-        ...[i32Field(1, 3000), i32Field(2, 0), i32Field(3, 3000)],
-        ...[i32Field(4, Number(fieldOf(values, 2))), i32Field(5, 0), i32Field(6, 0), flags],
-      ]
-      // The levels in front of the values are compressed with them in version 1; a required column has none.
-      return [[i32Field(1, 3), ...header.filter(({ id }) => id === 2 || id === 3), structField(8, version2)], body]
-    })
-    const meta = readFileMeta(path)
-    // DuckDB writes levels even where nothing is null: 3,000 rows without levels decode to something, or end early.
-    expect(meta.rowCount).toBe(3000)
-    expect(codeOf(() => readAll(path, 'n'))).not.toMatch(/two sizes/)
+  /** A page of version 2 whose values are compressed, marked as if they were not. */
+  const marked = (header: ThriftStruct, body: Buffer): readonly [ThriftStruct, Uint8Array] => {
+    const plain = gunzipSync(body)
+    const levelBytes = plain.readUInt32LE(0)
+    const levels = plain.subarray(4, 4 + levelBytes)
+    const stored = Buffer.concat([levels, gzipSync(plain.subarray(4 + levelBytes))])
+    const encoding = Number(fieldOf(fieldOf(header, 5) as ThriftStruct, 2))
+    const counts = [i32Field(1, 3000), i32Field(2, 0), i32Field(3, 3000), i32Field(4, encoding)]
+    const page = [...counts, i32Field(5, levelBytes), i32Field(6, 0), booleanField(7, false)]
+    const sizes = [i32Field(2, plain.length - 4), i32Field(3, stored.length)]
+    return [[i32Field(1, 3), ...sizes, structField(8, page)], stored]
+  }
+
+  it('a page that is marked as not compressed but has two sizes is decompressed', () => {
+    expect(readAll(withPage('marked.parquet', marked), 'n')).toEqual(numbers)
+  })
+
+  it('a page that is not compressed is as long as it is, whatever its other size says', () => {
+    const path = withPage(
+      'sizes.parquet',
+      (header, body) => {
+        const plain = gunzipSync(body)
+        const sizes = [i32Field(2, plain.length + 100), i32Field(3, plain.length)]
+        return [[...header.filter(({ id }) => id !== 2 && id !== 3), ...sizes], plain]
+      },
+      (footer) => changeMeta(footer, (meta) => withField(meta, 4, i32Field(4, 0))),
+    )
+    expect(readAll(path, 'n')).toEqual(numbers)
   })
 
   it('unknown fields of a header, and statistics of another type, are passed over', () => {
-    const path = withHeader('header.parquet', (header, body) => {
-      const values = fieldOf(header, 5) as ThriftStruct
-      const retyped = withField(values, 5, i32Field(5, 1))
+    const path = withPage('header.parquet', (header, body) => {
+      const retyped = withField(fieldOf(header, 5) as ThriftStruct, 5, i32Field(5, 1))
       return [[...withField(header, 5, structField(5, retyped)), textField(99, 'unknown')], body]
     })
     expect(readAll(path, 'n')).toEqual(numbers)

@@ -51,19 +51,24 @@ export function plainWiden64(source: usize, count: u32, target: usize): void {
   }
 }
 
-/** 64 bits hold the microseconds of so many days either side of 1970, whatever nanoseconds come beside them. */
+/** 64 bits hold the microseconds of so many days after 1970, whatever nanoseconds come beside them. */
 const INT96_DAYS_MAX: i64 = 106645000
+/**
+ * So many days before 1970 they do not. Spark gets to such days when it writes the last years of its calendar, beyond
+ * 285,000: the sum that it counts Julian days from exceeds 64 bits. Here it wraps around back to the right year.
+ */
+const INT96_DAYS_MIN: i64 = -109192579
 
 /**
  * INT96 (nanoseconds of the day i64, Julian day i32) → microseconds since 1970, int64, floored.
- * Returns 0 when a value lies outside of some 290,000 years either side of 1970, else 1.
+ * Returns 0 when a value lies more than some 290,000 years from 1970, else 1.
  */
 export function plainInt96(source: usize, count: u32, target: usize): u32 {
   const end = target + (<usize>count << 3)
   let isInside: bool = true
   for (; target < end; target += 8) {
     const day = <i64>load<i32>(source, 8) - 2440588
-    isInside = isInside && day <= INT96_DAYS_MAX && day >= -INT96_DAYS_MAX
+    isInside = isInside && day <= INT96_DAYS_MAX && day >= INT96_DAYS_MIN
     const nanoseconds = load<i64>(source)
     const quotient = nanoseconds / 1000
     const floored = quotient - <i64>(nanoseconds < quotient * 1000)

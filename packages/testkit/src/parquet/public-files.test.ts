@@ -1,7 +1,7 @@
 /**
  * The public test files of the format: each column equals DuckDB's answer, or is refused with a typed error that is
- * listed here with its reason. Lists, structs, maps and binary columns are types that the engine does not have; they
- * are refused when a query names them.
+ * listed here with its reason. Lists, structs and maps are types that the engine does not have; they are refused when
+ * a query names them.
  */
 import { existsSync, readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
@@ -23,10 +23,6 @@ const refused = new Map<string, { readonly codes: readonly string[]; readonly wh
     'rle-dict-uncompressed-corrupt-checksum.parquet',
     { codes: ['PAGE_CHECKSUM_MISMATCH'], why: 'a checksum is wrong on purpose; DuckDB does not look at it' },
   ],
-  [
-    'nation.dict-malformed.parquet',
-    { codes: ['PARQUET_CORRUPT', 'data'], why: 'page sizes lie; readers that go by values find all the rows' },
-  ],
 ])
 
 /** Files whose rows DuckDB cannot tell, with the number of rows that we must find. */
@@ -35,7 +31,9 @@ const withoutOracle = new Map([
   ['map_no_value.parquet', { rows: 3, why: 'DuckDB refuses maps without values' }],
 ])
 
-/** INT96 is read in microseconds, as other readers do that do not lose the year 9999 by it. */
+/** 290000-12-31T01:00+02:00, as the file's description says: DuckDB's sum exceeds 64 bits there. */
+const LAST_OF_SPARK = 9_089_380_393_200_000_000_000n
+
 const isForeignType = (type: string): boolean => /\[\]|^STRUCT|^MAP/.test(type)
 
 describe.skipIf(files.length === 0)(`public test files (${files.length} present)`, () => {
@@ -80,6 +78,12 @@ describe.skipIf(files.length === 0)(`public test files (${files.length} present)
     }
     if (known.length === 0) return
     const expected = await oracle.query(`SELECT ${known.map(quoteName).join(', ')} FROM ${source}`)
+    if (name === 'int96_from_spark.parquet') {
+      expect(found.rows[5]).toEqual([LAST_OF_SPARK])
+      const rows = expected.rows.map((row, index) => (index === 5 ? [LAST_OF_SPARK] : row))
+      expect(exactDifference(found, { ...expected, rows })).toBeUndefined()
+      return
+    }
     expect(exactDifference(found, expected)).toBeUndefined()
   })
 })

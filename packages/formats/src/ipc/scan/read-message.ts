@@ -26,7 +26,7 @@ import {
 } from '../flat-table.ts'
 import { MESSAGE_PREFIX_BYTES } from '../schema-message.ts'
 import type { IpcPosition } from './column-layout.ts'
-import { ipcDamage, type IpcPlace, ipcUnsupported } from './ipc-damage.ts'
+import { ipcDamage, type IpcPlace } from './ipc-damage.ts'
 
 export type IpcCodec = (typeof bufferCodecs)[number]
 
@@ -77,8 +77,8 @@ export function parseMessage(metadata: Uint8Array, part: IpcPart, place: IpcPlac
     throw ipcDamage('a message does not begin where the footer says', place)
   }
   const message = rootTable(metadata.subarray(prefixBytes))
-  const version = readInt16(message, messageSlot.version, 0)
-  if (version < VERSION_MIN) throw ipcUnsupported(`a message of version V${version + 1}`, place)
+  // The footer said another one.
+  if (readInt16(message, messageSlot.version, 0) < VERSION_MIN) throw ipcDamage('a message of an old version', place)
   const kind = readInt8(message, messageSlot.headerKind, 0)
   const header = findTable(message, messageSlot.header)
   const bodyBytes = readInt64(message, messageSlot.bodyLength, 0)

@@ -68,15 +68,21 @@ describe.skipIf(corpusFiles.length === 0)(`public test files (${corpusFiles.leng
     const path = join(corpus, name)
     try {
       const meta = readFileMeta(path)
+      // parquet-wasm looks for the end of a page where the footer says that the chunk ends, which is wrong here.
+      const isCounted = name !== 'nation.dict-malformed.parquet'
       // INT96 reaches beyond the 64 bits of nanoseconds that parquet-wasm reads it to.
-      const old = meta.schema.fields.filter((field) => meta.storage[field.name]?.physical === 'int96')
+      const unlike = meta.schema.fields.filter((field) => !isCounted || meta.storage[field.name]?.physical === 'int96')
       const inDuckdb = await readWithDuckdb(
         duckdb,
         meta,
-        old.map((field) => field.name),
+        unlike.map((field) => field.name),
       )
-      const expected: typeof wasm = (of, column) =>
-        old.some((field) => field.name === column) ? inDuckdb(of, column) : wasm(of, column)
+      const expected: typeof wasm = (of, column) => {
+        if (!unlike.some((field) => field.name === column)) return wasm(of, column)
+        const texts = inDuckdb(of, column)
+        // 290000-12-31T01:00+02:00, as the file's description says: DuckDB's sum exceeds 64 bits there.
+        return name === 'int96_from_spark.parquet' ? texts.with(5, '9089380393200000000000') : texts
+      }
       for (const batchRows of [1, 13, 1000]) expect(differences(arena, meta, expected, { batchRows })).toEqual([])
     } catch (error) {
       if (!(error instanceof SpillwayError)) throw error
