@@ -1,9 +1,9 @@
 /**
- * States of thousands of aggregates: updated column by column, merged, made and put out by loops over runs of aggregates
- * of one class (see rows/column-loop.ts).
+ * States of thousands of aggregates: updated column by column, merged, made and put out by loops over runs of
+ * aggregates of one class (see rows/column-loop.ts).
  *
- * Aggregates that keep strings may stop for heap pages. They go first, row by row, and say how far they came; the others
- * follow for just those rows, a column at a time.
+ * Aggregates that keep strings may stop for heap pages. They go first, row by row, and say how far they came; the
+ * others follow for just those rows, a column at a time.
  */
 import { column, descriptor, physicalOf, raiseCode, typeName } from '@spillway/columnar'
 import { elementAddress, loadWords, storeWords, zeroWords } from '../expr/load-value.ts'
@@ -252,8 +252,8 @@ function addBatchSums(module: GroupModule, aggregates: readonly AggregatePlan[])
 }
 
 /**
- * (batch, groups, store, start, end) → the row before which the heap had no room, or `end`. Undefined: no aggregate keeps
- * strings.
+ * (batch, groups, store, start, end) → the row before which the heap had no room, or `end`. Undefined: no aggregate
+ * keeps strings.
  */
 function addStringUpdates(
   module: GroupModule,

@@ -9,8 +9,8 @@
  * Rows of a join also have a link (u32, 4-byte aligned, before the null flags): the next row of their hash chain. It
  * means something while a directory exists and is never spilled.
  * *
- * rowBytes is a multiple of 8. Rows lie in blocks: pages, or, when a row is longer than a page, as many contiguous pages
- * as one row needs. Strings are 16-byte views whose long bytes lie in heap pages of the same partition.
+ * rowBytes is a multiple of 8. Rows lie in blocks: pages, or, when a row is longer than a page, as many contiguous
+ * pages as one row needs. Strings are 16-byte views whose long bytes lie in heap pages of the same partition.
  * The view of a null string is all zeroes, so "length > 12" alone says whether a view owns heap bytes.
  */
 import { assert } from '@spillway/stdx'

@@ -1,4 +1,6 @@
-/** Moves raw rows of many fields, as move-code.ts does it for few: transfer and loadRows, by loops over runs of columns. */
+/**
+ * Moves raw rows of many fields, as move-code.ts does it for few: transfer and loadRows, by loops over runs of columns.
+ */
 import { brIf, type Code, call, i32, i64, local, memory } from '../wasm/instructions.ts'
 import type { FunctionBuilder, ModuleBuilder } from '../wasm/module-builder.ts'
 import { forEachRow, openColumn, openRowLoop } from './batch-code.ts'

@@ -1,8 +1,8 @@
 /**
  * Rows that left their partition (or a whole table): chains of row pages and heap pages, and how to walk and free them.
  *
- * A row page is a ring of slots that is filled from a slot of its own: up to the page's end, then from its beginning. Rows
- * that are longer than a page lie in blocks of contiguous pages, one each, whose pages are linked one by one.
+ * A row page is a ring of slots that is filled from a slot of its own: up to the page's end, then from its beginning.
+ * Rows that are longer than a page lie in blocks of contiguous pages, one each, whose pages are linked one by one.
  * Were all pages filled from their beginning, the first rows of all partitions would fall into the same few sets of the
  * processor's caches, and a table of a hundred groups would not fit into them.
  */

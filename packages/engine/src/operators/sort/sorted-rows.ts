@@ -1,7 +1,7 @@
 /**
  * The rows of a sort in a worker's memory: rows in pages, strings in heap pages beside them, and sorted chunks.
  *
- *   row blocks    all but the last are full, in the order of arrival; a block is a page, or as many as a longer row needs
+ *   row blocks    all but the last are full, in the order of arrival; a block is a page, or as many as a row needs
  *   chunk         the entries of `chunkRows` rows or a few more: sorted in the workspace, then kept in entry pages
  *
  * A chunk whose entry pages are refused stays in the workspace: it must be spilled before more rows are taken.
