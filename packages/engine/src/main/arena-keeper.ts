@@ -14,7 +14,7 @@ import {
   RESULT_SLACK_PAGES,
 } from '@spillway/memory'
 import type { ControlBlock, FromWorker, WorkerPool } from '@spillway/scheduler'
-import { type Account, otherAccounts, promisedToOthers } from './process-account.ts'
+import { type Account, isOpen, otherAccounts, promisedToOthers } from './process-account.ts'
 import { type BudgetFacts, baseBytes, besideBytes, budgetPages, growthBytes } from './memory-budget.ts'
 
 const WATCH_INTERVAL_MS = 100
@@ -68,7 +68,7 @@ export class ArenaKeeper {
    * @param expected the same of the queries that run already; undefined: none runs
    */
   outsideBytes(facts: BudgetFacts, expected: number | undefined): number {
-    const others = this.account === undefined ? 0 : promisedToOthers(this.account)
+    const others = this.account !== undefined && isOpen(this.account) ? promisedToOthers(this.account) : 0
     const base = baseBytes(this.#arena) + others
     if (expected === undefined) return base + growthBytes(facts)
     return besideBytes(facts, base, expected)
@@ -191,12 +191,13 @@ export class ArenaKeeper {
   }
 
   /** Sets the ceiling for the running queries and keeps it right until `unwatch`. */
-  watch({ limitBytes, budget, mostBudget, keepsResults }: WatchFacts): void {
+  watch({ limitBytes: ownLimitBytes, budget, mostBudget, keepsResults }: WatchFacts): void {
     const arena = this.#arena
     if (arena === undefined) return
     clearInterval(this.#watch)
     const apply = (): void => {
       const base = baseBytes(arena)
+      const limitBytes = this.#leastLimit(ownLimitBytes)
       this.#peakBase = Math.max(this.#peakBase, base)
       // Results are resident already and counted: they are not taken off twice.
       const free = limitBytes - base - arena.highWaterBytes
@@ -227,6 +228,12 @@ export class ArenaKeeper {
     if (others.length === 0) return 0
     const fair = (Math.max(0, free) * others.length) / (others.length + 1)
     return Math.max(fair, promisedToOthers(this.account))
+  }
+
+  /** The process keeps to the least limit of the engines that run queries, as an engine does to that of its queries. */
+  #leastLimit(ownLimitBytes: number): number {
+    const others = this.account === undefined ? [] : otherAccounts(this.account)
+    return others.reduce((least, { limitBytes }) => Math.min(least, limitBytes), ownLimitBytes)
   }
 
   /** Another engine of the process came or went. */

@@ -64,7 +64,7 @@ export class EngineCore {
   /** Queries that wait or run. */
   #executing = 0
   readonly #account: Account = {
-    ...{ promisedBytes: 0, growthBytes: 0, isRunning: false },
+    ...{ promisedBytes: 0, growthBytes: 0, limitBytes: Number.POSITIVE_INFINITY, isRunning: false },
     stalledMs: () => this.#stalls.stalledMs(this.#running),
     onChange: () => {
       void this.#crew?.then(({ keeper }) => keeper.divideAnew())
@@ -175,7 +175,7 @@ export class EngineCore {
     limitCompilation(request.options.memoryLimitBytes)
     const crew = await this.#requireCrewFor(plans, request)
     const attention = new Attention(crew.pool)
-    this.#enter(crew)
+    this.#enter(crew, request.options.memoryLimitBytes)
     try {
       return await this.#executeOn(crew, plans, request, { started, attention })
     } finally {
@@ -186,8 +186,9 @@ export class EngineCore {
   }
 
   /** The engine takes part in the process's memory while it has queries. */
-  #enter(crew: Crew): void {
+  #enter(crew: Crew, limitBytes: number): void {
     this.#executing += 1
+    this.#account.limitBytes = Math.min(this.#account.limitBytes, limitBytes)
     crew.keeper.account = this.#account
     if (this.#executing === 1) openAccount(this.#account)
   }

@@ -16,7 +16,7 @@ afterEach(() => {
 
 function open(): Account & { changes: number } {
   const account = {
-    ...{ promisedBytes: 0, growthBytes: 0, isRunning: false, changes: 0 },
+    ...{ promisedBytes: 0, growthBytes: 0, limitBytes: 1, isRunning: false, changes: 0 },
     stalledMs: () => 0,
     onChange: () => {
       account.changes += 1

@@ -13,6 +13,8 @@ export interface Account {
   promisedBytes: number
   /** Of its heaps alone, while queries run. */
   growthBytes: number
+  /** The least limit of its queries: all of the process keeps to the least of all. */
+  limitBytes: number
   /** It has admitted queries. */
   isRunning: boolean
   /** For how long its programs have taken no batch of what it streams; 0 when it gets on. */
@@ -45,12 +47,18 @@ export function settleAccount(account: Account): void {
 
 /** It has no queries any more. */
 export function closeAccount(account: Account): void {
+  account.limitBytes = Number.POSITIVE_INFINITY
   accounts().delete(account)
   settleAccount(account)
 }
 
 function tellOthers(account: Account): void {
   for (const other of accounts()) if (other !== account) other.onChange()
+}
+
+/** False: the engine runs no query, and asks only what one would need. */
+export function isOpen(account: Account): boolean {
+  return accounts().has(account)
 }
 
 /** The other engines that are about to run queries, or do. */
