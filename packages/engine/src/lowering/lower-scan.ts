@@ -21,6 +21,7 @@ import {
   type ReaderColumn,
   requireChunk,
   scannedType,
+  zstdPageWindowBytes,
 } from '@spillway/formats'
 import { PAGE_BYTES } from '@spillway/kernels'
 import {
@@ -153,12 +154,19 @@ function readerColumns(
   return fields.map(({ name, type }) => {
     const codecs = new Set<ParquetCodec>()
     let largest = 0
+    let zstd: { meta: ParquetFileMeta; chunk: ParquetChunk } | undefined
     for (const { file, rowGroup } of morsels) {
-      const { codec, compressedBytes } = requireChunk(metas[file] as ParquetFileMeta, rowGroup, name)
-      codecs.add(codec)
-      largest = Math.max(largest, compressedBytes)
+      const meta = metas[file] as ParquetFileMeta
+      const chunk = requireChunk(meta, rowGroup, name)
+      codecs.add(chunk.codec)
+      largest = Math.max(largest, chunk.compressedBytes)
+      const isLargest = chunk.uncompressedBytes > (zstd?.chunk.uncompressedBytes ?? WINDOW_BYTES_MIN)
+      if (chunk.codec === 'zstd' && isLargest) zstd = { meta, chunk }
     }
-    return { type, codecs: [...codecs], inputBytes: Math.min(wantedWindow >>> 2, largest + WINDOW_SLACK_BYTES) }
+    const inputBytes = Math.min(wantedWindow >>> 2, largest + WINDOW_SLACK_BYTES)
+    // Taken with the query's floor: pages in a row could not be had later, when rows lie between those that are free.
+    const windowBytes = zstd === undefined ? 0 : zstdPageWindowBytes(zstd.meta, zstd.chunk)
+    return { type, codecs: [...codecs], inputBytes, windowBytes }
   })
 }
 

@@ -37,6 +37,8 @@ export interface ReaderColumn {
    * exceed the window too are read twice.
    */
   readonly inputBytes?: number | undefined
+  /** The least that the window must have for the history of the column's codec. */
+  readonly windowBytes?: number | undefined
 }
 
 export interface ChunkReaderOptions {
@@ -75,6 +77,8 @@ const inputBytesOf = (column: ReaderColumn, windowBytes: number): number =>
     Math.min(INPUT_BYTES_MAX, column.inputBytes ?? windowBytes >>> 2),
     codecInputBytes(column.codecs),
   )
+
+const windowOf = (column: ReaderColumn, windowBytes: number): number => Math.max(windowBytes, column.windowBytes ?? 0)
 
 /** Sizes of the fixed buffers, in the order in which they are taken. */
 function bufferBytes(column: ReaderColumn, windowBytes: number): number[] {
@@ -124,11 +128,12 @@ export class ColumnChunkReader {
     _batchRows: number,
     size: { add(bytes: number): unknown },
   ): void {
-    for (const bytes of bufferBytes(column, windowBytes)) size.add(bytes)
+    for (const bytes of bufferBytes(column, windowOf(column, windowBytes))) size.add(bytes)
   }
 
   constructor(options: ChunkReaderOptions) {
-    const { kernels, column, windowBytes, batchRows } = options
+    const { kernels, column, batchRows } = options
+    const windowBytes = windowOf(column, options.windowBytes)
     assert(windowBytes >= WINDOW_BYTES_MIN, 'A window has room for the history of a codec.')
     const context = new ReaderContext(kernels, options.memory, options.chunkMemory)
     const [inputBytes = 0, , levelBytes = 0, stateBytes = 0, scratchBytes = 0, codecBytes = 0] = bufferBytes(
