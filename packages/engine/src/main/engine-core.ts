@@ -67,7 +67,8 @@ export class EngineCore {
     ...{ promisedBytes: 0, growthBytes: 0, limitBytes: Number.POSITIVE_INFINITY, isRunning: false },
     stalledMs: () => this.#stalls.stalledMs(this.#running),
     onChange: () => {
-      void this.#crew?.then(({ keeper }) => keeper.divideAnew())
+      // Workers that could not start have nothing to divide; whoever asked for them is told.
+      this.#crew?.then(({ keeper }) => keeper.divideAnew()).catch(() => undefined)
       this.#changes.ring()
     },
   }
